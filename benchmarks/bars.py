@@ -1,0 +1,113 @@
+"""What is promised about speed and size, and whether the figures of a run keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.suite import Job, Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SMALL, LARGE = 10_000, 100_000
+TERRAFORM_PLAN = 57.0
+"""Seconds for 10,000 servers, as recorded; the figure of the run itself is preferred."""
+TERRAFORM_APPLY = 572.0
+_NOTHING = Measured(0, {})
+_WORK = (Job.APPLY, Job.PLAN, Job.CHANGED, Job.PARTNER)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One promise: a figure of this run, or none where it was not measured, and its limit."""
+
+    promise: str
+    figure: float | None
+    limit: float
+    unit: str
+
+    @property
+    def verdict(self) -> str:
+        if self.figure is None:
+            return "not run"
+        return "ok" if self.figure <= self.limit else "MISSED"
+
+    def __str__(self) -> str:
+        figure = "-" if self.figure is None else f"{self.figure:,.2f}"
+        return f"{self.verdict:<9}{self.promise}: {figure}, at most {self.limit:,g} {self.unit}"
+
+
+def bars(measured: Sequence[Measured]) -> list[Bar]:
+    by_size = {figures.servers: figures for figures in measured}
+    small, large = by_size.get(SMALL, _NOTHING), by_size.get(LARGE, _NOTHING)
+    return [*_of_small(small), *_of_large(small, large), *_of_start_up(by_size.get(0, _NOTHING))]
+
+
+def ratio(one: float | None, other: float | None) -> float | None:
+    return None if one is None or not other else one / other
+
+
+def _of_small(small: Measured) -> Iterator[Bar]:
+    size = f"{SMALL:,} servers"
+    plan = _wall(small, Job.PLAN)
+    measured = _wall(small, Job.TERRAFORM)
+    terraform = f"{TERRAFORM_PLAN:g} s recorded" if measured is None else f"{measured:.1f} s"
+    yield Bar(f"{size}: plan to the floor", ratio(plan, _wall(small, Job.FLOOR)), 2.5, "times")
+    yield Bar(
+        f"{size}: plan, a twentieth of Terraform's ({terraform})",
+        plan,
+        round((measured or TERRAFORM_PLAN) / 20, 2),
+        "s",
+    )
+    yield Bar(
+        f"{size}: first apply, a hundredth of Terraform's ({TERRAFORM_APPLY:g} s recorded)",
+        _wall(small, Job.APPLY),
+        TERRAFORM_APPLY / 100,
+        "s",
+    )
+
+
+def _of_large(small: Measured, large: Measured) -> Iterator[Bar]:
+    size = f"{LARGE:,} servers"
+    for job in (Job.APPLY, Job.PLAN, Job.CHANGED):
+        growth = ratio(_wall(large, job), _wall(small, job))
+        yield Bar(f"{size}: {job}, to {SMALL:,}", growth, 11, "times")
+    peaks = [large.costs[job].memory for job in _WORK if job in large.costs]
+    yield Bar(f"{size}: peak memory", max(peaks, default=None), 1024, "MiB")
+    yield Bar(f"{size}: rows that --partner reads", _share_of_rows(small, large), 5, "% of all")
+
+
+def _of_start_up(start_up: Measured) -> Iterator[Bar]:
+    yield Bar(f"{Job.HELP}", _wall(start_up, Job.HELP), 0.15, "s")
+    validate = start_up.costs.get(Job.VALIDATE)
+    processor = None if validate is None else validate.cpu
+    yield Bar(f"{Job.VALIDATE}", processor, 0.5, "s of processor time")
+
+
+def _wall(figures: Measured, job: Job) -> float | None:
+    return figures.costs[job].wall if job in figures.costs else None
+
+
+def _share_of_rows(small: Measured, large: Measured) -> float | None:
+    """How much of what a plan of everything reads from the database, `--partner` reads, in %.
+
+    `validate` reads the same manifests and no database. What the others read beyond it grows with
+    the estate by rows alone, and the share is taken of that growth.
+    """
+    check, partner, everything = (
+        _growth(small, large, job) for job in (Job.CHECK, Job.PARTNER, Job.PLAN)
+    )
+    if check is None or partner is None or everything is None:
+        return None
+    return 100 * max(partner - check, 0) / (everything - check)
+
+
+def _growth(small: Measured, large: Measured, job: Job) -> float | None:
+    before, after = _read(small, job), _read(large, job)
+    return None if before is None or after is None else after - before
+
+
+def _read(figures: Measured, job: Job) -> float | None:
+    cost = figures.costs.get(job)
+    return None if cost is None else cost.read

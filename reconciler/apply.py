@@ -1,0 +1,64 @@
+"""Plan → one transaction and its revision.
+
+Every row that the plan touches is read again under lock, the changes are written in bulk, and the
+same rows must then read as planned, before anything is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from reconciler import forms, ledger, observed
+from reconciler.database.writing import RowsMissing, Writer
+from reconciler.diagnostics import Failure, Problem, Stale
+from reconciler.plan import Moved, PartnerPlan, Plan, moved, unsettled
+
+
+def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
+    """Write all partners of `plan` that can be applied; the caller commits.
+
+    Returns the number of the new revision.
+
+    Raises:
+        Stale: a row no longer reads as planned, or a link appeared on a server to be deleted.
+        Failure: the rows do not read as planned afterwards.
+    """
+    writer = Writer(connection)
+    _fail_for(_moved(connection, plan.applicable, writer), Stale, "MBX520")
+    try:
+        writer.write(change for part in plan.applicable for change in part.changes)
+    except (IntegrityError, RowsMissing):
+        raise Stale.of("MBX540") from None
+    number = ledger.record(connection, plan, applied_by, now)
+    _fail_for(_unsettled(connection, plan.applicable), Failure, "MBX525")
+    return number
+
+
+def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:
+    by_name = {part.partner: part for part in parts}
+    for name, found in observed.read(connection, list(by_name), lock=True):
+        writer.know(name, found.row_ids)
+        yield from moved(by_name[name].changes, found.state)
+
+
+def _unsettled(connection: Connection, parts: Iterable[PartnerPlan]) -> Iterator[Moved]:
+    by_name = {part.partner: part for part in parts}
+    for name, found in observed.read(connection, list(by_name)):
+        yield from unsettled(by_name[name].changes, found.state)
+
+
+def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:
+    problems = [Problem(code, None, _values(item)) for item in found]
+    if problems:
+        raise failure(problems)
+
+
+def _values(moved_row: Moved) -> dict[str, str]:
+    """The row's name, and what was planned from, is there now, and was wanted."""
+    change, now = moved_row
+    before, there, after = forms.differing(change.before, now, change.after)
+    return {"address": change.address, "before": before, "now": there, "after": after}

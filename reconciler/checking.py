@@ -1,0 +1,30 @@
+"""What can be checked without a database: every rule of every partner."""
+
+from __future__ import annotations
+
+from reconciler.coverage import Coverage
+from reconciler.declared import Declared, elsewhere, owners
+from reconciler.desired import desire
+from reconciler.diagnostics import Problem
+from reconciler.model import EMPTY
+
+_UNDECLARED = frozenset({"MBX308", "MBX310"})
+
+
+def offline(
+    declared: dict[str, Declared], coverage: Coverage, *, complete: bool = True
+) -> list[Problem]:
+    """The problems of all partners, as far as manifests alone can tell.
+
+    Where they are not `complete`, since something in them could not be read, nothing is said of
+    what they do not declare.
+    """
+    owned = owners(declared)
+    return [
+        problem
+        for name, item in declared.items()
+        for problem in desire(
+            item, EMPTY, coverage, elsewhere(name, item.named_cnpjs(), owned), offline=True
+        ).problems
+        if complete or problem.code not in _UNDECLARED
+    ]

@@ -1,0 +1,81 @@
+"""`db`: create, upgrade and inspect the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli import inputs, options, output
+from reconciler.database import schema, tables
+from reconciler.database.engine import engine_of, transaction
+from reconciler.database.schema import Condition
+from reconciler.words import N_, _
+
+_CONDITIONS = {
+    Condition.NEW: N_("new: none of the tables is there; apply and db upgrade create them"),
+    Condition.CURRENT: N_("up to date"),
+    Condition.OLDER: N_("older than this version of the tool: run db upgrade"),
+    Condition.NEWER: N_("newer than this version of the tool: update the tool"),
+}
+
+
+@click.group("db", short_help=_("Create, upgrade and inspect the database."))
+def command() -> None:
+    """Create, upgrade and inspect the database."""
+
+
+@command.command("upgrade", short_help=_("Create the tables, or bring them up to date."))
+@options.settings
+@options.database
+def upgrade(settings_file: Path | None, database_url: str | None) -> int:
+    """Create the tables, or bring them up to date. Nothing happens where they are."""
+    engine = engine_of(_url(settings_file, database_url), writes=True)
+    with transaction(engine) as connection:
+        before = schema.status_of(connection)
+        if before.condition is Condition.NEWER:
+            schema.require(before)
+        if before.condition is not Condition.CURRENT:
+            schema.upgrade(connection)
+        after = schema.status_of(connection)
+    output.say(
+        _("Schema {before} → {after}.").format(
+            before=before.revision or _("new"), after=after.revision
+        )
+    )
+    return 0
+
+
+@command.command("status", short_help=_("Show which schema the database has."))
+@options.settings
+@options.database
+@options.output_format("text", "json")
+def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
+    """Show which schema the database has; exit 1 where this version cannot work with it."""
+    engine = engine_of(_url(settings_file, database_url), writes=False)
+    found = schema.status(engine)
+    if form == "json":
+        output.say_json(
+            {
+                "condition": found.condition.value,
+                "schema_revision": found.revision,
+                "wanted_revision": tables.SCHEMA_REVISION,
+                "database_id": found.database_id,
+                "dialect": engine.dialect.name,
+            }
+        )
+    else:
+        output.say(
+            [
+                _("database: {url}").format(url=engine.url.render_as_string(hide_password=True)),
+                _("id: {id}").format(id=found.database_id or "–"),
+                _("schema: {revision} ({condition})").format(
+                    revision=found.revision or "–", condition=_(_CONDITIONS[found.condition])
+                ),
+            ]
+        )
+    return 0 if found.condition in (Condition.CURRENT, Condition.NEW) else 1
+
+
+def _url(settings_file: Path | None, database_url: str | None) -> str:
+    return inputs.database_url(database_url, inputs.read_settings(settings_file))

@@ -1,0 +1,74 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.words import _
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in the order given."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+settings = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path),
+    help=_("Settings file. Default: reconciler.toml at the root of the manifests, or here."),
+)
+manifests: Callable[[F], F] = together(
+    click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),
+    click.option(
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=_("Folder that manifests are named relative to."),
+    ),
+    settings,
+)
+database = click.option(
+    "--database", "database_url", metavar="URL", help=_("Database. Default: from the settings.")
+)
+selection: Callable[[F], F] = together(
+    click.option("--partner", "partners", multiple=True, help=_("Only this partner.")),
+    click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        metavar="PARTNER/ID",
+        help=_("Only this mail server, and what it depends on."),
+    ),
+)
+accept = click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="[PARTNER:]GUARD=COUNT",
+    help=_("Let a guard pass, by its exact count."),
+)
+full = click.option("--full", is_flag=True, help=_("Show every change, however many there are."))
+
+
+def output_format(*names: str) -> Callable[[F], F]:
+    """The option --format with these choices; the first is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        help=_("How to print."),
+    )

@@ -1,0 +1,173 @@
+"""What `plan` and `apply` share: from inputs to a plan, and a plan to its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from reconciler import checking, observed, selecting
+from reconciler.acceptance import NEVER
+from reconciler.cli import inputs, output
+from reconciler.cli.inputs import Inputs
+from reconciler.commits import Commit
+from reconciler.coverage import Coverage
+from reconciler.database.engine import engine_of, transaction
+from reconciler.database.schema import Condition, Status, require, status
+from reconciler.declaration import Acceptance
+from reconciler.diagnostics import Failure, Problem, Stale
+from reconciler.diff import Change
+from reconciler.guards import GUARDS, Thresholds
+from reconciler.places import Places, Source
+from reconciler.plan import Plan, Target
+from reconciler.planning import Planned, Request, make_plan
+from reconciler.render.plan_text import PlanText
+from reconciler.words import n_
+
+_ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
+
+
+class WrongUse(Failure):
+    """The command line does not say what to do."""
+
+    exit_code = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options that say which part of everything a plan is about, and what it may do."""
+
+    partners: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    accepted: tuple[Acceptance, ...] = ()
+
+
+def plan(given: Inputs, url: str, asked: Asked, commit: Commit | None) -> Planned:
+    """Plan what was asked for; problems are shown, and errors among them end the run."""
+    if inputs.has_errors(given.problems):
+        offline = checking.offline(given.declared, _coverage(given), complete=False)
+        _fail(given, (*given.problems, *offline))
+    engine = engine_of(url, writes=False)
+    found = status(engine)
+    target = target_of(found, engine, given.settings.database_id)
+    with _reading(engine, found) as connection:
+        request = _request(given, asked, connection, commit)
+        planned = make_plan(given.declared, connection, target, request)
+    problems = (*given.problems, *planned.problems)
+    if inputs.has_errors(problems):
+        _fail(given, problems)
+    output.show_problems(problems, given.sources)
+    if planned.skipped:
+        output.note(
+            n_(
+                "{count} company without document_import left out of incoming servers",
+                "{count} companies without document_import left out of incoming servers",
+                planned.skipped,
+            )
+        )
+    return planned
+
+
+def _fail(given: Inputs, problems: tuple[Problem, ...]) -> None:
+    raise Failure(problems, given.sources)
+
+
+@contextmanager
+def _reading(engine: Engine, found: Status) -> Iterator[Connection | None]:
+    if found.condition is Condition.NEW:
+        yield None
+        return
+    with transaction(engine) as connection:
+        yield connection
+
+
+def target_of(found: Status, engine: Engine, wanted_id: str | None) -> Target:
+    """The database as a plan names it.
+
+    Raises:
+        Failure: its schema is older or newer.
+        Stale: it is not the one that the settings name.
+    """
+    require(found)
+    if wanted_id and found.database_id != wanted_id:
+        raise Stale.of("MBX534", wanted=wanted_id, found=found.database_id or "new")
+    return Target(found.database_id, engine.dialect.name, found.revision)
+
+
+def _coverage(given: Inputs) -> Coverage:
+    return Coverage(given.settings.project, given.loaded.names, given.loaded.scope.whole)
+
+
+def _request(
+    given: Inputs, asked: Asked, connection: Connection | None, commit: Commit | None
+) -> Request:
+    selection = selecting.resolve(asked.partners, asked.servers, given.declared, connection)
+    guards = given.settings.guards
+    last = observed.last_commit(connection, given.settings.project) if connection else None
+    return Request(
+        coverage=_coverage(given),
+        selection=selection,
+        manifest_digest=given.loaded.digest,
+        thresholds=Thresholds(guards.most, guards.least, guards.percent),
+        acceptances=_acceptances(given, asked),
+        commit=commit.id if commit else None,
+        older_than=last if last and commit and not commit.descends_from(last) else None,
+    )
+
+
+def _acceptances(given: Inputs, asked: Asked) -> tuple[Acceptance, ...]:
+    from_settings = tuple(
+        Acceptance(item.guard, item.count, item.reason, item.until, partner=item.partner)
+        for item in given.settings.guards.accept
+    )
+    return from_settings + asked.accepted
+
+
+def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
+    """What `--accept` was given.
+
+    Raises:
+        WrongUse: one of them is not of its form, or no guard that can be accepted.
+    """
+    return tuple(map(_accepted, texts))
+
+
+def _accepted(text: str) -> Acceptance:
+    match = _ACCEPT.fullmatch(text)
+    guards = [guard for guard in GUARDS if guard != NEVER]
+    if not match or match[2] not in guards:
+        raise WrongUse.of("MBX609", text=text, guards=", ".join(guards))
+    return Acceptance(match[2], int(match[3]), partner=match[1] or "")
+
+
+class Locator:
+    """Finds where changes are written, in the manifests of a run."""
+
+    def __init__(self, given: Inputs | None) -> None:
+        self._given = given
+        self._places: dict[str, Places] = {}
+
+    def source(self, change: Change) -> Source | None:
+        """File, line and column of a change; None where no manifest has it."""
+        if self._given is None or change.partner not in self._given.declared:
+            return None
+        if change.partner not in self._places:
+            self._places[change.partner] = Places(self._given.declared[change.partner])
+        place = self._places[change.partner].of(change)
+        if place is None:
+            return None
+        mark = self._given.sources.mark(place)
+        return Source(self._given.sources.shown(place.file), mark.line, mark.column)
+
+    def line(self, change: Change) -> str:
+        """`file:line` of a change; empty where no manifest has it."""
+        source = self.source(change)
+        return f"{source.file}:{source.line}" if source else ""
+
+
+def show(plan: Plan, given: Inputs | None, *, full: bool) -> None:
+    """Print a plan for people."""
+    output.say(PlanText(plan, output.style(), Locator(given).line, full=full).lines())

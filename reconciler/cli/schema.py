@@ -1,0 +1,17 @@
+"""`schema`: print the JSON Schema of manifests or plans."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import output
+from reconciler.jsonschemas import SCHEMAS
+from reconciler.words import _
+
+
+@click.command("schema", short_help=_("Print the JSON Schema of manifests or plans."))
+@click.argument("name", type=click.Choice(tuple(SCHEMAS)), default="manifest")
+def command(name: str) -> int:
+    """Print a JSON Schema: of manifests, for editors, or of plans, for programs."""
+    output.say_json(SCHEMAS[name]())
+    return 0

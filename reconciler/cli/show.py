@@ -1,0 +1,43 @@
+"""`show`: one mail server in the database, whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler import showing
+from reconciler.cli import inputs, options, output
+from reconciler.cli.planning import target_of
+from reconciler.database.engine import engine_of, transaction
+from reconciler.database.schema import Condition, status
+from reconciler.diagnostics import Failure
+from reconciler.render import listing_text
+from reconciler.words import _
+
+
+@click.command("show", short_help=_("Show one mail server whole."))
+@click.argument("address", metavar="PARTNER/ID")
+@options.settings
+@options.database
+@options.output_format("text", "json")
+def command(address: str, settings_file: Path | None, database_url: str | None, form: str) -> int:
+    """Show the mail server PARTNER/ID whole: every field, who declared it, and every link.
+
+    Its id alone is enough where no other partner has the same. One of another program that has no
+    id is called # and the number of its row, as in acme/#12.
+    """
+    settings = inputs.read_settings(settings_file)
+    engine = engine_of(inputs.database_url(database_url, settings), writes=False)
+    found = status(engine)
+    target_of(found, engine, settings.database_id)
+    if found.condition is Condition.NEW:
+        raise Failure.of("MBX541")
+    with transaction(engine) as connection:
+        row = showing.find(connection, address)
+        links = showing.links_of(connection, row.row_id)
+    if form == "json":
+        output.say_json(listing_text.show_data(row, links))
+    else:
+        output.say(listing_text.whole_lines(row, links, output.style()))
+    return 0

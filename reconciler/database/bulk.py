@@ -1,0 +1,76 @@
+"""Many rows at a time: statements are built by SQLAlchemy and run by the driver's own cursor.
+
+Its result and parameter handling would cost more than the database does; the columns read and
+written here are plain texts, numbers and flags, which every driver passes as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
+
+_BATCH = 5000
+
+
+def fetch(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query as plain tuples."""
+    compiled = statement.compile(
+        dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
+    )
+    text = str(compiled)
+    with _cursor(connection, text) as cursor:
+        cursor.execute(text, _parameters(compiled, compiled.params))
+        while rows := cursor.fetchmany(_BATCH):
+            yield from rows
+
+
+def execute(
+    connection: Connection,
+    statement: UpdateBase,
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> tuple[int, int]:
+    """Run a statement once for every row, whose values are those of the parameters `names`.
+
+    Returns how many rows of the database it touched, and how many it was given.
+    """
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+    positions = [names.index(name) for name in compiled.positiontup or names]
+    keyed = not compiled.positional
+    text, touched, given, remaining = str(compiled), 0, 0, iter(rows)
+    with _cursor(connection, text) as cursor:
+        while batch := list(islice(remaining, _BATCH)):
+            values: list[Any] = (
+                [dict(zip(names, row, strict=True)) for row in batch]
+                if keyed
+                else [tuple(row[position] for position in positions) for row in batch]
+            )
+            cursor.executemany(text, values)
+            touched += max(cursor.rowcount, 0)
+            given += len(batch)
+    return touched, given
+
+
+@contextmanager
+def _cursor(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's cursor; its errors come out as SQLAlchemy's, without any values."""
+    dbapi_error = connection.dialect.loaded_dbapi.Error
+    cursor = connection.connection.cursor()
+    try:
+        yield cursor
+    except dbapi_error as error:
+        raise DBAPIError.instance(
+            statement, None, error, dbapi_error, dialect=connection.dialect
+        ) from None
+    finally:
+        cursor.close()
+
+
+def _parameters(compiled: Any, values: Any) -> Any:
+    return tuple(values[name] for name in compiled.positiontup) if compiled.positional else values

@@ -1,0 +1,176 @@
+"""The tables, as the newest migration leaves them.
+
+Columns that a row of `model` has are called as its fields are. A row belongs to the tool where
+`project` is not null; `file` is the manifest that declared it, relative to the root.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_REVISION = "0001"
+"""The migration that this version of the tool works with."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _owner() -> tuple[Column[str], Column[str]]:
+    return (Column("project", String(100)), Column("file", String(1000)))
+
+
+def _key(name: str, target: str) -> Column[str]:
+    return Column(name, String(63), ForeignKey(target, ondelete="RESTRICT"), primary_key=True)
+
+
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("id", String(36), primary_key=True),
+)
+
+partner = Table(
+    "partner",
+    metadata,
+    Column("id", String(63), primary_key=True),
+    Column("project", String(100)),
+)
+
+company = Table(
+    "company",
+    metadata,
+    Column("cnpj", String(14), primary_key=True),
+    Column("partner", String(63), ForeignKey("partner.id"), nullable=False, index=True),
+    Column("nickname", String(200), nullable=False),
+    Column("notification_email", String(254)),
+    Column("extensions", String(1000), nullable=False, server_default=""),
+    Column("own_mailboxes", Boolean, nullable=False, server_default=text("false")),
+    Column("head_office", Boolean, nullable=False, server_default=text("false")),
+    *_owner(),
+)
+
+host_profile = Table(
+    "host_profile",
+    metadata,
+    _key("partner", "partner.id"),
+    Column("host", String(253), primary_key=True),
+    Column("protocol", String(4), primary_key=True),
+    Column("port", Integer),
+    Column("security", String(8)),
+    Column("verify_certificate", Boolean),
+    Column("ca_file", String(128)),
+    Column("timeout", Integer),
+    Column("ehlo_name", String(253)),
+    *_owner(),
+)
+
+mail_server = Table(
+    "mail_server",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("partner", String(63), ForeignKey("partner.id"), nullable=False),
+    Column("stable_id", String(63)),
+    Column("direction", String(8), nullable=False),
+    Column("protocol", String(4), nullable=False),
+    Column("nickname", String(200), nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("host", String(253), nullable=False),
+    Column("port", Integer),
+    Column("security", String(8)),
+    Column("verify_certificate", Boolean),
+    Column("ca_file", String(128)),
+    Column("timeout", Integer),
+    Column("ehlo_name", String(253)),
+    Column("origins", String(100)),
+    Column("auth", String(8), nullable=False, server_default="password"),
+    Column("username", String(200)),
+    Column("password_reference", String(300)),
+    Column("sender_name", String(200)),
+    Column("sender_email", String(254)),
+    Column("reply_to", String(254)),
+    Column("folder", String(200)),
+    Column("company", String(14), ForeignKey("company.cnpj")),
+    Column("importable", Boolean, nullable=False, server_default=text("true")),
+    *_owner(),
+    UniqueConstraint("partner", "stable_id"),
+    Index(None, "partner", "protocol", "host", "username"),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column(
+        "mail_server_id",
+        Integer,
+        ForeignKey("mail_server.id", ondelete="RESTRICT"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("cnpj", String(14), ForeignKey("company.cnpj"), primary_key=True),
+    Column("sender_name", String(200)),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    *_owner(),
+    Index(None, "cnpj"),
+    sqlite_with_rowid=False,
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("plan_id", String(36), nullable=False, unique=True),
+    Column("applied_at", DateTime, nullable=False),
+    Column("applied_by", String(200), nullable=False),
+    Column("project", String(100), nullable=False, index=True),
+    Column("commit_id", String(64)),
+    Column("tool_version", String(32), nullable=False),
+    Column("manifest_digest", String(80), nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+)
+
+revision_change = Table(
+    "revision_change",
+    metadata,
+    Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("partner", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(400), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    sqlite_with_rowid=False,
+)
+
+revision_acceptance = Table(
+    "revision_acceptance",
+    metadata,
+    Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
+    Column("partner", String(63), primary_key=True),
+    Column("guard", String(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("until", String(10), nullable=False),
+    ForeignKeyConstraint(["partner"], ["partner.id"]),
+)

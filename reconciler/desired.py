@@ -1,0 +1,140 @@
+"""What a partner declares and what the database has → the State that the database should have.
+
+Everything that a run may not touch is carried over as it is, so that comparing the two states needs
+no special cases: what is missing here is to be deleted, and nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from reconciler import checks, options
+from reconciler.cnpj import root
+from reconciler.coverage import Coverage
+from reconciler.declared import Declared
+from reconciler.diagnostics import Problem
+from reconciler.linking import Known, Linking, link
+from reconciler.model import (
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    Links,
+    MailServer,
+    Partner,
+    State,
+)
+from reconciler.naming import name_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """`new_names` leads from rows to what they are called from now on; `skipped` counts companies
+    that `all` and `branches_of` left out for having no document import.
+    """
+
+    state: State
+    new_names: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    skipped: int
+
+
+def desire(
+    declared: Declared,
+    observed: State,
+    coverage: Coverage,
+    elsewhere: frozenset[str] = frozenset(),
+    *,
+    offline: bool = False,
+) -> Desired:
+    """The state that `declared` leads to from `observed`.
+
+    `elsewhere` are the CNPJs that another partner has; `offline` means that nothing was observed.
+    """
+    naming = name_rows(declared, observed, coverage.project)
+    before = observed.renamed(naming.new_names)
+    companies = _companies(declared, before, coverage)
+    head_offices = _head_offices(declared, before)
+    servers = _servers(declared, before, coverage)
+    known = Known(companies, head_offices, servers, elsewhere, offline, coverage.project)
+    linking = link(declared, known)
+    state = State(
+        partner=before.partner or Partner(declared.partner, coverage.project),
+        companies=companies,
+        head_offices=head_offices,
+        hosts=_hosts(declared, before, coverage),
+        servers=servers,
+        links=_links(declared, before, servers, linking, coverage),
+    )
+    problems = (*naming.problems, *linking.problems, *checks.check(declared, state, known))
+    return Desired(state, naming.new_names, problems, linking.skipped)
+
+
+R = TypeVar("R", Company, HostProfile)
+
+
+def _released(row: R, coverage: Coverage) -> R:
+    """A row that is no longer declared goes free; its file stays, to tell it from a foreign one."""
+    return row._replace(project=None) if coverage.holds(row) else row
+
+
+def _companies(declared: Declared, before: State, coverage: Coverage) -> dict[str, Company]:
+    kept = {cnpj: _released(row, coverage) for cnpj, row in before.companies.items()}
+    return kept | {cnpj: item.company for cnpj, item in declared.companies.items()}
+
+
+def _head_offices(declared: Declared, before: State) -> dict[str, HeadOffice]:
+    kept = {
+        base: row for base, row in before.head_offices.items() if row.cnpj not in declared.companies
+    }
+    for cnpj, item in declared.companies.items():
+        if item.head_office:
+            kept[root(cnpj)] = HeadOffice(root(cnpj), cnpj)
+    return kept
+
+
+def _hosts(
+    declared: Declared, before: State, coverage: Coverage
+) -> dict[tuple[str, str], HostProfile]:
+    kept = {key: _released(row, coverage) for key, row in before.hosts.items()}
+    return kept | {key: item.profile for key, item in declared.hosts.items()}
+
+
+def _servers(declared: Declared, before: State, coverage: Coverage) -> dict[str, MailServer]:
+    kept = {name: row for name, row in before.servers.items() if not coverage.holds(row)}
+    for stable_id, item in declared.servers.items():
+        key = (item.server.host, item.server.protocol)
+        hosts = declared.hosts.get(key)
+        kept[stable_id] = options.resolve(
+            item.server, hosts.profile if hosts else None, _foreign(before.hosts.get(key))
+        )
+    return kept
+
+
+def _foreign(profile: HostProfile | None) -> HostProfile | None:
+    """A profile that another program wrote; one that the tool wrote and released has its file."""
+    return profile if profile and profile.project is None and profile.file is None else None
+
+
+def _links(
+    declared: Declared,
+    before: State,
+    servers: Mapping[str, MailServer],
+    linking: Linking,
+    coverage: Coverage,
+) -> dict[str, Links]:
+    result: dict[str, Links] = {}
+    for name in servers:
+        wanted = linking.links.get(name, {})
+        there = before.links.get(name, ())
+        item = declared.servers.get(name)
+        kept = () if item and item.exclusive_links else _kept(there, wanted, coverage)
+        if links := tuple(sorted((*wanted.values(), *kept))):
+            result[name] = links
+    return result
+
+
+def _kept(there: Links, wanted: Mapping[str, Link], coverage: Coverage) -> Links:
+    return tuple(row for row in there if row.cnpj not in wanted and not coverage.holds(row))

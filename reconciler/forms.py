@@ -1,0 +1,52 @@
+"""Rows → plain data: the one form they have in plan files and in the ledger."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from reconciler.diff import KINDS
+from reconciler.model import Link, Origins, Row
+
+TYPES: dict[str, type[Row]] = {kind: row for row, kind in KINDS.items()}
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """The fields of a row as JSON can hold them."""
+    data = row._asdict()
+    for name, value in data.items():
+        if isinstance(value, Origins):
+            data[name] = value._asdict()
+        elif isinstance(value, tuple):
+            data[name] = list(value)
+    return data
+
+
+def text(row: Row | None) -> str | None:
+    """The row as one line of JSON; None for no row."""
+    if row is None:
+        return None
+    return _link_text(row) if isinstance(row, Link) else _dumped(row)
+
+
+def _dumped(row: Row) -> str:
+    return json.dumps(plain(row), ensure_ascii=False, separators=(",", ":"))
+
+
+def differing(*rows: Row | None) -> tuple[str, ...]:
+    """Each row as its fields that are not the same in all of them; a dash for no row."""
+    there = [plain(row) if row is not None else {} for row in rows]
+    names = {name for fields in there for name in fields}
+    different = sorted(
+        name for name in names if len({repr(fields.get(name)) for fields in there if fields}) > 1
+    )
+    return tuple(_fields(fields, different) if fields else "–" for fields in there)
+
+
+def _fields(fields: dict[str, Any], names: list[str]) -> str:
+    shown = {name: fields[name] for name in names if name in fields}
+    return json.dumps(shown, ensure_ascii=False) if shown else "{…}"
+
+
+_link_text = lru_cache(maxsize=1 << 12)(_dumped)

@@ -1,0 +1,60 @@
+"""The ledger: one revision for each applied plan, with every change that it made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from reconciler import __version__, forms
+from reconciler.database import bulk
+from reconciler.database.tables import revision, revision_acceptance, revision_change
+from reconciler.plan import PartnerPlan, Plan
+from reconciler.summary import summarise
+
+_CHANGE = ("revision", "position", "partner", "kind", "name", "action", "before", "after")
+_ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
+
+
+def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
+    """Write the revision of what can be applied of `plan`; its number is returned."""
+    applied = plan.applicable
+    connection.execute(
+        insert(revision).values(
+            plan_id=plan.id,
+            applied_at=now.replace(tzinfo=None),
+            applied_by=applied_by,
+            project=plan.project,
+            commit_id=plan.commit,
+            tool_version=__version__,
+            manifest_digest=plan.manifest_digest,
+            selection=json.dumps(plan.selection._asdict()),
+            summary=json.dumps(summarise(applied)._asdict()),
+        )
+    )
+    query = select(revision.c.number).where(revision.c.plan_id == plan.id)
+    number = int(connection.execute(query).scalar_one())
+    bulk.execute(connection, insert(revision_change), _CHANGE, _changes(number, applied))
+    bulk.execute(
+        connection, insert(revision_acceptance), _ACCEPTANCE, _acceptances(number, applied)
+    )
+    return number
+
+
+def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+    position = 0
+    for part in parts:
+        for change in part.changes:
+            position += 1
+            before, after = forms.text(change.before), forms.text(change.after)
+            named = (part.partner, change.kind, change.name, change.action.value)
+            yield (number, position, *named, before, after)
+
+
+def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+    for part in parts:
+        for item in part.accepted:
+            yield (number, item.partner, item.guard, item.count, item.reason, item.until)

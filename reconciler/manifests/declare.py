@@ -1,0 +1,150 @@
+"""A validated manifest → what it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from reconciler import declaration as d
+from reconciler.diagnostics import Place
+from reconciler.manifests import schema
+from reconciler.model import OPTIONS, Company, HostProfile, MailServer
+
+_item = lru_cache(maxsize=1 << 16)(d.LinkItem)
+
+
+Raw = dict[str, dict[str, object]]
+
+
+def declare(
+    manifest: schema.PartnerFile | schema.CompanyFile, raw: Raw, file: str, project: str
+) -> d.FileDeclaration:
+    """What `manifest`, read from `raw`, declares as part of `project`."""
+    if isinstance(manifest, schema.PartnerFile):
+        company = None
+        hosts = tuple(_hosts(manifest, raw, file, project))
+        companies = tuple(_companies(manifest, raw, file, project))
+        imports: tuple[d.ImportDeclaration, ...] = ()
+    else:
+        company, hosts, companies = manifest.company, (), ()
+        imports = tuple(map(_import, manifest.import_from))
+    servers = tuple(
+        _server(stable_id, server, company, file, project)
+        for stable_id, server in manifest.mail_servers.items()
+    )
+    accepted = tuple(_acceptances(manifest, file))
+    return d.FileDeclaration(
+        file, manifest.partner, company, hosts, companies, servers, imports, accepted
+    )
+
+
+def _acceptances(manifest: schema.ManifestFile, file: str) -> Iterator[d.Acceptance]:
+    for index, item in enumerate(manifest.accept):
+        place = Place(file, ("accept", index))
+        yield d.Acceptance(item.guard, item.count, item.reason, item.until, place)
+
+
+def _hosts(
+    manifest: schema.PartnerFile, raw: Raw, file: str, project: str
+) -> Iterator[d.HostDeclaration]:
+    for key, (host, profile) in zip(raw.get("hosts", ()), manifest.hosts.items(), strict=True):
+        for protocol in ("smtp", "imap", "pop3"):
+            options = getattr(profile, protocol)
+            if options:
+                values = {name: getattr(options, name) for name in OPTIONS}
+                row = HostProfile(host, protocol, **values, project=project, file=file)
+                yield d.HostDeclaration(key, row)
+
+
+def _companies(
+    manifest: schema.PartnerFile, raw: Raw, file: str, project: str
+) -> Iterator[d.CompanyDeclaration]:
+    entries = manifest.companies.items()
+    for key, (cnpj, company) in zip(raw.get("companies", ()), entries, strict=True):
+        row = Company(
+            cnpj=cnpj,
+            nickname=company.nickname,
+            notification_email=company.notification_email,
+            extensions=tuple(sorted(set(company.extensions))),
+            own_mailboxes=company.own_mailboxes,
+            project=project,
+            file=file,
+        )
+        yield d.CompanyDeclaration(key, row, company.head_office)
+
+
+def _server(
+    stable_id: str, server: schema.Server, company: str | None, file: str, project: str
+) -> d.ServerDeclaration:
+    row = _row(stable_id, server, company, file, project)
+    renamed_from = tuple(server.renamed_from)
+    if isinstance(server, schema.PartnerServer):
+        links = tuple(map(_link, server.companies))
+        return d.ServerDeclaration(row, links, renamed_from, server.exclusive_links, linked=True)
+    linked = isinstance(server, schema.CompanyServer) and server.linked
+    own = (_own_link(company),)
+    return d.ServerDeclaration(row, own, renamed_from, exclusive_links=False, linked=linked)
+
+
+def _row(
+    stable_id: str, server: schema.Server, company: str | None, file: str, project: str
+) -> MailServer:
+    protocol = server.protocol or ("smtp" if server.direction == "outgoing" else "imap")
+    return MailServer(
+        stable_id=stable_id,
+        direction=server.direction,
+        protocol=protocol,
+        nickname=server.nickname,
+        active=server.active,
+        host=server.host,
+        port=server.port,
+        security=server.security,
+        verify_certificate=server.verify_certificate,
+        ca_file=server.ca_file,
+        timeout=server.timeout,
+        ehlo_name=server.ehlo_name,
+        origins=None,
+        auth=server.auth,
+        username=server.username,
+        password_reference=_reference(server.password),
+        sender_name=server.sender.name if server.sender else None,
+        sender_email=server.sender.email if server.sender else None,
+        reply_to=server.reply_to,
+        folder=server.folder or ("INBOX" if protocol == "imap" else None),
+        company=company,
+        importable=server.importable if isinstance(server, schema.PartnerServer) else False,
+        project=project,
+        file=file,
+    )
+
+
+def _reference(secret: schema.SecretReference | None) -> str | None:
+    match secret:
+        case schema.EnvironmentReference():
+            return f"env:{secret.env}"
+        case schema.FileReference():
+            return f"file:{secret.file}"
+        case _:
+            return None
+
+
+def _link(link: schema.LinkSpec) -> d.LinkItem:
+    match link:
+        case str():
+            return _item("company", link, None, True)
+        case schema.CompanyLink():
+            return _item("company", link.cnpj, link.sender_name, link.active)
+        case schema.BranchesLink():
+            return _item("branches_of", link.branches_of, link.sender_name, link.active)
+        case schema.AllLink():
+            return _item("all", "", link.sender_name, link.active)
+
+
+def _own_link(company: str | None) -> d.LinkItem:
+    return _item("company", company or "", None, True)
+
+
+def _import(item: schema.ImportSpec) -> d.ImportDeclaration:
+    if isinstance(item, schema.HeadOfficeImport):
+        return d.ImportDeclaration("head_office", item.head_office, item.sender_name, item.active)
+    return d.ImportDeclaration("partner", item.partner, item.sender_name, item.active)

@@ -1,0 +1,254 @@
+"""What pydantic found wrong → problems, in the words of the configuration language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+from unicodedata import normalize
+
+from pydantic import BaseModel, Discriminator, Tag, ValidationError
+
+from reconciler.diagnostics import Mark, Path, Place, Problem
+from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
+from reconciler.manifests.values import ONE_LINE
+from reconciler.words import N_
+
+_SHAPES = {
+    "model_type": N_("keys with values"),
+    "dict_type": N_("keys with values"),
+    "model_attributes_type": N_("keys with values"),
+    "list_type": N_("a list"),
+    "string_type": N_("a text"),
+}
+_RANGES = {"greater_than_equal", "less_than_equal"}
+_EITHER = {
+    "<env>": ("env", "file"),
+    "<file>": ("file", "env"),
+    "<link>": ("cnpj", "branches_of", "all"),
+    "<branches_of>": ("branches_of", "cnpj", "all"),
+    "<all>": ("all", "cnpj", "branches_of"),
+    "<head_office>": ("head_office", "partner"),
+    "<partner>": ("partner", "head_office"),
+}
+"""By what a mapping was taken for: the key that makes it that, and those it could have instead."""
+_HABITS = {
+    "apelido": "nickname",
+    "ativo": "active",
+    "empresa": "company",
+    "empresas": "companies",
+    "entrada": "incoming",
+    "envio": "outgoing",
+    "leitura": "incoming",
+    "matriz": "head_office",
+    "nome": "name",
+    "parceiro": "partner",
+    "pasta": "folder",
+    "porta": "port",
+    "protocolo": "protocol",
+    "remetente": "sender",
+    "saida": "outgoing",
+    "senha": "password",
+    "servidor": "host",
+    "servidores": "mail_servers",
+    "ssl": "tls",
+    "usuario": "username",
+    "versao": "version",
+}
+"""What people write out of habit, in Portuguese mostly, and what it is here."""
+
+
+def problems(error: ValidationError, raw: Any, file: str) -> Iterator[Problem]:
+    """Every mistake of `error`, placed in `file`."""
+    for item in error.errors(include_url=False):
+        yield _problem(item, raw, file)
+
+
+def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 - one for each kind
+    path, on_key = _path(item["loc"], raw)
+    kind, context, last = item["type"], item.get("ctx", {}), str(("", *item["loc"])[-1])
+    value = Place(file, path, "key" if on_key else "value")
+    whole = Place(file, path or item["loc"][:1])
+    either = _EITHER.get(str(item["loc"][-2]), ()) if len(item["loc"]) > 1 else ()
+    match kind:
+        case "missing":
+            return Problem("MBX202", whole, {"key": " | ".join(either) or last})
+        case "extra_forbidden" if last in either:
+            return Problem("MBX226", whole, {"key": last, "other": either[0]})
+        case "extra_forbidden":
+            return _unknown_key(Place(file, path), raw, last, either)
+        case _ if item["input"] == "" and kind not in _SHAPES and not on_key:
+            return Problem("MBX205", whole, {"key": _key(path)})
+        case "literal_error":
+            return _not_a_choice(value, context["expected"], _at(raw, path))
+        case "string_too_long":
+            return Problem("MBX206", value, {"key": _key(path), "limit": context["max_length"]})
+        case "string_pattern_mismatch":
+            return _pattern_mismatch(value, path, context["pattern"], item["input"])
+        case "MBX208" if (
+            _key(path) == "version" and isinstance(item["input"], str) and item["input"] != "1"
+        ):
+            return _not_a_choice(value, "1", item["input"])
+        case _ if kind.startswith("MBX"):
+            return Problem(kind, value, {"key": _key(path), **context})
+        case _ if kind.startswith("date_"):
+            return Problem("MBX218", value, {"key": _key(path)})
+        case _ if kind in _RANGES:
+            return Problem("MBX208", value, {"key": _key(path)})
+    found = _shape(item["input"])
+    if found == "nothing" and not item["loc"]:
+        return Problem("MBX110", Place(file, mark=Mark(1, 1, 2)))
+    return Problem("MBX203", whole, {"expected": _SHAPES.get(kind, N_("a text")), "found": found})
+
+
+def without_mistaken(raw: Any, found: Iterable[Problem]) -> Any:
+    """`raw` without every entry that one of the mistakes is about."""
+    if not isinstance(raw, dict):
+        return raw
+    rest = {key: copy(value) for key, value in raw.items()}
+    wrong = {item.place.path[:2] for item in found if item.place and item.place.path}
+    for section, *below in sorted(wrong, key=_last_index_first):
+        entries = rest.get(str(section))
+        if below and isinstance(entries, dict):
+            entries.pop(below[0], None)
+        elif below and isinstance(entries, list) and isinstance(below[0], int):
+            del entries[below[0]]
+        elif section == "version":
+            rest["version"] = "1"
+        else:
+            rest.pop(str(section), None)
+    return rest
+
+
+def _last_index_first(path: Path) -> int:
+    return -path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+
+
+def _path(loc: tuple[int | str, ...], raw: Any) -> tuple[Path, bool]:
+    """The path in the file of a location in the models, and whether it is about a key."""
+    path: list[int | str] = []
+    value = raw
+    for step in loc:
+        if step == "[key]":
+            return tuple(path), True
+        if _has(value, step):
+            value = value[step]
+            path.append(step)
+    return tuple(path), False
+
+
+def _has(value: Any, step: int | str) -> bool:
+    if isinstance(value, list):
+        return isinstance(step, int) and step < len(value)
+    return isinstance(value, dict) and step in value
+
+
+def _at(raw: Any, path: Path) -> Any:
+    for step in path:
+        raw = raw[step]
+    return raw
+
+
+def _key(path: Path) -> str:
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return N_("keys with values")
+    if isinstance(value, list):
+        return N_("a list")
+    return N_("a text") if value else N_("nothing")
+
+
+def _unknown_key(place: Place, raw: Any, key: str, either: tuple[str, ...]) -> Problem:
+    known = _known_keys(kind_of(raw), raw, place.path[:-1])
+    if either and either[0] not in _at(raw, place.path[:-1]):
+        known = [*known, *either[1:]]
+    other = _belongs_elsewhere(raw, place.path, key)
+    if other:
+        return Problem("MBX224", place, {"key": key, "kind": other})
+    values = {"key": key, "suggestion": _meant(key, known), "known": ", ".join(sorted(known))}
+    return Problem("MBX201", place, values)
+
+
+def _meant(text: str, known: Sequence[str]) -> str:
+    """Which of `known` was probably meant by `text`, if any."""
+    plain = _plain_letters(text)
+    if _HABITS.get(plain) in known:
+        return _HABITS[plain]
+    return next(iter(get_close_matches(plain, known, 1)), "")
+
+
+def _plain_letters(text: str) -> str:
+    """`text` in lower case and without accents."""
+    return normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+
+
+def _belongs_elsewhere(raw: Any, path: Path, key: str) -> str:
+    other = PartnerFile if kind_of(raw) is CompanyFile else CompanyFile
+    known = _known_keys(other, raw, path[:-1])
+    if key not in known:
+        return ""
+    return N_("partner") if other is PartnerFile else N_("company")
+
+
+def _known_keys(model: type[BaseModel], raw: Any, path: Path) -> list[str]:
+    """The keys that the mapping at `path` may have."""
+    kind: Any = model
+    for step in path:
+        raw = raw[step]
+        kind = _plain(_below(kind, step), raw)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [field.alias or name for name, field in kind.model_fields.items()]
+    return []
+
+
+def _below(kind: Any, step: int | str) -> Any:
+    """What the models expect at `step` below `kind`; None where they expect nothing."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(step))
+        if field is None:
+            return None
+        return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return (get_args(kind) or (None,))[-1]
+
+
+def _plain(kind: Any, raw: Any) -> Any:
+    """`kind` without its annotations, and of a union the part that `raw` is meant for."""
+    discriminator = None
+    while get_origin(kind) is Annotated:
+        kind, *metadata = get_args(kind)
+        discriminator = discriminator or next(
+            (item.discriminator for item in metadata if isinstance(item, Discriminator)), None
+        )
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    if not callable(discriminator):
+        return _plain(parts[0], raw)
+    chosen = str(discriminator(raw))
+    return next(_plain(part, raw) for part in parts if Tag(chosen) in get_args(part)[1:])
+
+
+def _not_a_choice(place: Place, expected: str, found: Any) -> Problem:
+    choices = re.findall(r"'([^']*)'", expected) or [expected.lower()]
+    if not isinstance(found, str):
+        whole = Place(place.file, place.path)
+        return Problem("MBX203", whole, {"expected": N_("a text"), "found": _shape(found)})
+    if _key(place.path) == "version":
+        return Problem("MBX219", place, {"found": found})
+    values = {"suggestion": _meant(found, choices), "choices": " | ".join(choices)}
+    return Problem("MBX204", place, {"key": _key(place.path), "found": found, **values})
+
+
+def _pattern_mismatch(place: Place, path: Path, pattern: str, found: str) -> Problem:
+    if pattern.startswith("^[a-z0-9]"):
+        suggestion = re.sub("[^a-z0-9._]+", "-", _plain_letters(found)).strip("._-")[:63]
+        return Problem("MBX209", place, {"suggestion": suggestion})
+    if pattern == ONE_LINE:
+        return Problem("MBX225", place, {"key": _key(path)})
+    return Problem("MBX217" if "ca_file" in path else "MBX216", place, {"key": _key(path)})

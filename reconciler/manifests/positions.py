@@ -1,0 +1,244 @@
+"""Where everything in a manifest stands, and what the file itself is refused for.
+
+Read only once something is wrong, or somebody asks for a line: every key and value of the file by
+path, and all problems of its YAML at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
+
+from reconciler.diagnostics import Mark, Path, Place, Problem
+from reconciler.manifests.reading import FORBIDDEN, Limits, Loader
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """The marks of one file: `keys` and `values` by path, and all `scalars` of values.
+
+    `offsets` are the bytes before each of its `lines`.
+    """
+
+    lines: tuple[str, ...] = ()
+    offsets: tuple[int, ...] = ()
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[Path, Mark] = field(default_factory=dict)
+    scalars: list[tuple[Path, Mark]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def mark(self, place: Place) -> Mark:
+        """The mark of a place; the nearest ancestor's where the file says nothing there."""
+        if place.mark:
+            return place.mark
+        path = place.path
+        if place.on == "value" and path in self.values:
+            return self.values[path]
+        while path and path not in self.keys and path not in self.values:
+            path = path[:-1]
+        first, second = self.keys.get(path), self.values.get(path)
+        if place.on == "value":
+            first, second = second, first
+        return first or second or Mark(1, 1, 2)
+
+
+def locate(file: str, data: bytes, limits: Limits) -> Positions:
+    """Read `data` for its positions and problems; never fails."""
+    if len(data) > limits.file_bytes:
+        size = {"size": len(data), "limit": limits.file_bytes}
+        return Positions(problems=[Problem("MBX112", Place(file, mark=Mark(1, 1, 2)), size)])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Positions(problems=[_not_utf8(file, data, error)])
+    positions = Positions(*_lines(text, len(data) - len(text.encode())))
+    positions.problems.extend(_forbidden_characters(file, positions.lines))
+    if not positions.problems:
+        _Walk(file, positions, limits).document(text)
+    return positions
+
+
+def _lines(text: str, offset: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The lines of a text without their ends, and the bytes before each of them."""
+    parts = re.split(r"(\r\n|\r|\n)", text)
+    offsets = []
+    for line, end in zip_longest(parts[::2], parts[1::2], fillvalue=""):
+        offsets.append(offset)
+        offset += len(line.encode()) + len(end)
+    return tuple(parts[::2]), tuple(offsets)
+
+
+def _not_utf8(file: str, data: bytes, error: UnicodeDecodeError) -> Problem:
+    before = data[: error.start]
+    line = before.count(b"\n") + 1
+    column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+    mark = Mark(line, column, column + 1)
+    return Problem("MBX103", Place(file, mark=mark), {"byte": f"0x{data[error.start]:02X}"})
+
+
+def _forbidden_characters(file: str, lines: tuple[str, ...]) -> list[Problem]:
+    return [
+        _forbidden(file, Mark(number, match.start() + 1, match.end() + 1), match.group())
+        for number, line in enumerate(lines, 1)
+        for match in FORBIDDEN.finditer(line)
+    ]
+
+
+def _forbidden(file: str, mark: Mark, character: str) -> Problem:
+    return Problem("MBX104", Place(file, mark=mark), {"character": f"U+{ord(character):04X}"})
+
+
+def _one_character(where: Any) -> Mark:
+    return Mark(where.line + 1, where.column + 1, where.column + 2)
+
+
+class _Stop(Exception):  # noqa: N818
+    """Nothing after this can be read."""
+
+
+class _Walk:
+    """One walk over the events of a file, filling in its `Positions`."""
+
+    def __init__(self, file: str, positions: Positions, limits: Limits) -> None:
+        self.file = file
+        self.positions = positions
+        self.limits = limits
+        self.get_event: Any = None
+
+    def document(self, text: str) -> None:
+        try:
+            loader = Loader(text)
+        except yaml.YAMLError as error:
+            return self._syntax(error)
+        try:
+            self.get_event = loader.get_event
+            self._stream()
+        except _Stop:
+            pass
+        except yaml.YAMLError as error:
+            self._syntax(error)
+        finally:
+            loader.dispose()
+        return None
+
+    def _stream(self) -> None:
+        self.get_event()
+        if not isinstance(self.get_event(), DocumentStartEvent):
+            self._problem("MBX110", Mark(1, 1, 2))
+            return
+        self._node(self.get_event(), ())
+        self.get_event()
+        after = self.get_event()
+        if isinstance(after, DocumentStartEvent):
+            self._problem("MBX109", self._mark(after))
+
+    def _node(self, event: NodeEvent, path: Path) -> None:
+        mark = self._mark(event)
+        self._refuse_features(event, mark)
+        self.positions.values.setdefault(path, mark)
+        if not isinstance(event, CollectionStartEvent):
+            self.positions.scalars.extend((path, part) for part in self._stretches(event))
+        if isinstance(event, ScalarEvent):
+            self._scalar(event, mark)
+        elif isinstance(event, CollectionStartEvent):
+            if len(path) >= self.limits.depth:
+                self._problem("MBX111", mark, limit=self.limits.depth)
+                raise _Stop
+            if isinstance(event, SequenceStartEvent):
+                self._sequence(path)
+            else:
+                self._mapping(path)
+
+    def _sequence(self, path: Path) -> None:
+        index = 0
+        while isinstance(event := self.get_event(), NodeEvent):
+            self._node(event, (*path, index))
+            index += 1
+
+    def _mapping(self, path: Path) -> None:
+        seen: set[str] = set()
+        while isinstance(event := self.get_event(), NodeEvent):
+            if isinstance(event, CollectionStartEvent):
+                self._problem("MBX118", self._mark(event))
+                raise _Stop
+            key = self._key(event, path, seen)
+            self._node(self.get_event(), (*path, key))
+
+    def _key(self, event: NodeEvent, path: Path, seen: set[str]) -> str:
+        mark = self._mark(event)
+        self._refuse_features(event, mark)
+        if isinstance(event, AliasEvent):
+            return ""
+        assert isinstance(event, ScalarEvent)
+        key = str(event.value)
+        self._scalar(event, mark)
+        if key == "<<" and not event.style:
+            self._problem("MBX107", mark)
+        elif key in seen:
+            first = Place(self.file, mark=self.positions.keys[(*path, key)])
+            self._problem("MBX105", mark, first, key=key)
+        seen.add(key)
+        self.positions.keys.setdefault((*path, key), mark)
+        return key
+
+    def _scalar(self, event: ScalarEvent, mark: Mark) -> None:
+        if len(event.value.encode(errors="replace")) > self.limits.scalar_bytes:
+            self._problem("MBX113", mark, limit=self.limits.scalar_bytes)
+        if match := FORBIDDEN.search(event.value):
+            self.positions.problems.append(_forbidden(self.file, mark, match.group()))
+
+    def _refuse_features(self, event: NodeEvent, mark: Mark) -> None:
+        if isinstance(event, AliasEvent) or event.anchor is not None:
+            self._problem("MBX106", mark)
+        if getattr(event, "tag", None) is not None:
+            self._problem("MBX108", mark)
+
+    def _syntax(self, error: yaml.YAMLError) -> None:
+        where = getattr(error, "problem_mark", None)
+        mark = _one_character(where) if where else Mark(1, 1, 2)
+        line = self.positions.lines[mark.line - 1 : mark.line]
+        code = "MBX102" if line and line[0][mark.column - 1 : mark.column] == "\t" else "MBX101"
+        others = []
+        if re.search("flow|quoted", getattr(error, "context", None) or ""):
+            opened = _one_character(getattr(error, "context_mark", where))
+            if any(self.positions.lines[mark.line - 1 :]):
+                others = [Place(self.file, mark=opened)]
+            else:  # the file ends before the bracket or quote is closed
+                mark = opened
+        reason = getattr(error, "problem", None) or getattr(error, "reason", "") or ""
+        self._problem(code, mark, *others, reason=reason)
+
+    def _problem(self, code: str, mark: Mark, *others: Place, **values: object) -> None:
+        place = Place(self.file, mark=mark)
+        self.positions.problems.append(Problem(code, place, values, others))
+
+    def _stretches(self, event: Any) -> Iterator[Mark]:
+        """What a scalar or an alias takes up of every line that it stands on."""
+        start, end = event.start_mark, event.end_mark
+        for number in range(start.line, end.line + 1):
+            first = start.column if number == start.line else 0
+            last = end.column if number == end.line else len(self.positions.lines[number])
+            if last > first:
+                yield Mark(number + 1, first + 1, last + 1)
+
+    def _mark(self, event: Any) -> Mark:
+        start, end = event.start_mark, event.end_mark
+        same_line = end.line == start.line and end.column > start.column
+        last = end.column if same_line else start.column + 1
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            last = start.column + 1
+        return Mark(start.line + 1, start.column + 1, last + 1)

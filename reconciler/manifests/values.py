@@ -1,0 +1,174 @@
+"""The types of single values: what a scalar means is decided here, by the field that asks.
+
+Everything arrives as text. Each type either gives its value or raises a `PydanticCustomError` whose
+type is the code of the problem.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from reconciler import cnpj as cnpjs
+from reconciler.manifests.reading import Quoted
+
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+_NULL = frozenset({"null", "Null", "NULL", "~", ""})
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
+ONE_LINE = r"^[^\r\n]*$"
+_DURATION = re.compile(r"([1-9][0-9]{0,3})(s|m)")
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_EMAIL = re.compile(
+    r"(?=.{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})"
+)
+
+
+def _flag(value: Any) -> Any:
+    if not isinstance(value, str) or isinstance(value, Quoted):
+        raise PydanticCustomError("MBX207", "")
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise PydanticCustomError("MBX207", "")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Quoted) and _INTEGER.fullmatch(value):
+        return int(value)
+    raise PydanticCustomError("MBX208", "")
+
+
+def _null(value: Any) -> Any:
+    if isinstance(value, str) and value in _NULL and not isinstance(value, Quoted):
+        return None
+    return value
+
+
+def _duration(value: Any) -> Any:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    seconds = int(match[1]) * (60 if match[2] == "m" else 1) if match else 0
+    if not 1 <= seconds <= 600:
+        raise PydanticCustomError("MBX214", "")
+    return seconds
+
+
+def _cnpj(value: str) -> str:
+    try:
+        return cnpjs.parse(value)
+    except cnpjs.CnpjError as error:
+        if error.reason == "digits":
+            raise PydanticCustomError("MBX211", "", {"expected": error.expected}) from None
+        raise PydanticCustomError("MBX210", "") from None
+
+
+@lru_cache(maxsize=1 << 16)
+def _host(value: str) -> str:
+    lower = value.lower()
+    if _HOST.fullmatch(lower) and not lower.rpartition(".")[2].isdigit():
+        return lower
+    return _address(lower) or _international(value)
+
+
+def _address(value: str) -> str | None:
+    from ipaddress import ip_address  # noqa: PLC0415 - few hosts are addresses
+
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        return None
+
+
+def _international(value: str) -> str:
+    import idna  # noqa: PLC0415 - few hosts have letters beyond ASCII
+
+    try:
+        if value.isascii():
+            raise PydanticCustomError("MBX213", "")
+        return idna.encode(value, uts46=True).decode()
+    except idna.IDNAError:
+        raise PydanticCustomError("MBX213", "") from None
+
+
+@lru_cache(maxsize=1 << 16)
+def _email(value: str) -> str:
+    plain = _EMAIL.fullmatch(value)
+    if plain and _HOST.fullmatch(plain[1].lower()):
+        return value
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
+    try:
+        checked = validate_email(value, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise PydanticCustomError("MBX212", "") from None
+    if checked.ascii_email is None:
+        raise PydanticCustomError("MBX212", "")
+    return checked.ascii_email
+
+
+def _written_secret(value: Any) -> Any:
+    if isinstance(value, str | list) or _is_only_a_key(value):
+        raise PydanticCustomError("MBX215", "")
+    return value
+
+
+def _is_only_a_key(value: Any) -> bool:
+    """Whether `value` is a secret in braces, as in `{secret}`."""
+    return bool(value) and not any(value.values()) and value.keys().isdisjoint(("env", "file"))
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _text_as_date(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise PydanticCustomError("MBX218", "")
+    return value
+
+
+AsFlag = BeforeValidator(_flag)
+AsNumber = BeforeValidator(_number)
+Flag = Annotated[bool, AsFlag]
+Number = Annotated[int, AsNumber]
+Port = Annotated[Number, Field(ge=1, le=65535)]
+OptionalText = BeforeValidator(_null)
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Cnpj = Annotated[
+    str,
+    AfterValidator(_cnpj),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^([0-9A-Za-z]{12}[0-9]{2}"
+            r"|[0-9A-Za-z]{2}\.[0-9A-Za-z]{3}\.[0-9A-Za-z]{3}/[0-9A-Za-z]{4}-[0-9]{2})$",
+            "examples": ["12.345.678/0001-95"],
+        }
+    ),
+]
+Host = Annotated[str, AfterValidator(_host)]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Seconds = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,3}(s|m)$", "examples": ["30s"]}),
+]
+Day = BeforeValidator(_text_as_date)
+Security = Literal["tls", "starttls", "none"]
+NotPlain = BeforeValidator(_written_secret)
+OneOrMany = BeforeValidator(_one_or_many)

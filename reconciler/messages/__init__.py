@@ -1,0 +1,28 @@
+"""What every problem is called, what it means and how it is mended: one entry a code.
+
+A code never changes its meaning. `{names}` are filled in from the problem's values.
+"""
+
+from __future__ import annotations
+
+from reconciler.messages.commands import COMMANDS
+from reconciler.messages.fields import FIELDS
+from reconciler.messages.message import Message
+from reconciler.messages.options import OPTIONS
+from reconciler.messages.plans import PLANS
+from reconciler.messages.reading import READING
+from reconciler.messages.rules import RULES
+
+MESSAGES: dict[str, Message] = {**READING, **FIELDS, **RULES, **OPTIONS, **PLANS, **COMMANDS}
+GUARD_CODES = {
+    "linked-delete": "MBX501",
+    "mass-delete": "MBX502",
+    "mass-unlink": "MBX503",
+    "mass-deactivate": "MBX504",
+    "lost-input": "MBX505",
+    "suspected-rename": "MBX506",
+    "orphaned-company": "MBX507",
+    "takeover": "MBX508",
+    "credential-moved": "MBX509",
+    "older-commit": "MBX510",
+}

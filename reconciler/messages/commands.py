@@ -1,0 +1,92 @@
+"""Problems of settings and of what was asked for."""
+
+from __future__ import annotations
+
+from reconciler.messages.message import error
+from reconciler.words import N_
+
+COMMANDS = {
+    "MBX601": error(
+        N_("{file} is not TOML"),
+        N_("{reason}"),
+        N_("Correct the line."),
+    ),
+    "MBX602": error(
+        N_('the setting "{key}" does not fit'),
+        N_("{file}: {reason}"),
+        N_("Correct or remove it."),
+    ),
+    "MBX603": error(
+        N_("the settings {file} cannot be read"),
+        N_("The system says: {reason}."),
+        N_("Check --settings and RECONCILER_SETTINGS."),
+    ),
+    "MBX604": error(
+        N_("nobody can be asked"),
+        N_("The input is no terminal."),
+        N_("Add --auto-approve once the plan has been reviewed."),
+    ),
+    "MBX605": error(
+        N_("nothing was applied"),
+        N_('The answer was not "{answer}".'),
+        N_("Run it again to apply."),
+    ),
+    "MBX606": error(
+        N_('the partner "{name}" is unknown'),
+        N_("Neither the manifests nor the database have it."),
+        N_("Correct the name."),
+    ),
+    "MBX607": error(
+        N_('the mail server "{name}" is unknown'),
+        N_("Neither the manifests nor the database have it."),
+        N_("Write it as partner/id; reconciler list shows them."),
+    ),
+    "MBX608": error(
+        N_('several partners have a mail server "{name}"'),
+        N_("They are: {partners}."),
+        N_("Write it as partner/id."),
+    ),
+    "MBX609": error(
+        N_('--accept "{text}" is not understood'),
+        N_(
+            "Its form is partner:guard=count, or guard=count where it stops a single partner. "
+            "Guards: {guards}."
+        ),
+        N_("Correct it."),
+    ),
+    "MBX610": error(
+        N_('--accept "{text}" could be for several partners'),
+        N_("These are affected: {partners}."),
+        N_("Write it as partner:guard=count."),
+    ),
+    "MBX612": error(
+        N_('the mail server "{name}" has a new id'),
+        N_('It is called "{suggestion}" now.'),
+        N_('Write "{suggestion}".'),
+    ),
+    "MBX611": error(
+        N_("a saved plan stands alone"),
+        N_("What it does was settled when it was made."),
+        N_("Leave out the manifests, --partner, --server and --accept."),
+    ),
+    "MBX613": error(
+        N_('"{text}" is no CNPJ'),
+        N_("A CNPJ has 14 characters: 12 letters or digits, and 2 digits."),
+        N_("Write it with or without its mask: 12.345.678/0001-95 or 12345678000195."),
+    ),
+    "MBX614": error(
+        N_('the check digits of "{text}" are wrong'),
+        N_("It would have to end in {expected}, if all the rest is right."),
+        N_("Compare it with the company's registration."),
+    ),
+    "MBX615": error(
+        N_('the mail server "{name}" is not in the database'),
+        N_("What a manifest declares is there once it has been applied."),
+        N_("Write it as partner/id; reconciler list shows them."),
+    ),
+    "MBX900": error(
+        N_("the tool itself failed"),
+        N_("This is a mistake in the program: {where}. Nothing was left half done."),
+        N_("Report it, with the output of the same command under RECONCILER_TRACEBACK=1."),
+    ),
+}

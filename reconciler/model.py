@@ -1,0 +1,159 @@
+"""State and what it is made of: the frozen values that both manifests and database are read into.
+
+One `State` is everything one partner has. Its mappings are keyed by what a reader calls the row;
+`Link` rows hang below the server they belong to, so that a rename moves none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+OPTIONS = ("port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name")
+"""The advanced options of a mailbox, in the order they are shown."""
+
+
+class Partner(NamedTuple):
+    """Owner of everything below. `project` is None where another program made the row."""
+
+    id: str
+    project: str | None
+
+
+class Company(NamedTuple):
+    """A registered establishment, by bare CNPJ."""
+
+    cnpj: str
+    nickname: str
+    notification_email: str | None
+    extensions: tuple[str, ...]
+    own_mailboxes: bool
+    project: str | None
+    file: str | None
+
+
+class HeadOffice(NamedTuple):
+    """Which company of a CNPJ root is its head office; moving it changes this one value."""
+
+    root: str
+    cnpj: str
+
+
+class HostProfile(NamedTuple):
+    """The advanced options of a host and protocol, written once; None where it says nothing."""
+
+    host: str
+    protocol: str
+    port: int | None
+    security: str | None
+    verify_certificate: bool | None
+    ca_file: str | None
+    timeout: int | None
+    ehlo_name: str | None
+    project: str | None
+    file: str | None
+
+
+class Origins(NamedTuple):
+    """Where each advanced option came from: server, hosts, database, catalogue or default."""
+
+    port: str
+    security: str
+    verify_certificate: str
+    ca_file: str
+    timeout: str
+    ehlo_name: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def parse(cls, text: str | None) -> Origins | None:
+        """The origins that `str` wrote; None where a row has none, or has something else."""
+        words = (text or "").split()
+        return cls(*words) if len(words) == len(OPTIONS) else None
+
+
+class MailServer(NamedTuple):
+    """One mailbox, sending or reading, with its advanced options resolved.
+
+    `stable_id` is the manifest's id; a row of another program that has none is called `#` and the
+    number of its row. `password_reference` says where the password is, as in `env:NAME`; `timeout`
+    is in seconds; `company` is the CNPJ of the company whose own file declares it.
+    """
+
+    stable_id: str
+    direction: str
+    protocol: str
+    nickname: str
+    active: bool
+    host: str
+    port: int | None
+    security: str | None
+    verify_certificate: bool | None
+    ca_file: str | None
+    timeout: int | None
+    ehlo_name: str | None
+    origins: Origins | None
+    auth: str
+    username: str | None
+    password_reference: str | None
+    sender_name: str | None
+    sender_email: str | None
+    reply_to: str | None
+    folder: str | None
+    company: str | None
+    importable: bool
+    project: str | None
+    file: str | None
+
+    @property
+    def mailbox(self) -> tuple[str, str, str]:
+        """What makes two servers of a partner the same mailbox."""
+        return (self.protocol, self.host.lower(), self.username or "")
+
+
+class Link(NamedTuple):
+    """A company of a mail server, with what it changes for that company."""
+
+    cnpj: str
+    sender_name: str | None
+    active: bool
+    project: str | None
+    file: str | None
+
+
+Row = Partner | Company | HeadOffice | HostProfile | MailServer | Link
+Links = tuple[Link, ...]
+"""The links of one server, sorted by CNPJ."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything one partner has."""
+
+    partner: Partner | None = None
+    companies: Mapping[str, Company] = field(default_factory=dict)
+    head_offices: Mapping[str, HeadOffice] = field(default_factory=dict)
+    hosts: Mapping[tuple[str, str], HostProfile] = field(default_factory=dict)
+    servers: Mapping[str, MailServer] = field(default_factory=dict)
+    links: Mapping[str, Links] = field(default_factory=dict)
+
+    def renamed(self, new_names: Mapping[str, str]) -> State:
+        """The same rows, with servers called by the names they are about to get."""
+        if not new_names:
+            return self
+        return State(
+            self.partner,
+            self.companies,
+            self.head_offices,
+            self.hosts,
+            {new_names.get(name, name): server for name, server in self.servers.items()},
+            {new_names.get(name, name): links for name, links in self.links.items()},
+        )
+
+
+EMPTY = State()

@@ -1,0 +1,158 @@
+"""Problems → what people and programs read: words, line and column, and the line itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.diagnostics import Mark, Problem, Severity
+from reconciler.manifests.loading import Sources
+from reconciler.messages import MESSAGES
+from reconciler.render.snippet import Snippet, snippet
+from reconciler.render.terminal import PLAIN, Style, clean, one_line
+from reconciler.words import Word, _
+
+_COLOUR = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A problem in words. `byte` is the offset of the mark in its file."""
+
+    code: str
+    severity: Severity
+    title: str
+    cause: str
+    repair: str
+    file: str | None = None
+    mark: Mark | None = None
+    byte: int = 0
+    snippet: Snippet | None = None
+    others: tuple[tuple[str, Mark], ...] = ()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The order in which diagnostics are shown: by file and line, sourceless ones last."""
+        return (self.file is None, self.file or "", self.mark or (), self.code)
+
+
+def describe(problems: Iterable[Problem], sources: Sources) -> list[Diagnostic]:
+    """Every problem once, in words and in order."""
+    found = {_key(problem): _describe(problem, sources) for problem in problems}
+    return sorted(found.values(), key=lambda diagnostic: diagnostic.key)
+
+
+def _key(problem: Problem) -> tuple[Any, ...]:
+    values = tuple(sorted((name, str(value)) for name, value in problem.values.items()))
+    return (problem.code, problem.place, values)
+
+
+def _describe(problem: Problem, sources: Sources) -> Diagnostic:
+    message = MESSAGES[problem.code]
+    values = {name: _shown(value) for name, value in problem.values.items()}
+    repair = _(message.repair).format_map(values)
+    if values.get("suggestion") and "{suggestion}" not in message.repair:
+        repair = _('Did you mean "{suggestion}"?').format_map(values) + " " + repair
+    diagnostic = Diagnostic(
+        problem.code,
+        message.severity,
+        _(message.title).format_map(values),
+        _(message.cause).format_map(values),
+        repair,
+    )
+    return _placed(diagnostic, problem, sources) if problem.place else diagnostic
+
+
+def _shown(value: object) -> str:
+    return _(value) if isinstance(value, Word) else one_line(value)
+
+
+def _placed(diagnostic: Diagnostic, problem: Problem, sources: Sources) -> Diagnostic:
+    place = problem.place
+    assert place is not None
+    positions = sources.positions(place.file)
+    mark = positions.mark(place)
+    return Diagnostic(
+        diagnostic.code,
+        diagnostic.severity,
+        diagnostic.title,
+        diagnostic.cause,
+        diagnostic.repair,
+        sources.shown(place.file),
+        mark,
+        _byte(positions.lines, positions.offsets, mark),
+        snippet(positions, mark, problem.code, place.path),
+        tuple((sources.shown(other.file), sources.mark(other)) for other in problem.others),
+    )
+
+
+def _byte(lines: tuple[str, ...], offsets: tuple[int, ...], mark: Mark) -> int:
+    if not 0 < mark.line <= len(lines):
+        return 0
+    return offsets[mark.line - 1] + len(lines[mark.line - 1][: mark.column - 1].encode())
+
+
+def text(diagnostic: Diagnostic, style: Style = PLAIN) -> str:
+    """A diagnostic as people read it, over several lines."""
+    word = _("error") if diagnostic.severity is Severity.ERROR else _("warning")
+    head = style(f"{word} {diagnostic.code}", _COLOUR[diagnostic.severity])
+    lines = [f"{head}: {style(diagnostic.title, 'bold')}"]
+    if diagnostic.file and diagnostic.mark:
+        lines.append(f"  {_position(diagnostic.file, diagnostic.mark)}")
+    if diagnostic.snippet and diagnostic.mark:
+        lines += _framed(diagnostic.snippet, diagnostic.mark.line, style)
+    lines += [f"  {line}" for line in clean(diagnostic.cause).splitlines()]
+    lines += [f"  {_('also')}: {_position(file, mark)}" for file, mark in diagnostic.others]
+    lines.append(f"  {style(_('fix'), 'cyan')}: {clean(diagnostic.repair)}")
+    return "\n".join(lines)
+
+
+def _position(file: str, mark: Mark) -> str:
+    return f"{one_line(file)}:{mark.line}:{mark.column}"
+
+
+def _framed(found: Snippet, number: int, style: Style) -> list[str]:
+    gutter = " " * len(str(number))
+    caret = " " * found.start + style("^" * (found.end - found.start), "red")
+    return [f"   {number} | {one_line(found.text)}", f"   {gutter} | {caret}"]
+
+
+def data(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic in the shape that `terraform validate -json` has, with code and repair."""
+    result: dict[str, Any] = {
+        "severity": diagnostic.severity.value,
+        "code": diagnostic.code,
+        "summary": diagnostic.title,
+        "detail": diagnostic.cause,
+        "repair": diagnostic.repair,
+    }
+    if diagnostic.file and diagnostic.mark:
+        mark, length = diagnostic.mark, diagnostic.mark.end - diagnostic.mark.column
+        result["range"] = {
+            "filename": diagnostic.file,
+            "start": {"line": mark.line, "column": mark.column, "byte": diagnostic.byte},
+            "end": {"line": mark.line, "column": mark.end, "byte": diagnostic.byte + length},
+        }
+    if diagnostic.snippet and diagnostic.mark:
+        result["snippet"] = {
+            "context": None,
+            "code": diagnostic.snippet.text,
+            "start_line": diagnostic.mark.line,
+            "highlight_start_offset": diagnostic.snippet.start,
+            "highlight_end_offset": diagnostic.snippet.end,
+            "values": [],
+        }
+    return result
+
+
+def document(diagnostics: list[Diagnostic]) -> dict[str, Any]:
+    """All diagnostics of a run, as `validate --format json` prints them."""
+    errors = sum(item.severity is Severity.ERROR for item in diagnostics)
+    return {
+        "format_version": "1.0",
+        "valid": errors == 0,
+        "error_count": errors,
+        "warning_count": len(diagnostics) - errors,
+        "diagnostics": [data(item) for item in diagnostics],
+    }

@@ -1,0 +1,291 @@
+"""A plan as people read it: what happens to each partner, and one line that sums it up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from reconciler.cnpj import masked
+from reconciler.diff import Action, Change, FieldChange, changed_fields
+from reconciler.model import (
+    OPTIONS,
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    MailServer,
+    Origins,
+    Partner,
+    Row,
+)
+from reconciler.plan import PartnerPlan, Plan
+from reconciler.render.refusals import refusal_lines
+from reconciler.render.terminal import Style, one_line
+from reconciler.summary import Summary, summarise
+from reconciler.words import N_, _, n_
+
+BUDGET = 200
+"""How many changes are shown field by field; what goes away is always shown."""
+
+KINDS = {
+    Partner: N_("partner"),
+    Company: N_("company"),
+    HeadOffice: N_("head office"),
+    HostProfile: N_("host"),
+    MailServer: N_("mail server"),
+    Link: N_("link"),
+}
+_SIGNS = {
+    Action.CREATE: ("+", "green"),
+    Action.LINK: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.DELETE: ("-", "red"),
+    Action.UNLINK: ("-", "red"),
+}
+_OWNERSHIP = ("project", "file")
+Locate = Callable[[Change], str]
+
+
+class PlanText:
+    """Writes one plan; `locate` says where a change is written, as `file:line`."""
+
+    def __init__(self, plan: Plan, style: Style, locate: Locate, *, full: bool) -> None:
+        self._plan = plan
+        self._style = style
+        self._locate = locate
+        self._left = 10**9 if full else BUDGET
+
+    def lines(self) -> Iterator[str]:
+        """The whole text, line by line."""
+        folded: Counter[str] = Counter()
+        for part in self._plan.partners:
+            if self._left <= 0 and _is_plain(part):
+                folded.update(_counted(part.changes))
+                continue
+            yield self._style(one_line(part.partner), "bold")
+            yield from self._changes(part)
+            for refusal in part.refusals:
+                yield from refusal_lines(refusal, self._style)
+            for item in part.accepted:
+                yield (
+                    "  "
+                    + _("accepted: {guard}={count} {reason}")
+                    .format(guard=item.guard, count=item.count, reason=one_line(item.reason))
+                    .rstrip()
+                )
+            yield ""
+        if folded:
+            yield self._folded(folded)
+            yield ""
+        yield from summary_lines(self._plan)
+
+    def _changes(self, part: PartnerPlan) -> Iterator[str]:
+        hidden: list[Change] = []
+        for change in _grouped(part.changes):
+            if self._left > 0 or _always_shown(change):
+                self._left -= 1
+                yield from self._change(change)
+            else:
+                hidden.append(change)
+        if hidden:
+            yield "  " + self._folded(_counted(hidden))
+
+    def _folded(self, counts: Counter[str]) -> str:
+        words = ", ".join(f"{count} {what}" for what, count in counts.items())
+        text = _("… and {changes}; --full shows them").format(changes=words)
+        return self._style(text, "dim")
+
+    def _change(self, change: Change) -> Iterator[str]:
+        sign, colour = _SIGNS[change.action]
+        place = self._locate(change)
+        where = f"  ({one_line(place)})" if place else ""
+        yield f"  {self._style(f'{sign} {_title(change)}', colour)}{self._style(where, 'dim')}"
+        match change.action:
+            case Action.CREATE:
+                yield from _created(change.row)
+            case Action.UPDATE:
+                yield from _updated(change)
+
+
+def _always_shown(change: Change) -> bool:
+    return change.after is None or (change.before is not None and bool(_facets(change)))
+
+
+def _is_plain(part: PartnerPlan) -> bool:
+    """Whether nothing of a partner has to be shown."""
+    return not (part.refusals or part.accepted or any(map(_always_shown, part.changes)))
+
+
+def _grouped(changes: Iterable[Change]) -> list[Change]:
+    """Every link after its server, and servers after all else."""
+    return sorted(changes, key=lambda change: (change.server, isinstance(change.row, Link)))
+
+
+def _title(change: Change) -> str:
+    words = " ".join([_(KINDS[type(change.row)]), name_of(change)])
+    facets = _facets(change)
+    return f"{words}: {', '.join(facets)}" if facets else words
+
+
+def name_of(change: Change) -> str:
+    """What people call the row of a change."""
+    match change.row:
+        case Company(cnpj=cnpj, nickname=nickname):
+            return f"{one_line(masked(cnpj))} {one_line(nickname)}"
+        case HeadOffice(root=base):
+            before = change.before.cnpj if isinstance(change.before, HeadOffice) else ""
+            after = change.after.cnpj if isinstance(change.after, HeadOffice) else ""
+            named = [" ".join(map(masked, cnpj.split())) or "–" for cnpj in (before, after)]
+            short = next((cnpj[:10] for cnpj in reversed(named) if len(cnpj) == 18), base)
+            return one_line(f"{short}: {named[0]} → {named[1]}")
+        case Link(cnpj=cnpj, sender_name=sender_name, active=active):
+            name = one_line(f"{change.server} ↔ {masked(cnpj)}")
+            notes = [one_line(f'"{sender_name}"')] if sender_name else []
+            notes += [] if active else [_("inactive")]
+            shown = notes and change.action is Action.LINK
+            return f"{name} ({', '.join(notes)})" if shown else name
+        case _:
+            return one_line(change.name)
+
+
+def _facets(change: Change) -> list[str]:
+    """What an update is besides a change of fields."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return []
+    facets = []
+    taken = _project(after) is not None and _project(before) != _project(after)
+    if isinstance(before, MailServer) and before.stable_id != change.name:
+        words = _("takeover of {name}") if taken else _("renamed from {name}")
+        facets.append(words.format(name=one_line(before.stable_id)))
+    elif taken:
+        released = _project(before) is None and getattr(before, "file", None) is not None
+        facets.append(_("declared again") if released else _("takeover"))
+    if _project(before) is not None and _project(after) is None:
+        facets.append(_("released"))
+    was, is_ = getattr(before, "active", None), getattr(after, "active", None)
+    if was != is_:
+        facets.append(_("activate") if is_ else _("deactivate"))
+    return facets
+
+
+def _project(row: Row) -> str | None:
+    return getattr(row, "project", None)
+
+
+def _created(row: Row) -> Iterator[str]:
+    if isinstance(row, Partner | HeadOffice):
+        return
+    fields = row._asdict()
+    origins = fields.pop("origins", None)
+    for name, value in fields.items():
+        told = value not in (None, ()) and (value is not False or name != "own_mailboxes")
+        if told and name not in (*_OWNERSHIP, "stable_id", "cnpj"):
+            yield f"      {name}: {field_text(name, value)}{_origin(name, origins)}"
+
+
+def _updated(change: Change) -> Iterator[str]:
+    if isinstance(change.row, HeadOffice):
+        return
+    origins = getattr(change.after, "origins", None)
+    changed = {
+        field.path[:1] if isinstance(field.after, tuple) else field.path: field
+        for field in changed_fields(change)
+    }
+    names = {path[0] for path in changed}
+    for path, field in changed.items():
+        name = path[-1]
+        if path[0] != "origins":
+            if not _is_titled(name, field):
+                before, after = field_text(name, field.before), field_text(name, field.after)
+                yield f"      {name}: {before} → {after}{_origin(name, origins)}"
+        elif name not in names:
+            value = field_text(name, getattr(change.after, name))
+            yield f"      {name}: {value} ({field.before} → {field.after})"
+    same = len(change.row) - len(names)
+    hidden = n_("({count} unchanged field)", "({count} unchanged fields)", same)
+    yield f"      {hidden}"
+
+
+def _is_titled(name: str, field: FieldChange) -> bool:
+    """Whether the title of the change says it: a rename, or a takeover by the only project."""
+    return name == "stable_id" or (name == "project" and "" in (field.before, field.after))
+
+
+def _origin(name: str, origins: Origins | None) -> str:
+    return f" ({getattr(origins, name)})" if origins and name in OPTIONS else ""
+
+
+def field_text(name: str, value: Any) -> str:
+    """The value of a field of this name, with its unit or mask."""
+    if name == "timeout" and isinstance(value, int):
+        return f"{value}s"
+    return shown(masked(value) if name == "company" and value else value)
+
+
+def shown(value: Any) -> str:
+    """A value as the manifests would write it."""
+    if value is None or value == ():
+        return "–"
+    if value == "":
+        return '""'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(map(one_line, value))
+    return one_line(value)
+
+
+def _counted(changes: Iterable[Change]) -> Counter[str]:
+    """How many changes there are of each kind, as in `+ link`."""
+    kinds = Counter((type(change.row), change.action) for change in changes)
+    return Counter(
+        {f"{_SIGNS[action][0]} {_(KINDS[row])}": kinds[row, action] for row, action in kinds}
+    )
+
+
+def summary_lines(plan: Plan) -> Iterator[str]:
+    """The line that sums a plan up, and what it does not touch."""
+    summary = summarise(plan.partners)
+    if not plan.partners:
+        yield _("Nothing to change.") + " " + _untouched(plan)
+        return
+    yield _("Plan: {counts}.").format(counts=counts(summary)) + " " + _untouched(plan)
+
+
+def counts(summary: Summary) -> str:
+    """The numbers of a summary in words."""
+    words = [
+        n_("{count} to create", "{count} to create", summary.create),
+        n_("{count} to update", "{count} to update", summary.update),
+        n_("{count} to delete", "{count} to delete", summary.delete),
+        n_("{count} to link", "{count} to link", summary.link),
+        n_("{count} to unlink", "{count} to unlink", summary.unlink),
+    ]
+    if summary.refused:
+        words.append(n_("{count} refused", "{count} refused", summary.refused))
+    return ", ".join(words)
+
+
+def done(summary: Summary) -> str:
+    """The same once it is done."""
+    words = [
+        n_("{count} created", "{count} created", summary.create),
+        n_("{count} updated", "{count} updated", summary.update),
+        n_("{count} deleted", "{count} deleted", summary.delete),
+        n_("{count} linked", "{count} linked", summary.link),
+        n_("{count} unlinked", "{count} unlinked", summary.unlink),
+    ]
+    return ", ".join(words)
+
+
+def _untouched(plan: Plan) -> str:
+    words = n_("{count} row unchanged", "{count} rows unchanged", plan.unchanged)
+    if plan.left_alone:
+        words += ", " + n_(
+            "{count} of them made by another program",
+            "{count} of them made by other programs",
+            plan.left_alone,
+        )
+    return f"{words}."

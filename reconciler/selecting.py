@@ -1,0 +1,75 @@
+"""What `--partner` and `--server` mean: names → a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from sqlalchemy import Connection
+
+from reconciler import observed
+from reconciler.declared import Declared
+from reconciler.diagnostics import Failure, Problem
+from reconciler.naming import old_names
+from reconciler.plan import Selection
+
+
+def resolve(
+    partners: Iterable[str],
+    servers: Iterable[str],
+    declared: dict[str, Declared],
+    connection: Connection | None,
+) -> Selection:
+    """The selection that these names make.
+
+    Raises:
+        Failure: a name is unknown, or several partners have such a server.
+    """
+    problems = [problem for name in partners for problem in _partner(name, declared, connection)]
+    found = []
+    for text in servers:
+        owners = _owners(text, declared, connection)
+        name = text.rpartition("/")[2]
+        if len(owners) == 1:
+            found.append((owners[0], name))
+        else:
+            problems.append(_unresolved(text, name, owners, declared))
+    if problems:
+        raise Failure(problems)
+    return Selection(tuple(partners), tuple(found))
+
+
+def _partner(
+    name: str, declared: dict[str, Declared], connection: Connection | None
+) -> Iterator[Problem]:
+    if name not in declared and not (connection and observed.has_partner(connection, name)):
+        yield Problem("MBX606", None, {"name": name, "suggestion": _close(name, declared)})
+
+
+def _owners(text: str, declared: dict[str, Declared], connection: Connection | None) -> list[str]:
+    """The partners that have a server of this name, or the one that `text` names."""
+    partner, _, name = text.rpartition("/")
+    owners = {owner for owner, item in declared.items() if name in item.servers}
+    if connection:
+        owners |= observed.partners_with(connection, name, partner)
+    return sorted(
+        owner for owner in owners if partner in ("", owner) and not _is_old(owner, name, declared)
+    )
+
+
+def _is_old(owner: str, name: str, declared: dict[str, Declared]) -> bool:
+    return owner in declared and name in old_names(declared[owner])
+
+
+def _unresolved(text: str, name: str, owners: list[str], declared: dict[str, Declared]) -> Problem:
+    if owners:
+        return Problem("MBX608", None, {"name": text, "partners": ", ".join(owners)})
+    for item in declared.values():
+        if new := old_names(item).get(name):
+            return Problem("MBX612", None, {"name": text, "suggestion": f"{item.partner}/{new}"})
+    addresses = [f"{owner}/{known}" for owner, item in declared.items() for known in item.servers]
+    return Problem("MBX607", None, {"name": text, "suggestion": _close(text, addresses)})
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    return next(iter(get_close_matches(name, known, 1)), "")

@@ -1,0 +1,113 @@
+"""What the platform engineer decides: `reconciler.toml` and `RECONCILER_*`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reconciler.diagnostics import Failure, Problem
+
+FILE = "reconciler.toml"
+DEFAULT_DATABASE = "sqlite:///reconciler.db"
+ENVIRONMENT = {
+    "RECONCILER_DATABASE_URL": "database",
+    "RECONCILER_DATABASE_ID": "database_id",
+    "RECONCILER_PROJECT": "project",
+}
+"""The settings that the environment can give; it wins over the file."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Limits(_Section):
+    """How large one manifest may be."""
+
+    file_bytes: int = Field(default=4 * 1024 * 1024, ge=1)
+    scalar_bytes: int = Field(default=64 * 1024, ge=1)
+    depth: int = Field(default=64, ge=8, le=400)
+
+
+class AcceptedGuard(_Section):
+    """A guard that one change may pass; `lost-input` can be accepted here and not in manifests."""
+
+    partner: str
+    guard: Literal[
+        "mass-delete",
+        "mass-unlink",
+        "mass-deactivate",
+        "lost-input",
+        "suspected-rename",
+        "orphaned-company",
+        "takeover",
+        "credential-moved",
+        "older-commit",
+    ]
+    count: int = Field(ge=1)
+    reason: str = ""
+    until: date | None = None
+
+
+class Guards(_Section):
+    """When the mass guards stop a plan, and what is accepted."""
+
+    most: int = Field(default=10, ge=0)
+    least: int = Field(default=3, ge=1)
+    percent: int = Field(default=30, ge=0, le=100)
+    accept: list[AcceptedGuard] = []
+
+
+class Settings(_Section):
+    """All settings of a run."""
+
+    project: str = Field(default="", max_length=100)
+    database: str | None = None
+    database_id: str | None = None
+    limits: Limits = Limits()
+    guards: Guards = Guards()
+    paths: dict[str, list[str]] = {}
+
+
+def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:
+    """The settings file: the one given, or the first that one of `folders` has."""
+    if given is not None:
+        return given
+    return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """The settings of `file`, and of the environment where that says something.
+
+    Raises:
+        Failure: the file cannot be read, or holds something that is no setting.
+    """
+    data = _read(file) if file else {}
+    for variable, name in ENVIRONMENT.items():
+        if value := environment.get(variable):
+            data[name] = value
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        name = str(file or "RECONCILER_*")
+        raise Failure(_problem(name, item) for item in error.errors()) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "UTF-8"
+        raise Failure.of("MBX603", file=str(file), reason=reason) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Failure.of("MBX601", file=str(file), reason=str(error)) from None
+
+
+def _problem(file: str, item: Any) -> Problem:
+    key = ".".join(str(step) for step in item["loc"])
+    return Problem("MBX602", None, {"file": file, "key": key, "reason": item["msg"]})

@@ -1,0 +1,899 @@
+"""`apply`: what it writes and what it does not, whom it asks, what the ledger has of it."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from estates import (
+    Manifest,
+    Ran,
+    cnpj,
+    companies,
+    dump,
+    incoming,
+    manifest,
+    outgoing,
+    plain_sql,
+    run,
+    write,
+)
+
+from reconciler import __version__
+from reconciler.cnpj import masked
+from reconciler.database import engine as engines
+from reconciler.planfile.document import Digest
+
+ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
+URL = "sqlite:///reconciler.db"
+APPLY = ("apply", "m", "--auto-approve")
+SAVED = ("apply", "saved.json", "--auto-approve")
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line, run in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(capsys, *arguments)
+
+
+def acme(*linked: str, nickname: str = "Envio", **servers: Any) -> Manifest:
+    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
+    names = [masked(number) for number in linked or (ONE, TWO)]
+    out = outgoing(nickname=nickname, companies=names)
+    return manifest(companies=companies(ONE, TWO), mail_servers={"nfe-out": out, **servers})
+
+
+def boxes(*numbers: int) -> dict[str, Any]:
+    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
+
+
+def given(content: Manifest, **others: Manifest) -> None:
+    files = {f"{name}.yaml": other for name, other in others.items()}
+    write(Path("m"), {"acme.yaml": content, **files})
+
+
+def applied(cli: Cli, content: Manifest, **others: Manifest) -> None:
+    given(content, **others)
+    assert cli(*APPLY).code == 0
+
+
+def saved(cli: Cli, content: Manifest, *arguments: str) -> dict[str, Any]:
+    """Save a plan of these manifests, which then go."""
+    given(content)
+    assert cli("plan", "m", "-o", "saved.json", *arguments).code in (0, 3)
+    shutil.rmtree("m")
+    document: dict[str, Any] = json.loads(Path("saved.json").read_text())
+    return document
+
+
+def query(sql: str) -> list[Any]:
+    with plain_sql(URL) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def execute(sql: str) -> None:
+    with plain_sql(URL) as connection:
+        connection.executescript(sql)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """What happens inside leaves the database as it was."""
+    before = dump(URL) if Path("reconciler.db").exists() else None
+    yield
+    after = dump(URL) if Path("reconciler.db").exists() else None
+    assert after == before
+
+
+NICKNAMES = "SELECT stable_id, nickname FROM mail_server ORDER BY stable_id"
+
+
+# What is applied
+
+
+def test_manifests_are_applied_and_a_second_plan_is_empty(cli: Cli) -> None:
+    given(acme())
+    said = cli(*APPLY)
+    assert said.code == 0
+    assert said.out.splitlines()[-2:] == [
+        "The database was new: its tables were created.",
+        "Applied as revision 1: 4 created, 0 updated, 0 deleted, 2 linked, 0 unlinked.",
+    ]
+    assert query(NICKNAMES) == [("nfe-out", "Envio")]
+    again = cli("plan", "m", "--detailed-exitcode")
+    assert (again.code, again.out) == (0, "Nothing to change. 6 rows unchanged.\n")
+
+
+def test_nothing_to_change_makes_no_revision(cli: Cli) -> None:
+    applied(cli, acme())
+    with nothing_written():
+        said = cli("apply", "m")
+    assert (said.code, said.out) == (0, "Nothing to change. 6 rows unchanged.\n")
+
+
+def test_a_saved_plan_is_applied_as_it_was_made(cli: Cli) -> None:
+    applied(cli, acme())
+    saved(cli, acme(nickname="Planned"))
+    planned = acme(nickname="Planned")
+    given(acme(nickname="Written later", **boxes(1)))
+    said = cli(*SAVED)
+    assert said.code == 0
+    assert "nickname: Envio → Planned" in said.out
+    assert query(NICKNAMES) == [("nfe-out", "Planned")]
+    given(planned)
+    assert cli("plan", "m", "--detailed-exitcode").code == 0
+
+
+def test_a_saved_plan_needs_no_manifest_name_and_no_ending(cli: Cli) -> None:
+    given(acme())
+    assert cli("plan", "m", "-o", "tfplan").code == 0
+    assert cli("apply", "tfplan", "--auto-approve").code == 0
+
+
+def test_a_saved_plan_of_a_new_database_creates_it(cli: Cli) -> None:
+    assert saved(cli, acme())["database"] == {
+        "id": None,
+        "dialect": "sqlite",
+        "schema_revision": None,
+        "new": True,
+    }
+    said = cli(*SAVED)
+    assert said.code == 0
+    assert "The database was new" in said.out
+
+
+def test_a_saved_plan_is_limited_to_what_it_was_made_for(cli: Cli) -> None:
+    applied(cli, acme(**boxes(1)))
+    document = saved(cli, acme(nickname="Outro", **boxes(2, 3)), "--server", "acme/box-2")
+    assert document["selection"] == {"partners": [], "servers": ["acme/box-2"]}
+    assert cli(*SAVED).code == 0
+    assert [name for name, _ in query(NICKNAMES)] == ["box-1", "box-2", "nfe-out"]
+    ((selection,),) = query("SELECT selection FROM revision ORDER BY number DESC LIMIT 1")
+    assert json.loads(selection) == {"partners": [], "servers": [["acme", "box-2"]]}
+
+
+def test_a_partner_with_a_refusal_is_left_whole(cli: Cli) -> None:
+    beta = manifest("beta", mail_servers={"out": outgoing()})
+    applied(cli, acme(**boxes(1, 2, 3)), beta=beta)
+    beta["mail_servers"]["out"]["nickname"] = "Outro"
+    given(acme(nickname="Outro"), beta=beta)
+    said = cli(*APPLY)
+    assert said.code == 3
+    assert "! refused MBX502 mass-delete" in said.out
+    assert said.out.splitlines()[-1].startswith("Applied as revision 2: 0 created, 1 updated, ")
+    partners = query("SELECT DISTINCT partner FROM revision_change WHERE revision = 2")
+    assert partners == [("beta",)]
+    assert [name for name, _ in query(NICKNAMES)] == ["box-1", "box-2", "box-3", "nfe-out", "out"]
+    assert dict(query(NICKNAMES))["nfe-out"] == "Envio"
+    assert dict(query(NICKNAMES))["out"] == "Outro"
+
+
+def test_a_saved_plan_with_a_refusal_leaves_that_partner(cli: Cli) -> None:
+    applied(cli, acme(**boxes(1, 2, 3)))
+    saved(cli, acme())
+    with nothing_written():
+        said = cli("apply", "saved.json")
+    assert said.code == 3
+    assert "! refused MBX502 mass-delete" in said.out
+    assert "accept: [{guard: mass-delete, count: 3" in said.out
+
+
+# What went out of date
+
+
+def moved_rows() -> dict[str, tuple[str, list[str]]]:
+    """What another program does between plan and apply, and how it is told."""
+    cut = f"DELETE FROM link WHERE cnpj = '{TWO}'"
+    add = "INSERT INTO link (mail_server_id, cnpj) SELECT id, '{}' FROM mail_server WHERE {}"
+    new = "INSERT INTO mail_server (partner, stable_id, direction, protocol, nickname, host)"
+    partner = "INSERT INTO partner (id) VALUES ('beta')"
+    company = "INSERT INTO company (cnpj, partner, nickname)"
+    return {
+        "changed": (
+            "UPDATE mail_server SET nickname = 'Now' WHERE stable_id = 'nfe-out'",
+            [
+                "error MBX520: server.acme/nfe-out has changed since the plan was made",
+                '"nickname": "Envio"',
+                'now: {"nickname": "Now"',
+                'wanted: {"nickname": "Wanted"',
+            ],
+        ),
+        "gone": (cut, [f"link.acme/nfe-out/{TWO} has changed", "now: –; wanted: –"]),
+        "there": (
+            f"{new} VALUES ('acme', 'box-2', 'outgoing', 'smtp', 'Now', 'other.example')",
+            ["server.acme/box-2 has changed", "planned from: –; now: {", '"host": "other.example"'],
+        ),
+        "linked": (
+            add.format(ONE, "stable_id = 'box-1'"),
+            ["server.acme/box-1 has changed", f'now: {{"cnpj": "{ONE}"'],
+        ),
+        "company": (
+            f"{partner}; {company} VALUES ('{THREE}', 'beta', 'Now')",
+            ["error MBX540: somebody changed the same rows in between"],
+        ),
+    }
+
+
+@pytest.mark.parametrize("sql, words", moved_rows().values(), ids=moved_rows().keys())  # noqa: PT006
+def test_a_row_that_changed_in_between_makes_the_plan_stale(
+    cli: Cli, sql: str, words: list[str]
+) -> None:
+    applied(cli, acme(**boxes(1), cte=outgoing("cte", companies=[masked(TWO)])))
+    wanted = acme(ONE, nickname="Wanted", **boxes(2), cte=outgoing("cte", companies=[masked(TWO)]))
+    wanted["companies"] |= companies(THREE)
+    saved(cli, wanted)
+    execute(sql)
+    with nothing_written():
+        said = cli(*SAVED)
+    assert said.code == 4
+    assert said.err.startswith("error MBX5")
+    assert "Nothing was applied." in said.err
+    for text in words:
+        assert text in said.err
+
+
+def test_a_change_elsewhere_does_not_disturb_a_plan(cli: Cli) -> None:
+    applied(cli, acme(**boxes(1)))
+    saved(cli, acme(nickname="Wanted", **boxes(1)))
+    execute(
+        f"UPDATE mail_server SET nickname = 'Now' WHERE stable_id = 'box-1';"
+        f"UPDATE company SET nickname = 'Now';"
+        f"INSERT INTO link (mail_server_id, cnpj) SELECT id, '{ONE}' FROM mail_server "
+        f"WHERE stable_id = 'box-1'"
+    )
+    assert cli(*SAVED).code == 0
+    assert query(NICKNAMES) == [("box-1", "Now"), ("nfe-out", "Wanted")]
+
+
+def test_a_plan_is_applied_once(cli: Cli) -> None:
+    saved(cli, acme())
+    assert cli(*SAVED).code == 0
+    with nothing_written():
+        assert cli(*SAVED).code == 4
+
+
+def test_stale_goes_before_refused(cli: Cli) -> None:
+    beta = manifest("beta", mail_servers={"out": outgoing()})
+    applied(cli, acme(**boxes(1, 2, 3)), beta=beta)
+    beta["mail_servers"]["out"]["nickname"] = "Outro"
+    given(acme(), beta=beta)
+    assert cli("plan", "m", "-o", "saved.json").code == 3
+    execute("UPDATE mail_server SET nickname = 'Now' WHERE stable_id = 'out'")
+    with nothing_written():
+        assert cli(*SAVED).code == 4
+
+
+# Files that are not, or no longer, the plan
+
+
+def altered(change: Callable[[dict[str, Any]], Any]) -> str:
+    document = json.loads(Path("saved.json").read_text())
+    change(document)
+    return json.dumps(document)
+
+
+def sealed(change: Callable[[dict[str, Any]], Any]) -> str:
+    """The same with a digest that fits, as another version of the tool would write it."""
+    document = json.loads(altered(change))
+    digest = Digest({name: document[name] for name in document if name != "resource_changes"})
+    digest.add(document["resource_changes"])
+    return json.dumps(document | {"digest": str(digest)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan["resource_changes"][0]["change"]["after"].update(nickname="Altered"),
+        lambda plan: plan["resource_changes"].pop(),
+        lambda plan: plan["resource_changes"].reverse(),
+        lambda plan: plan["resource_changes"].append(plan["resource_changes"][0]),
+        lambda plan: plan.update(refusals=[], complete=True),
+        lambda plan: plan["accepted"][0].update(count=4),
+        lambda plan: plan["database"].update(id="another"),
+        lambda plan: plan.update(digest="sha256:0"),
+        lambda plan: plan.pop("digest"),
+    ],
+)
+def test_an_altered_plan_is_not_applied(cli: Cli, change: Callable[[dict[str, Any]], Any]) -> None:
+    beta = manifest("beta", mail_servers=boxes(1, 2, 3))
+    applied(cli, acme(**boxes(1, 2, 3)), beta=beta)
+    given(acme(nickname="Outro"), beta=manifest("beta"))
+    assert cli("plan", "m", "-o", "saved.json", "--accept", "acme:mass-delete=3").code == 3
+    unaltered = Path("saved.json").read_text()
+    Path("saved.json").write_text(altered(change))
+    with nothing_written():
+        said = cli(*SAVED)
+    assert (said.code, said.out) == (4, "")
+    assert said.err.startswith("error MBX521: saved.json was altered\n")
+    Path("saved.json").write_text(unaltered)
+    assert cli(*SAVED).code == 3
+    assert query("SELECT partner, guard FROM revision_acceptance") == [("acme", "mass-delete")]
+
+
+def test_a_plan_of_a_newer_format_is_not_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    saved(cli, acme(nickname="Outro"))
+    Path("saved.json").write_text(sealed(lambda plan: plan.update(format_version="2.0")))
+    with nothing_written():
+        said = cli(*SAVED)
+    assert (said.code, said.out) == (4, "")
+    assert "error MBX524: saved.json was made by a newer version of the tool" in said.err
+
+
+def test_a_plan_of_a_later_minor_format_is_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    saved(cli, acme(nickname="Outro"))
+    more = {"format_version": "1.7", "a_key_of_tomorrow": {"and": "more"}}
+    Path("saved.json").write_text(sealed(lambda plan: plan.update(more)))
+    assert cli(*SAVED).code == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"format_version": "1.0", "resource_changes": {}}',
+        b"version: 1\npartner: acme\n",
+    ],
+)
+def test_a_file_that_is_no_plan(cli: Cli, content: bytes) -> None:
+    Path("saved.json").write_bytes(content)
+    said = cli(*SAVED)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("error MBX523: saved.json is no plan\n")
+    assert not Path("reconciler.db").exists()
+
+
+def test_a_plan_that_lacks_something_is_none(cli: Cli) -> None:
+    saved(cli, acme())
+    for name in ("plan_id", "database", "selection", "summary"):
+        text = sealed(lambda plan, name=name: plan.pop(name))  # type: ignore[misc]
+        Path("short.json").write_text(text)
+        said = cli("apply", "short.json", "--auto-approve")
+        assert said.code == 1
+        assert f"{name}: Field required" in said.err
+
+
+def test_a_plan_that_is_not_there(cli: Cli) -> None:
+    said = cli(*SAVED)
+    assert said.code == 1
+    assert "No such file or directory" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("saved.json", "m"),
+        ("saved.json", "other.json"),
+        ("saved.json", "--partner", "acme"),
+        ("saved.json", "--server", "acme/nfe-out"),
+        ("saved.json", "--accept", "mass-delete=1"),
+    ],
+)
+def test_a_saved_plan_stands_alone(cli: Cli, arguments: tuple[str, ...]) -> None:
+    saved(cli, acme())
+    said = cli("apply", "--auto-approve", *arguments)
+    assert (said.code, said.out) == (64, "")
+    assert "error MBX611" in said.err
+    assert not Path("reconciler.db").exists()
+
+
+# Other databases
+
+
+def test_a_plan_for_another_database_is_not_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    ((first,),) = query("SELECT id FROM database_identity")
+    saved(cli, acme(nickname="Outro"))
+    Path("reconciler.db").rename("first.db")
+    assert cli("db", "upgrade").code == 0
+    ((second,),) = query("SELECT id FROM database_identity")
+    with nothing_written():
+        said = cli(*SAVED)
+    assert said.code == 4
+    assert "error MBX522: the plan is for another database" in said.err
+    assert f"It is for sqlite {first}; this is sqlite {second}." in said.err
+
+
+def test_a_plan_for_a_database_that_is_gone(cli: Cli) -> None:
+    applied(cli, acme())
+    saved(cli, acme(nickname="Outro"))
+    said = cli(*SAVED, "--database", "sqlite:///nowhere.db")
+    assert said.code == 4
+    assert "this is a new one." in said.err
+    assert not Path("nowhere.db").exists()
+
+
+def test_a_plan_for_a_new_database_applies_only_while_it_is_new(cli: Cli) -> None:
+    saved(cli, acme())
+    given(manifest("beta"))
+    assert cli(*APPLY).code == 0
+    with nothing_written():
+        said = cli(*SAVED)
+    assert said.code == 4
+    assert "It is for sqlite a new one; this is sqlite " in said.err
+
+
+def test_a_plan_for_a_new_database_applies_only_to_its_kind(cli: Cli) -> None:
+    saved(cli, acme())
+    Path("saved.json").write_text(
+        sealed(lambda plan: plan["database"].update(dialect="postgresql"))
+    )
+    said = cli(*SAVED)
+    assert said.code == 4
+    assert "It is for postgresql a new one; this is sqlite a new one." in said.err
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_saved_plan_too_is_held_against_the_settings(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, *, new: bool
+) -> None:
+    if not new:
+        applied(cli, acme())
+    saved(cli, acme(nickname="Outro"))
+    monkeypatch.setenv("RECONCILER_DATABASE_ID", "another")
+    with nothing_written() if not new else pytest.MonkeyPatch.context():
+        said = cli(*SAVED)
+    assert said.code == 4
+    assert "error MBX534" in said.err
+    assert not new or dump(URL) == ["BEGIN TRANSACTION;", "COMMIT;"]
+
+
+def test_another_process_that_holds_the_database(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    beta = manifest("beta", mail_servers={"out": outgoing()})
+    applied(cli, acme(**boxes(1, 2, 3)), beta=beta)
+    beta["mail_servers"]["out"]["nickname"] = "Outro"
+    given(acme(), beta=beta)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0)
+    with plain_sql(URL) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with nothing_written():
+            said = cli(*APPLY)
+        other.execute("ROLLBACK")
+    assert said.code == 5
+    assert "error MBX535: another process holds the database" in said.err
+    assert cli(*APPLY).code == 3
+
+
+def test_rows_that_do_not_read_as_written_are_rolled_back(cli: Cli) -> None:
+    applied(cli, acme())
+    execute(
+        "CREATE TRIGGER meddle AFTER UPDATE OF nickname ON mail_server WHEN NEW.nickname != 'Own' "
+        "BEGIN UPDATE mail_server SET nickname = 'Own' WHERE id = NEW.id; END"
+    )
+    given(acme(nickname="Outro"))
+    with nothing_written():
+        said = cli(*APPLY)
+    assert said.code == 1
+    assert "error MBX525: server.acme/nfe-out does not read as it was written" in said.err
+    assert 'now: {"nickname": "Own"}; wanted: {"nickname": "Outro"}' in said.err
+
+
+def test_a_row_that_the_database_keeps_is_told(cli: Cli) -> None:
+    """A row that another program needs appears while the plan is applied."""
+    applied(cli, acme(**boxes(1)))
+    execute(
+        "CREATE TABLE invoice (mail_server_id INTEGER REFERENCES mail_server (id));"
+        "INSERT INTO invoice SELECT id FROM mail_server WHERE stable_id = 'box-1'"
+    )
+    given(acme())
+    with nothing_written():
+        said = cli(*APPLY)
+    assert said.code == 4
+    assert "error MBX540" in said.err
+
+
+# Asking
+
+
+class Terminal(io.StringIO):
+    """Somebody at a terminal, who types what it is made of."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nobody_to_ask(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(acme())
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
+    said = cli("apply", "m")
+    assert said.code == 1
+    assert "Plan: 4 to create" in said.out
+    assert "error MBX604: nobody can be asked" in said.err
+    assert "--auto-approve" in said.err
+    assert not Path("reconciler.db").exists()
+
+
+def test_yes_applies(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(acme())
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+    said = cli("apply", "m")
+    assert said.code == 0
+    assert said.out.index("Plan: 4 to create") < said.out.index("Type yes to apply")
+    assert "Applied as revision 1" in said.out
+
+
+@pytest.mark.parametrize("answer", ["no", "y", "YES", "", "yes!", "sim"])
+def test_any_other_answer_does_not(cli: Cli, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    given(acme())
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{answer}\n"))
+    said = cli("apply", "m")
+    assert said.code == 1
+    assert 'The answer was not "yes".' in said.err
+    assert not Path("reconciler.db").exists()
+
+
+def test_the_end_of_input_is_no_answer(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(acme())
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert cli("apply", "m").code == 130
+    assert not Path("reconciler.db").exists()
+
+
+def test_nobody_is_asked_about_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied(cli, acme(**boxes(1, 2, 3)))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert cli("apply", "m").code == 0
+    given(acme())
+    assert cli("apply", "m").code == 3
+
+
+# Signals
+
+
+WITH_SIGNALS = """
+import io, os, signal, sys
+from reconciler import cli, ledger
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sent = getattr(signal, sys.argv.pop())
+"""
+WHILE_SOMEBODY_IS_ASKED = """
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+    def readline(self, *arguments):
+        os.kill(os.getpid(), sent)
+        return "yes"
+sys.stdin = Terminal()
+cli.main()
+"""
+BEFORE_THE_COMMIT = """
+record = ledger.record
+def interrupted(*arguments):
+    number = record(*arguments)
+    os.kill(os.getpid(), sent)
+    return number
+ledger.record = interrupted
+cli.main()
+"""
+
+
+def signalled(script: str, *arguments: str) -> int:
+    """Run a script that the last argument, a signal, is sent to; the code that it ends with."""
+    command = [sys.executable, "-c", WITH_SIGNALS + script, *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert "Traceback" not in done.stderr
+    assert ("Nothing was left half done." in done.stderr) is ("SIGINT" in arguments)
+    return done.returncode
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_somebody_is_asked(cli: Cli, sent: str, code: int) -> None:
+    given(acme())
+    assert cli("validate", "m").code == 0
+    assert signalled(WHILE_SOMEBODY_IS_ASKED, "apply", "m", sent) == code
+    assert not Path("reconciler.db").exists()
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGKILL", -9)])
+def test_a_signal_before_the_commit_leaves_everything_as_it_was(
+    cli: Cli, sent: str, code: int, *, new: bool
+) -> None:
+    if not new:
+        applied(cli, acme())
+    given(acme(nickname="Outro", **boxes(1)))
+    before = dump(URL) if not new else ["BEGIN TRANSACTION;", "COMMIT;"]
+    assert signalled(BEFORE_THE_COMMIT, *APPLY, sent) == code
+    assert dump(URL) == before
+    assert cli(*APPLY).code == 0
+
+
+# The ledger
+
+
+def test_a_revision_says_who_what_and_from_where(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTOR", "ana")
+    Path("m").mkdir()
+    Path("m/reconciler.toml").write_text('project = "invoicing"\n')
+    applied(cli, acme())
+    given(acme(ONE, nickname="Outro", **{"nfe-in": incoming(), "cte": outgoing("cte")}))
+    (planned,) = [json.loads(cli("plan", "m", "--format", "json").out)]
+    began = datetime.now(UTC).replace(tzinfo=None)
+    assert cli(*APPLY, "--accept", "acme:orphaned-company=1").code == 0
+    columns = (
+        "number, applied_by, project, commit_id, tool_version, manifest_digest, selection, summary"
+    )
+    (row,) = query(f"SELECT {columns} FROM revision WHERE number = 2")
+    assert row[:6] == (2, "ana", "invoicing", None, __version__, planned["manifest_digest"])
+    assert json.loads(row[6]) == {"partners": [], "servers": []}
+    counts = {"create": 2, "update": 1, "delete": 0, "link": 0, "unlink": 1, "refused": 0}
+    assert json.loads(row[7]) == counts
+    ((at,),) = query("SELECT applied_at FROM revision WHERE number = 2")
+    assert began <= datetime.fromisoformat(at) <= datetime.now(UTC).replace(tzinfo=None)
+    changes = query(
+        "SELECT position, partner, kind, name, action, before, after FROM revision_change "
+        "WHERE revision = 2 ORDER BY position"
+    )
+    assert [row[:5] for row in changes] == [
+        (1, "acme", "server", "cte", "create"),
+        (2, "acme", "server", "nfe-in", "create"),
+        (3, "acme", "server", "nfe-out", "update"),
+        (4, "acme", "link", f"nfe-out/{TWO}", "unlink"),
+    ]
+    assert [(before is None, after is None) for *_, before, after in changes] == [
+        (True, False),
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert json.loads(changes[2][5])["nickname"] == "Envio"
+    assert json.loads(changes[2][6]) == json.loads(changes[2][5]) | {"nickname": "Outro"}
+    assert query("SELECT * FROM revision_acceptance") == [
+        (2, "acme", "orphaned-company", 1, "", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "who"),
+    [
+        ({"GITHUB_ACTOR": "ana", "GITLAB_USER_LOGIN": "bia", "RECONCILER_USER": "cid"}, "ana"),
+        ({"GITLAB_USER_LOGIN": "bia", "RECONCILER_USER": "cid"}, "bia"),
+        ({"RECONCILER_USER": "cid"}, "cid"),
+        ({"GITHUB_ACTOR": ""}, "the system's user"),
+        ({"GITHUB_ACTOR": "á" * 300}, "á" * 200),
+    ],
+)
+def test_who_applies(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], who: str
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "the system's user")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    applied(cli, acme())
+    assert query("SELECT applied_by FROM revision") == [(who,)]
+
+
+def test_nobody_knows_who_applies(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    applied(cli, acme())
+    assert query("SELECT applied_by FROM revision") == [("unknown",)]
+
+
+def test_a_refused_partner_is_not_in_the_ledger(cli: Cli) -> None:
+    applied(cli, acme(**boxes(1, 2, 3)))
+    acceptance = acceptance_of("mass-delete", 3)
+    given(acme(ONE) | {"accept": [acceptance]})
+    assert cli(*APPLY).code == 3
+    assert query("SELECT count(*) FROM revision") == [(1,)]
+    assert query("SELECT count(*) FROM revision_acceptance") == [(0,)]
+
+
+# Acceptances in manifests
+
+
+def day(offset: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=offset)).date().isoformat()
+
+
+def acceptance_of(guard: str, count: int, reason: str = "moved", until: str = "") -> Manifest:
+    return {"guard": guard, "count": count, "reason": reason, "until": until or day(30)}
+
+
+def test_an_acceptance_in_a_manifest_counts_once(cli: Cli) -> None:
+    applied(cli, acme(**boxes(1, 2, 3)))
+    accept = [acceptance_of("mass-delete", 3)]
+    given(acme() | {"accept": accept})
+    assert cli(*APPLY).code == 0
+    assert query("SELECT partner, guard, count, reason, until FROM revision_acceptance") == [
+        ("acme", "mass-delete", 3, "moved", accept[0]["until"])
+    ]
+    used = cli("plan", "m")
+    assert used.code == 0
+    assert 'warning MBX513: the acceptance of "mass-delete" for "acme" is used up' in used.err
+    applied(cli, acme(**boxes(1, 2, 3)) | {"accept": accept})
+    given(acme() | {"accept": accept})
+    again = cli("plan", "m")
+    assert again.code == 3
+    assert "warning MBX513" in again.err
+    assert "! refused MBX502 mass-delete" in again.out
+    given(acme() | {"accept": [*accept, acceptance_of("mass-delete", 3, "moved again")]})
+    assert cli(*APPLY).code == 0
+
+
+def test_an_acceptance_that_another_partner_has_used_still_counts(cli: Cli) -> None:
+    content = acme(**boxes(1, 2, 3))
+    beta = {"version": 1, "partner": "beta", "mail_servers": boxes(1, 2, 3)}
+    applied(cli, content, beta=beta)
+    accept = {"accept": [acceptance_of("mass-delete", 3)]}
+    given(acme() | accept, beta=beta)
+    assert cli(*APPLY).code == 0
+    given(acme(), beta=manifest("beta") | accept)
+    assert cli(*APPLY).code == 0
+
+
+@pytest.mark.parametrize(("offset", "code"), [(0, 0), (-1, 3)])
+def test_an_acceptance_is_good_until_the_end_of_its_day(cli: Cli, offset: int, code: int) -> None:
+    applied(cli, acme(**boxes(1, 2, 3)))
+    given(acme() | {"accept": [acceptance_of("mass-delete", 3, until=day(offset))]})
+    said = cli(*APPLY)
+    assert said.code == code
+    assert ("warning MBX512" in said.err) is (code == 3)
+
+
+def test_an_acceptance_of_the_settings_counts_until_its_day(cli: Cli) -> None:
+    Path("m").mkdir()
+    Path("m/reconciler.toml").write_text(
+        '[[guards.accept]]\npartner = "acme"\nguard = "lost-input"\ncount = 1\n'
+    )
+    for _ in range(2):
+        applied(cli, acme(), more=manifest(mail_servers=boxes(1)))
+        Path("m/more.yaml").unlink()
+        assert cli(*APPLY).code == 0
+    assert query("SELECT guard, count FROM revision_acceptance") == [("lost-input", 1)] * 2
+
+
+def test_settings_cannot_accept_the_delete_of_a_linked_server(cli: Cli) -> None:
+    given(acme())
+    Path("m/reconciler.toml").write_text(
+        '[[guards.accept]]\npartner = "acme"\nguard = "linked-delete"\ncount = 1\n'
+    )
+    said = cli(*APPLY)
+    assert said.code == 1
+    assert 'error MBX602: the setting "guards.accept.0.guard" does not fit' in said.err
+
+
+# Commits
+
+
+class Repository:
+    """A Git repository with the manifests in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-C", str(self.folder), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, content: Manifest) -> str:
+        write(self.folder / "m", {"acme.yaml": content})
+        self.git("add", "m")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "A change")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Repository:
+    assert cli("validate", "--help").code == 0
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+    monkeypatch.setenv("RECONCILER_DATABASE_URL", f"sqlite:///{tmp_path}/reconciler.db")
+    return Repository(tmp_path)
+
+
+def test_a_revision_says_which_commit(cli: Cli, repository: Repository) -> None:
+    first = repository.commit(acme())
+    assert json.loads(cli("plan", "m", "--format", "json").out)["commit"] == first
+    assert cli(*APPLY).code == 0
+    assert query("SELECT commit_id FROM revision") == [(first,)]
+
+
+def test_manifests_of_an_older_commit_are_refused(cli: Cli, repository: Repository) -> None:
+    first = repository.commit(acme())
+    second = repository.commit(acme(nickname="Newer"))
+    assert cli(*APPLY).code == 0
+    repository.git("checkout", "--quiet", first)
+    with nothing_written():
+        said = cli(*APPLY)
+    assert said.code == 3
+    assert "! refused MBX510 older-commit: these manifests are older" in said.out
+    assert f"The last applied commit {second} is no ancestor of this one" in said.out
+    assert "--accept acme:older-commit=1" in said.out
+    assert cli(*APPLY, "--accept", "acme:older-commit=1").code == 0
+    assert query("SELECT commit_id FROM revision") == [(second,), (first,)]
+    assert query("SELECT guard FROM revision_acceptance") == [("older-commit",)]
+
+
+def test_manifests_of_a_later_commit_are_applied(cli: Cli, repository: Repository) -> None:
+    repository.commit(acme())
+    assert cli(*APPLY).code == 0
+    write(Path("m"), {"acme.yaml": acme(nickname="Not committed")})
+    assert cli(*APPLY).code == 0
+    repository.commit(acme(nickname="Newer"))
+    assert cli(*APPLY).code == 0
+
+
+def test_manifests_of_another_branch_are_refused(cli: Cli, repository: Repository) -> None:
+    repository.commit(acme())
+    repository.git("checkout", "--quiet", "-b", "side")
+    repository.commit(acme(nickname="Side"))
+    assert cli(*APPLY).code == 0
+    repository.git("checkout", "--quiet", "main")
+    repository.commit(acme(nickname="Main"))
+    assert cli(*APPLY).code == 3
+    repository.git("merge", "--quiet", "--strategy=ours", "side")
+    assert cli(*APPLY).code == 0
+
+
+def test_older_manifests_that_change_nothing_are_not_refused(
+    cli: Cli, repository: Repository
+) -> None:
+    first = repository.commit(acme())
+    repository.commit(acme())
+    assert cli(*APPLY).code == 0
+    repository.git("checkout", "--quiet", first)
+    assert cli("plan", "m", "--detailed-exitcode").code == 0
+
+
+def test_a_clone_that_is_too_shallow_cannot_tell(cli: Cli, repository: Repository) -> None:
+    repository.commit(acme())
+    assert cli(*APPLY).code == 0
+    repository.commit(acme(nickname="Second"))
+    repository.commit(acme(nickname="Third"))
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", "shallow")
+    said = cli("plan", "shallow/m")
+    assert said.code == 3
+    assert "or this clone is too shallow to tell" in said.out
+    repository.git("-C", "shallow", "fetch", "--quiet", "--unshallow")
+    assert cli("plan", "shallow/m").code == 0
+
+
+def test_the_commit_of_another_project_does_not_matter(cli: Cli, repository: Repository) -> None:
+    first = repository.commit(acme())
+    repository.commit(acme(nickname="Newer"))
+    assert cli(*APPLY).code == 0
+    repository.git("checkout", "--quiet", first)
+    Path("m/reconciler.toml").write_text('project = "another"\n')
+    said = cli("plan", "m")
+    assert "MBX508 takeover" in said.out
+    assert "MBX510" not in said.out
+
+
+def test_without_git_there_is_no_commit(
+    cli: Cli, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = repository.commit(acme())
+    repository.commit(acme(nickname="Newer"))
+    assert cli(*APPLY).code == 0
+    repository.git("checkout", "--quiet", first)
+    monkeypatch.setenv("PATH", "")
+    assert cli(*APPLY).code == 0
+    assert query("SELECT commit_id FROM revision WHERE number = 2") == [(None,)]
