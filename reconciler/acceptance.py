@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from reconciler.alarms import Alarm
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Problem
-from reconciler.guards import Alarm
 from reconciler.plan import Accepted, Refusal
 
 NEVER = "linked-delete"

@@ -6,84 +6,37 @@ Each guard looks at the changes of one partner and names the rows that worry it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from reconciler.coverage import Coverage
+from reconciler.alarms import Alarm, Case, Concern, Concerns
 from reconciler.diff import Action, Change
 from reconciler.model import Company, HeadOffice, HostProfile, Link, MailServer, State
-
-
-class Concern(NamedTuple):
-    """A row that worries a guard; `detail` is what else there is to know, such as its file.
-
-    `nickname` is that of the company which the row is, or links.
-    """
-
-    name: str
-    detail: str = ""
-    file: str | None = None
-    nickname: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A guard that a partner's changes set off; `count` is what an acceptance must name."""
-
-    guard: str
-    count: int
-    concerns: tuple[Concern, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """More than `most` rows, or at least `least` and over `percent` of what the partner has."""
-
-    most: int = 10
-    least: int = 3
-    percent: int = 30
-
-    def exceeded(self, count: int, of: int) -> bool:
-        return count > self.most or (count >= self.least and count * 100 > self.percent * of)
-
-
-DEFAULT_THRESHOLDS = Thresholds()
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What the guards judge: one partner's changes, between the two states they lead across.
-
-    `older_than` is the last applied commit, where the one of this run does not descend from it.
-    """
-
-    changes: tuple[Change, ...]
-    before: State
-    after: State
-    coverage: Coverage
-    thresholds: Thresholds = DEFAULT_THRESHOLDS
-    older_than: str | None = None
 
 
 def alarms(case: Case) -> tuple[Alarm, ...]:
     """Every guard that the case sets off, in the order of `GUARDS`."""
     if not case.changes:
         return ()
-    found = ((guard, look(case)) for guard, look in GUARDS.items())
-    return tuple(Alarm(guard, alarm[0], alarm[1]) for guard, alarm in found if alarm)
+    return tuple(
+        Alarm(guard, len(concerns), concerns)
+        for guard, look in GUARDS.items()
+        for concerns in _alarming(guard, tuple(look(case)))
+    )
 
 
-Found = tuple[int, tuple[Concern, ...]] | None
+def _alarming(guard: str, concerns: Concerns) -> Iterable[Concerns]:
+    """What an alarm is raised for: each linked server by itself, all else together."""
+    if guard != "linked-delete":
+        return [concerns] if concerns else []
+    servers: dict[str, list[Concern]] = {}
+    for concern in concerns:
+        servers.setdefault(concern.name.rpartition("/")[0], []).append(concern)
+    return map(tuple, servers.values())
 
 
-def _counted(concerns: Iterable[Concern]) -> Found:
-    named = tuple(concerns)
-    return (len(named), named) if named else None
-
-
-def linked_delete(case: Case) -> Found:
+def linked_delete(case: Case) -> Iterable[Concern]:
     """Deleting a server that has a link: one concern for each company."""
-    return _counted(
+    return (
         Concern(
             f"{change.name}/{link.cnpj}",
             _linked_by(link, change.before, case.coverage.project),
@@ -109,21 +62,21 @@ def _nickname(cnpj: str, state: State) -> str:
     return company.nickname if company else ""
 
 
-def mass_delete(case: Case) -> Found:
+def mass_delete(case: Case) -> Iterable[Concern]:
     deleted = list(_deleted_servers(case))
     if not case.thresholds.exceeded(len(deleted), _managed_servers(case)):
-        return None
-    return _counted(Concern(change.name) for change in deleted)
+        return ()
+    return (Concern(change.name) for change in deleted)
 
 
-def mass_unlink(case: Case) -> Found:
+def mass_unlink(case: Case) -> Iterable[Concern]:
     unlinked = [change for change in case.changes if change.action is Action.UNLINK]
     if not case.thresholds.exceeded(len(unlinked), _managed_links(case)):
-        return None
-    return _counted(Concern(change.name) for change in unlinked)
+        return ()
+    return (Concern(change.name) for change in unlinked)
 
 
-def mass_deactivate(case: Case) -> Found:
+def mass_deactivate(case: Case) -> Iterable[Concern]:
     off = [change for change in case.changes if _switched_off(change)]
     servers = [change for change in off if isinstance(change.row, MailServer)]
     exceeded = case.thresholds.exceeded
@@ -131,14 +84,14 @@ def mass_deactivate(case: Case) -> Found:
         exceeded(len(servers), _managed_servers(case))
         or exceeded(len(off) - len(servers), _managed_links(case))
     ):
-        return None
-    return _counted(Concern(change.name) for change in off)
+        return ()
+    return (Concern(change.name) for change in off)
 
 
-def lost_input(case: Case) -> Found:
+def lost_input(case: Case) -> Iterable[Concern]:
     """Rows that go because the file that declared them is gone: counted in files."""
     if not case.coverage.whole:
-        return None
+        return ()
     files: dict[str, int] = {}
     for change in case.changes:
         row = change.before
@@ -146,17 +99,17 @@ def lost_input(case: Case) -> Found:
             continue
         if row.project == case.coverage.project and row.file not in case.coverage.files:
             files[row.file or ""] = files.get(row.file or "", 0) + 1
-    return _counted(Concern(file, str(rows)) for file, rows in sorted(files.items()))
+    return (Concern(file, str(rows)) for file, rows in sorted(files.items()))
 
 
-def suspected_rename(case: Case) -> Found:
+def suspected_rename(case: Case) -> Iterable[Concern]:
     """A delete and a create with the same host and username."""
     created = {
         (change.after.host.lower(), change.after.username): change.name
         for change in case.changes
         if isinstance(change.after, MailServer) and change.before is None
     }
-    return _counted(
+    return (
         Concern(change.name, created[key])
         for change in _deleted_servers(case)
         if isinstance(change.before, MailServer)
@@ -164,32 +117,32 @@ def suspected_rename(case: Case) -> Found:
     )
 
 
-def orphaned_company(case: Case) -> Found:
+def orphaned_company(case: Case) -> Iterable[Concern]:
     """A company losing its last active outgoing server."""
     if not any(_may_orphan(change) for change in case.changes):
-        return None
+        return ()
     lost = _sending_companies(case.before) - _sending_companies(_outcome(case))
-    return _counted(Concern(cnpj, nickname=_nickname(cnpj, case.before)) for cnpj in sorted(lost))
+    return (Concern(cnpj, nickname=_nickname(cnpj, case.before)) for cnpj in sorted(lost))
 
 
-def takeover(case: Case) -> Found:
+def takeover(case: Case) -> Iterable[Concern]:
     """Changing a row that another program made; `linked_delete` has the links of what goes."""
     going = {change.name for change in _deleted_servers(case)}
-    return _counted(
+    return (
         Concern(change.address)
         for change in case.changes
         if change.server not in going and _of_another_program(change, case)
     )
 
 
-def credential_moved(case: Case) -> Found:
+def credential_moved(case: Case) -> Iterable[Concern]:
     """A password that is in use going to another host, or to weaker security."""
     users: dict[str, dict[str, list[MailServer]]] = {}
     for row in case.before.servers.values():
         if row.password_reference:
             hosts = users.setdefault(row.password_reference, {})
             hosts.setdefault(row.host.lower(), []).append(row)
-    return _counted(
+    return (
         Concern(change.name, _endpoint(change.after))
         for change in case.changes
         if isinstance(change.after, MailServer)
@@ -210,11 +163,11 @@ def _endpoint(server: MailServer) -> str:
     return f"{server.host} {server.security}{unsafe}"
 
 
-def older_commit(case: Case) -> Found:
-    return _counted([Concern(case.older_than)] if case.older_than else ())
+def older_commit(case: Case) -> Iterable[Concern]:
+    return [Concern(case.older_than)] if case.older_than else ()
 
 
-GUARDS: dict[str, Callable[[Case], Found]] = {
+GUARDS: dict[str, Callable[[Case], Iterable[Concern]]] = {
     "linked-delete": linked_delete,
     "mass-delete": mass_delete,
     "mass-unlink": mass_unlink,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from reconciler.alarms import Alarm
 from reconciler.diff import Change
-from reconciler.guards import Alarm
 from reconciler.model import Company, HeadOffice, HostProfile, Link, MailServer, Partner, Row, State
 
 

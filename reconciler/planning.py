@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 
 from reconciler import observed
 from reconciler.acceptance import judge
+from reconciler.alarms import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.coverage import Coverage
 from reconciler.declaration import Acceptance
 from reconciler.declared import Declared, elsewhere, owners
 from reconciler.desired import Desired, desire
 from reconciler.diagnostics import Place, Problem
 from reconciler.diff import diff
-from reconciler.guards import DEFAULT_THRESHOLDS, Case, Thresholds, alarms
+from reconciler.guards import alarms
 from reconciler.model import EMPTY, State
 from reconciler.plan import Accepted, PartnerPlan, Plan, Selection, Target, select
 from reconciler.words import N_

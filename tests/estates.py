@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from reconciler import apply as apply_
 from reconciler import cli, observed
+from reconciler.alarms import Thresholds
 from reconciler.cnpj import check_digits, masked
 from reconciler.coverage import Coverage
 from reconciler.database import schema
@@ -27,7 +28,6 @@ from reconciler.declaration import Acceptance, FileDeclaration
 from reconciler.declared import Declared, by_partner
 from reconciler.diagnostics import Problem, Severity
 from reconciler.diff import Change
-from reconciler.guards import Thresholds
 from reconciler.manifests.loading import parse
 from reconciler.manifests.reading import Limits
 from reconciler.messages import MESSAGES

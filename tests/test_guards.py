@@ -36,11 +36,12 @@ from estates import (
 
 from reconciler import settings
 from reconciler.acceptance import judge
+from reconciler.alarms import Alarm, Case, Concern, Thresholds
 from reconciler.coverage import Coverage
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Failure, Place
 from reconciler.diff import diff
-from reconciler.guards import GUARDS, Alarm, Case, Concern, Thresholds, alarms
+from reconciler.guards import GUARDS, alarms
 from reconciler.messages import GUARD_CODES
 from reconciler.model import Link, MailServer, State
 from reconciler.plan import Accepted

@@ -36,10 +36,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from strategies import Edit, Editor, Transition, edits, manifests, states, transitions, yaml_texts
 
+from reconciler.alarms import Alarm, Concern
 from reconciler.coverage import Coverage
 from reconciler.desired import desire
 from reconciler.diff import Change, diff
-from reconciler.guards import Alarm, Concern
 from reconciler.manifests.positions import locate
 from reconciler.manifests.reading import Limits, Quoted, Suspect, read
 from reconciler.model import (

@@ -21,6 +21,7 @@ from estates import (
     database_file,
     incoming,
     manifest,
+    opened,
     outgoing,
     plain_sql,
     run,
@@ -30,6 +31,8 @@ from jsonschema import Draft7Validator
 
 from reconciler import jsonschemas
 from reconciler.cnpj import masked
+from reconciler.database.engine import transaction
+from reconciler.diagnostics import Failure
 
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
 SECRET = "s3cr3t-h4nter2"
@@ -264,7 +267,10 @@ def test_a_saved_plan_replaces_an_older_one_and_its_mode(cli: Cli) -> None:
 def test_a_plan_that_cannot_be_saved_whole_leaves_what_was_there(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    beside: list[str] = []
+
     def full(_descriptor: int) -> None:
+        beside.extend(path.name for path in Path().iterdir())
         raise OSError(28, "No space left on device")
 
     given(acme())
@@ -274,6 +280,7 @@ def test_a_plan_that_cannot_be_saved_whole_leaves_what_was_there(
     assert (said.code, said.out) == (1, "")
     assert "MBX526" in said.err
     assert "No space left on device" in said.err
+    assert any(name.startswith(".saved.json.") for name in beside)
     assert sorted(path.name for path in Path().iterdir()) == ["m", "saved.json"]
     assert Path("saved.json").read_text() == "older"
 
@@ -443,6 +450,15 @@ def test_a_plan_leaves_the_database_as_it_is(cli: Cli) -> None:
     assert cli("plan", "m", "--database", url, "-o", "saved.json").code == 0
     assert cli("plan", "m", "--database", url, "--format", "json").code == 0
     assert Path("reconciler.db").read_bytes() == before
+
+
+def test_the_connection_of_a_plan_cannot_write(tmp_path: Path) -> None:
+    with (
+        opened(database_file(tmp_path), writes=False) as engine,
+        pytest.raises(Failure, match="MBX539"),
+        transaction(engine) as connection,
+    ):
+        connection.exec_driver_sql("INSERT INTO partner (id) VALUES ('acme')")
 
 
 def test_a_plan_in_a_process_of_its_own_leaves_no_trace(cli: Cli) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from reconciler import checking, observed, selecting
 from reconciler.acceptance import NEVER
+from reconciler.alarms import Thresholds
 from reconciler.cli import inputs, output
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
@@ -20,7 +21,7 @@ from reconciler.database.schema import Condition, Status, require, status
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Failure, Problem, Stale
 from reconciler.diff import Change
-from reconciler.guards import GUARDS, Thresholds
+from reconciler.guards import GUARDS
 from reconciler.places import Places, Source
 from reconciler.plan import Plan, Target
 from reconciler.planning import Planned, Request, make_plan

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reconciler import forms
+from reconciler.alarms import Alarm, Concern
 from reconciler.diagnostics import Failure, Stale
 from reconciler.diff import Change
-from reconciler.guards import Alarm, Concern
 from reconciler.plan import Accepted, PartnerPlan, Plan, Refusal, Selection, Target
 from reconciler.planfile.document import FORMAT, Digest, PlanDocument, ResourceChange, SelectionForm
 

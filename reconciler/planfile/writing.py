@@ -77,7 +77,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any]]:
     for part in plan.partners:
-        guards = [refusal.alarm.guard for refusal in part.refusals] or None
+        guards = list(dict.fromkeys(item.alarm.guard for item in part.refusals)) or None
         for change in part.changes:
             source = source_of(change)
             yield {

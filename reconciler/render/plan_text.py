@@ -92,7 +92,7 @@ class PlanText:
             yield "  " + self._folded(_counted(hidden))
 
     def _folded(self, counts: Counter[str]) -> str:
-        words = ", ".join(f"{count} {what}" for what, count in counts.items())
+        words = ", ".join(f"{what} × {count}" for what, count in counts.items())
         text = _("… and {changes}; --full shows them").format(changes=words)
         return self._style(text, "dim")
 

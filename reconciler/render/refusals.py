@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.alarms import Concern, Concerns
 from reconciler.cnpj import masked
-from reconciler.guards import Concern
 from reconciler.messages import GUARD_CODES, MESSAGES
 from reconciler.plan import Refusal
 from reconciler.render.terminal import Style, one_line
@@ -44,10 +44,9 @@ _UNLINK = {
 
 
 def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
-    """A refusal over several lines, each server with its links by itself."""
+    """A refusal over several lines."""
     if refusal.alarm.guard == "linked-delete":
-        for server, concerns in _by_server(refusal.alarm.concerns).items():
-            yield from _linked_delete(server, concerns, style)
+        yield from _linked_delete(refusal.alarm.concerns, style)
         return
     accept = one_line(f"{refusal.partner}:{refusal.alarm.guard}={refusal.alarm.count}")
     names = [_name(refusal.alarm.guard, concern) for concern in refusal.alarm.concerns]
@@ -90,14 +89,8 @@ def _block(guard: str, values: dict[str, str], style: Style) -> Iterator[str]:
     yield f"      {style(_('fix'), 'cyan')}: {_(message.repair).format_map(values)}"
 
 
-def _by_server(concerns: tuple[Concern, ...]) -> dict[str, list[Concern]]:
-    found: dict[str, list[Concern]] = {}
-    for concern in concerns:
-        found.setdefault(concern.name.rpartition("/")[0], []).append(concern)
-    return found
-
-
-def _linked_delete(server: str, concerns: list[Concern], style: Style) -> Iterator[str]:
+def _linked_delete(concerns: Concerns, style: Style) -> Iterator[str]:
+    server = concerns[0].name.rpartition("/")[0]
     listed = [
         _(_LINKED_BY[concern.detail]).format(company=_company(concern), file=one_line(concern.file))
         for concern in concerns
