@@ -24,9 +24,12 @@ def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) ->
     Returns the number of the new revision.
 
     Raises:
-        Stale: a row no longer reads as planned, or a link appeared on a server to be deleted.
+        Stale: the plan was applied before, a row no longer reads as planned, or a link appeared
+            on a server to be deleted.
         Failure: the rows do not read as planned afterwards.
     """
+    if number := ledger.revision_of(connection, plan.id):
+        raise Stale.of("MBX527", number=number)
     writer = Writer(connection)
     _fail_for(_moved(connection, plan.applicable, writer), Stale, "MBX520")
     try:

@@ -9,15 +9,24 @@ from reconciler.model import Company, HostProfile, Link, MailServer
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a run may delete or unlink: rows of its project from the files it has read.
+    """What a run may delete or unlink: rows of its project from what it was given.
 
-    `whole` means that the whole root was given, so that a file not among them is gone.
+    That is the `files` it has read, and all that ever stood below the `folders` it was given, by
+    their names below the root: a file of these that was not read is gone. `whole` is the root.
     """
 
     project: str
     files: frozenset[str]
     whole: bool
+    folders: tuple[str, ...] = ()
 
     def holds(self, row: MailServer | Company | HostProfile | Link) -> bool:
         """Whether the absence of `row` from the manifests means something."""
-        return row.project == self.project and (self.whole or row.file in self.files)
+        return row.project == self.project and (self.whole or self._was_given(row.file or ""))
+
+    def lost(self, row: MailServer | Company | HostProfile | Link) -> bool:
+        """Whether `row` was declared in a file that is gone."""
+        return self.holds(row) and row.file not in self.files
+
+    def _was_given(self, file: str) -> bool:
+        return file in self.files or any(file.startswith(f"{name}/") for name in self.folders)

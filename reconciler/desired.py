@@ -107,10 +107,16 @@ def _servers(declared: Declared, before: State, coverage: Coverage) -> dict[str,
     for stable_id, item in declared.servers.items():
         key = (item.server.host, item.server.protocol)
         hosts = declared.hosts.get(key)
-        kept[stable_id] = options.resolve(
-            item.server, hosts.profile if hosts else None, _foreign(before.hosts.get(key))
-        )
+        profile = hosts.profile if hosts else _declared_elsewhere(before.hosts.get(key), coverage)
+        kept[stable_id] = options.resolve(item.server, profile, _foreign(before.hosts.get(key)))
     return kept
+
+
+def _declared_elsewhere(profile: HostProfile | None, coverage: Coverage) -> HostProfile | None:
+    """A profile that a file of the project declares which is not part of this run."""
+    if profile and profile.project == coverage.project and not coverage.holds(profile):
+        return profile
+    return None
 
 
 def _foreign(profile: HostProfile | None) -> HostProfile | None:

@@ -90,14 +90,12 @@ def mass_deactivate(case: Case) -> Iterable[Concern]:
 
 def lost_input(case: Case) -> Iterable[Concern]:
     """Rows that go because the file that declared them is gone: counted in files."""
-    if not case.coverage.whole:
-        return ()
     files: dict[str, int] = {}
     for change in case.changes:
         row = change.before
         if not isinstance(row, MailServer | Link | Company | HostProfile) or not _goes(change):
             continue
-        if row.project == case.coverage.project and row.file not in case.coverage.files:
+        if case.coverage.lost(row):
             files[row.file or ""] = files.get(row.file or "", 0) + 1
     return (Concern(file, str(rows)) for file, rows in sorted(files.items()))
 

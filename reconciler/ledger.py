@@ -44,6 +44,12 @@ def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -
     return number
 
 
+def revision_of(connection: Connection, plan_id: str) -> int | None:
+    """The revision that a plan was applied as; None where it was not."""
+    query = select(revision.c.number).where(revision.c.plan_id == plan_id)
+    return connection.execute(query).scalar()
+
+
 def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
     position = 0
     for part in parts:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, or_, select
 
 from reconciler.cnpj import root
+from reconciler.coverage import Coverage
 from reconciler.database.bulk import fetch
 from reconciler.database.tables import (
     company,
@@ -111,9 +112,8 @@ def _read_companies(connection: Connection, parts: dict[str, _Parts], *, lock: b
     columns = [c.partner, c.head_office, c.cnpj, c.nickname, c.notification_email]
     columns += [c.extensions, c.own_mailboxes, c.project, c.file]
     query = _query(columns, c.partner, parts, lock=lock).order_by(c.cnpj)
-    for owner, head_office, cnpj, nickname, email, extensions, own, *declared in fetch(
-        connection, query
-    ):
+    for row in fetch(connection, query):
+        owner, head_office, cnpj, nickname, email, extensions, own, *declared = _readable(row)
         part = parts[owner]
         part.companies[cnpj] = Company(
             cnpj, nickname, email, tuple(sorted((extensions or "").split())), bool(own), *declared
@@ -129,7 +129,8 @@ def _read_companies(connection: Connection, parts: dict[str, _Parts], *, lock: b
 def _read_hosts(connection: Connection, parts: dict[str, _Parts], *, lock: bool) -> None:
     owner = host_profile.c.partner
     query = _query([owner, *_PROFILE_COLUMNS], owner, parts, lock=lock)
-    for name, *values in fetch(connection, query):
+    for row in fetch(connection, query):
+        name, *values = _readable(row)
         profile = HostProfile(*values)
         profile = profile._replace(verify_certificate=_flag(profile.verify_certificate))
         parts[name].hosts[profile.host, profile.protocol] = profile
@@ -158,6 +159,7 @@ _TEXTS = [_FIELD[name] for name in ("direction", "protocol", "nickname", "host")
 
 
 def _server(number: int, values: list[Any]) -> MailServer:
+    values = _readable(values)
     if values[0] is None:
         values[0] = f"#{number}"
     for index in _FLAGS:
@@ -167,6 +169,11 @@ def _server(number: int, values: list[Any]) -> MailServer:
             values[index] = str(values[index])
     values[_FIELD["origins"]] = Origins.parse(values[_FIELD["origins"]])
     return MailServer._make(values)
+
+
+def _readable(row: Iterable[Any]) -> list[Any]:
+    """A row whose bytes, which SQLite lets stand where text belongs, are text."""
+    return [value.decode(errors="replace") if type(value) is bytes else value for value in row]
 
 
 def _flag(value: Any) -> bool | None:
@@ -193,18 +200,29 @@ def _read_links(
         values = row[1:]
         made = same.get(values)
         if made is None:
-            cnpj, sender_name, active, *declared = values
+            cnpj, sender_name, active, *declared = _readable(values)
             made = same[values] = Link(cnpj, sender_name, bool(active), *declared)
         rows.append(made)
 
 
-def partners_of(connection: Connection, project: str) -> set[str]:
-    """The partners that have rows of `project`."""
+def partners_of(connection: Connection, coverage: Coverage) -> set[str]:
+    """The partners that have rows of the whole root or the folders that a run was given."""
+    if not (coverage.whole or coverage.folders):
+        return set()
     found: set[str] = set()
     for table in (mail_server, company, host_profile):
-        query = select(table.c.partner).where(table.c.project == project).distinct()
+        query = select(table.c.partner).where(table.c.project == coverage.project).distinct()
+        if not coverage.whole:
+            below = [
+                table.c.file.startswith(f"{name}/", autoescape=True) for name in coverage.folders
+            ]
+            query = query.where(or_(*below))
         found.update(row[0] for row in fetch(connection, query))
     return found
+
+
+def _is_below(table: Table, folder: str) -> ColumnElement[bool]:
+    return table.c.file.startswith(f"{folder}/", autoescape=True)
 
 
 def has_partner(connection: Connection, name: str) -> bool:

@@ -20,7 +20,7 @@ from reconciler.desired import Desired, desire
 from reconciler.diagnostics import Place, Problem
 from reconciler.diff import diff
 from reconciler.guards import alarms
-from reconciler.model import EMPTY, State
+from reconciler.model import EMPTY, Company, HostProfile, MailServer, State
 from reconciler.plan import Accepted, PartnerPlan, Plan, Selection, Target, select
 from reconciler.words import N_
 
@@ -84,9 +84,9 @@ def _partners(
 ) -> list[str]:
     if selected := request.selection.named():
         return sorted(selected)
-    if request.coverage.whole and connection is not None:
-        return sorted(declared.keys() | observed.partners_of(connection, request.coverage.project))
-    return sorted(declared)
+    if connection is None:
+        return sorted(declared)
+    return sorted(declared.keys() | observed.partners_of(connection, request.coverage))
 
 
 def _used(
@@ -150,7 +150,7 @@ def _plan_partner(
     offers = [*declared.acceptances, *_offers(name, request.acceptances)]
     judgement = judge(name, alarms(case), offers, used, _today())
     part = replace(part, refusals=judgement.refusals, accepted=judgement.accepted)
-    return part, judgement.problems
+    return part, _told(judgement.problems, request)
 
 
 def _offers(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]:
@@ -175,6 +175,13 @@ def _given_acceptances(
             yield Problem("MBX511", None, values)
 
 
+def _told(problems: tuple[Problem, ...], request: Request) -> tuple[Problem, ...]:
+    """A selection may leave out what an acceptance is for; it is not called unused then."""
+    if not request.selection.named():
+        return problems
+    return tuple(problem for problem in problems if problem.code != "MBX511")
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
@@ -191,8 +198,19 @@ def _rows(state: State) -> int:
 
 
 def _left_alone(state: State, project: str) -> int:
-    """How many servers and links another program made and keeps."""
-    servers = sum(1 for row in state.servers.values() if row.project != project)
-    return servers + sum(
-        1 for links in state.links.values() for row in links if row.project != project
+    """How many rows another program made and keeps."""
+    rows: list[MailServer | Company | HostProfile] = [
+        *state.servers.values(),
+        *state.companies.values(),
+        *state.hosts.values(),
+    ]
+    links = (row for links in state.links.values() for row in links)
+    return sum(_is_foreign(row, project) for row in rows) + sum(
+        1 for row in links if row.project != project
     )
+
+
+def _is_foreign(row: MailServer | Company | HostProfile, project: str) -> bool:
+    """Whether another program made it; what the tool has released is nobody's."""
+    released = row.project is None and row.file is not None
+    return row.project != project and not released

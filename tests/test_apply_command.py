@@ -137,6 +137,33 @@ def test_a_saved_plan_is_applied_as_it_was_made(cli: Cli) -> None:
     assert cli("plan", "m", "--detailed-exitcode").code == 0
 
 
+def test_a_saved_plan_is_applied_once(cli: Cli) -> None:
+    write(Path("m"), {"acme.yaml": acme()})
+    cli(*APPLY)
+    write(Path("m"), {"acme.yaml": acme(nickname="Novo")})
+    cli("plan", "m", "-o", "saved.json")
+    assert cli(*SAVED).code == 0
+    with plain_sql(URL) as connection:
+        connection.execute("UPDATE mail_server SET nickname = 'Envio'")
+    again = cli(*SAVED)
+    assert (again.code, again.err.splitlines()[0]) == (
+        4,
+        "error MBX527: the plan was applied before",
+    )
+
+
+def test_bytes_where_text_belongs_can_be_repaired(cli: Cli) -> None:
+    write(Path("m"), {"acme.yaml": acme()})
+    cli(*APPLY)
+    with plain_sql(URL) as connection:
+        connection.execute("UPDATE mail_server SET username = x'ff41'")
+        connection.execute("UPDATE link SET sender_name = x'4142'")
+        connection.execute("UPDATE company SET nickname = x'4142'")
+    assert cli("plan", "m", "--format", "json").code == 0
+    assert cli(*APPLY).code == 0
+    assert cli("plan", "m", "--detailed-exitcode").code == 0
+
+
 def test_a_saved_plan_needs_no_manifest_name_and_no_ending(cli: Cli) -> None:
     given(acme())
     assert cli("plan", "m", "-o", "tfplan").code == 0

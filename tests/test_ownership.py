@@ -224,16 +224,16 @@ def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
+        ("company", 1),
+        ("host", 1),
         ("server", 1),
         ("server with an id", 1),
         ("link of their server", 2),
-        ("link of our server", 1),
+        ("link of our server", 2),
         ("link of our unlinked server", 1),
     ],
 )
-def test_servers_and_links_of_others_are_counted(
-    estate: Estate, kind: str, owner: str, count: int
-) -> None:
+def test_rows_of_others_are_counted(estate: Estate, kind: str, owner: str, count: int) -> None:
     write_theirs(estate, kind, owner)
     plan = estate.plan({FILE: ours()}).plan
     assert (plan.partners, plan.left_alone) == ((), count)
@@ -356,13 +356,24 @@ def test_one_file_of_many_deletes_nothing_of_the_others(
     assert after == {file: count for file, count in before.items() if file != name}
 
 
-@pytest.mark.parametrize("given", [["m/more"], ["m/more/cte.yaml", "m/beta"], ["m/beta"]])
+@pytest.mark.parametrize("given", [["m/more/cte.yaml", "m/beta"], ["m/beta"]])
 def test_a_part_of_the_root_may_lack_files(cli: Callable[..., Ran], given: list[str]) -> None:
     for name in ("more/branches.yaml", "acme.yaml"):
         (Path("m") / name).unlink()
     before = files_of_rows()
     said = cli("apply", *given, "--auto-approve")
     assert (said.code, said.out.splitlines()[-1].split(".")[0]) == (0, "Nothing to change")
+    assert files_of_rows() == before
+
+
+def test_a_folder_that_is_given_may_not(cli: Callable[..., Ran]) -> None:
+    (Path("m") / "more/cte.yaml").unlink()
+    (Path("m") / "acme.yaml").unlink()
+    before = files_of_rows()
+    said = cli("apply", "m/more", "--auto-approve")
+    assert said.code == 3
+    assert "more/cte.yaml (2 rows)" in said.out
+    assert "acme.yaml (" not in said.out.replace("more/", "")
     assert files_of_rows() == before
 
 

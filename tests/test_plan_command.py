@@ -28,10 +28,11 @@ from estates import (
     write,
 )
 from jsonschema import Draft7Validator
+from sqlalchemy import make_url
 
 from reconciler import jsonschemas
 from reconciler.cnpj import masked
-from reconciler.database.engine import transaction
+from reconciler.database.engine import shown_url, transaction
 from reconciler.diagnostics import Failure
 
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
@@ -240,6 +241,11 @@ def test_a_bad_url_ends_in_a_message_without_its_password(
     assert said.err.startswith("error MBX53")
     assert SECRET not in said.out + said.err
     assert "Traceback" not in said.err
+
+
+def test_a_url_is_shown_without_anything_that_may_be_a_password() -> None:
+    url = make_url(f"postgresql://me:{SECRET}@host/name?password={SECRET}&sslmode=require")
+    assert shown_url(url) == "postgresql://me:***@host/name"
 
 
 # The saved file

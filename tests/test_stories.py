@@ -6,6 +6,7 @@ A story is a folder below `stories/`:
 - `rows.sql`: what another program then wrote to the database (may be left out);
 - `after/`: the manifests of now;
 - `reconciler.toml`: settings (may be left out);
+- `paths`: what is given, one a line, if not the whole folder `manifests`;
 - `arguments`: more arguments for plan and apply, one a line (may be left out);
 - `validate.txt` and `plan.txt`: what the two commands print, with the exit code.
 
@@ -60,8 +61,14 @@ class Story:
                 connection.executescript(rows.read_text())
             connection.close()
 
+    def paths(self) -> list[str]:
+        return self._words("paths") or ["manifests"]
+
     def arguments(self) -> list[str]:
-        file = self.source / "arguments"
+        return self._words("arguments")
+
+    def _words(self, name: str) -> list[str]:
+        file = self.source / name
         return file.read_text().split() if file.exists() else []
 
     def run(self, *arguments: str) -> str:
@@ -92,13 +99,13 @@ def test_story(
     story = Story(name, tmp_path, capsys)
     story.prepare()
     update = bool(request.config.getoption("--update-stories"))
-    story.check("validate.txt", story.run("validate", "manifests"), update=update)
-    planned = story.run("plan", "manifests", *story.arguments())
+    story.check("validate.txt", story.run("validate", *story.paths()), update=update)
+    planned = story.run("plan", *story.paths(), *story.arguments())
     story.check("plan.txt", planned, update=update)
     if planned.endswith("exit 0\n"):
-        applied = story.run("apply", "manifests", "--auto-approve", *story.arguments())
+        applied = story.run("apply", *story.paths(), "--auto-approve", *story.arguments())
         assert applied.endswith("exit 0\n"), applied
-        second = story.run("plan", "manifests", "--detailed-exitcode", *_selected(story))
+        second = story.run("plan", *story.paths(), "--detailed-exitcode", *_selected(story))
         assert second.endswith("exit 0\n"), second
 
 

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import inputs, options, output
 from reconciler.database import schema, tables
-from reconciler.database.engine import engine_of, transaction
+from reconciler.database.engine import engine_of, shown_url, transaction
 from reconciler.database.schema import Condition
 from reconciler.words import N_, _
 
@@ -67,7 +67,7 @@ def status(settings_file: Path | None, database_url: str | None, form: str) -> i
     else:
         output.say(
             [
-                _("database: {url}").format(url=engine.url.render_as_string(hide_password=True)),
+                _("database: {url}").format(url=shown_url(engine.url)),
                 _("id: {id}").format(id=found.database_id or "–"),
                 _("schema: {revision} ({condition})").format(
                     revision=found.revision or "–", condition=_(_CONDITIONS[found.condition])

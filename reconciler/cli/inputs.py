@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import settings as settings_
+from reconciler.coverage import Coverage
 from reconciler.declared import Declared, by_partner
 from reconciler.diagnostics import Failure, Problem, Severity
 from reconciler.manifests import loading
@@ -30,6 +31,12 @@ class Inputs:
     declared: dict[str, Declared]
     problems: tuple[Problem, ...]
     sources: Sources
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the run may delete or unlink."""
+        scope = self.loaded.scope
+        return Coverage(self.settings.project, self.loaded.names, scope.whole, scope.folders)
 
 
 def read(paths: Sequence[Path], root: Path | None, settings_file: Path | None) -> Inputs:

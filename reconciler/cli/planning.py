@@ -15,7 +15,6 @@ from reconciler.alarms import Thresholds
 from reconciler.cli import inputs, output
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
-from reconciler.coverage import Coverage
 from reconciler.database.engine import engine_of, transaction
 from reconciler.database.schema import Condition, Status, require, status
 from reconciler.declaration import Acceptance
@@ -49,7 +48,7 @@ class Asked:
 def plan(given: Inputs, url: str, asked: Asked, commit: Commit | None) -> Planned:
     """Plan what was asked for; problems are shown, and errors among them end the run."""
     if inputs.has_errors(given.problems):
-        offline = checking.offline(given.declared, _coverage(given), complete=False)
+        offline = checking.offline(given.declared, given.coverage, complete=False)
         _fail(given, (*given.problems, *offline))
     engine = engine_of(url, writes=False)
     found = status(engine)
@@ -98,10 +97,6 @@ def target_of(found: Status, engine: Engine, wanted_id: str | None) -> Target:
     return Target(found.database_id, engine.dialect.name, found.revision)
 
 
-def _coverage(given: Inputs) -> Coverage:
-    return Coverage(given.settings.project, given.loaded.names, given.loaded.scope.whole)
-
-
 def _request(
     given: Inputs, asked: Asked, connection: Connection | None, commit: Commit | None
 ) -> Request:
@@ -109,7 +104,7 @@ def _request(
     guards = given.settings.guards
     last = observed.last_commit(connection, given.settings.project) if connection else None
     return Request(
-        coverage=_coverage(given),
+        coverage=given.coverage,
         selection=selection,
         manifest_digest=given.loaded.digest,
         thresholds=Thresholds(guards.most, guards.least, guards.percent),

@@ -8,7 +8,6 @@ import click
 
 from reconciler import checking
 from reconciler.cli import inputs, options, output
-from reconciler.coverage import Coverage
 from reconciler.diagnostics import Failure
 from reconciler.render import diagnostics
 from reconciler.words import _, n_
@@ -32,9 +31,8 @@ def command(
         found = diagnostics.describe(failure.problems, output.NO_SOURCES)
         output.say_json(diagnostics.document(found))
         return failure.exit_code
-    coverage = Coverage(given.settings.project, given.loaded.names, given.loaded.scope.whole)
     complete = not inputs.has_errors(given.problems)
-    offline = checking.offline(given.declared, coverage, complete=complete)
+    offline = checking.offline(given.declared, given.coverage, complete=complete)
     problems = [*given.problems, *offline]
     found = diagnostics.describe(problems, given.sources)
     document = diagnostics.document(found)

@@ -39,6 +39,11 @@ def engine_of(text: str, *, writes: bool) -> Engine:
     return engine
 
 
+def shown_url(url: URL) -> str:
+    """A URL without its password, and without its query, which may hold another."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
 def sqlite_file(url: URL) -> Path | None:
     """The file of a SQLite URL; None for another database or one in memory."""
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
@@ -93,8 +98,7 @@ def _failure(error: OperationalError, engine: Engine) -> Failure:
     if any(words in reason for words in _BUSY_WORDS):
         return Locked.of("MBX535", seconds=BUSY_SECONDS)
     if error.statement is None:
-        url = engine.url.render_as_string(hide_password=True)
-        return Failure.of("MBX531", url=url, reason=reason)
+        return Failure.of("MBX531", url=shown_url(engine.url), reason=reason)
     return Failure.of("MBX539", reason=reason)
 
 

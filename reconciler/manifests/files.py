@@ -26,10 +26,11 @@ class Found(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What was given to a run: the root names are relative to, and whether all of it was given."""
+    """What was given to a run: the root, whether all of it was, and which folders below it."""
 
     root: Path
     whole: bool
+    folders: tuple[str, ...] = ()
 
 
 def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
@@ -45,7 +46,8 @@ def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
     for path in absolute:
         if not path.is_relative_to(chosen):
             raise Failure.of("MBX119", path=str(path), root=str(chosen))
-    return Scope(chosen, whole=chosen in absolute)
+    given = tuple(_name(path, chosen) for path in absolute if path.is_dir() and path != chosen)
+    return Scope(chosen, chosen in absolute, given)
 
 
 def _with_settings(folder: Path) -> Path | None:

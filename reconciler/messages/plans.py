@@ -109,6 +109,11 @@ PLANS = {
         N_("The system says: {reason}."),
         N_("Check the folder and who may write there."),
     ),
+    "MBX527": error(
+        N_("the plan was applied before"),
+        N_("It is revision {number} of this database."),
+        N_("Make a new plan. Nothing was applied."),
+    ),
     "MBX530": error(
         N_("no database is given"),
         N_("Where CI is set there is no default."),

@@ -61,7 +61,10 @@ RULES = {
     ),
     "MBX311": error(
         N_('the mail server "{name}" is unknown'),
-        N_("No manifest of the partner declares it, and it is not in the database."),
+        N_(
+            "No manifest of the partner declares it, and the database has no such server or is "
+            "about to lose it."
+        ),
         N_("Correct the id."),
     ),
     "MBX312": error(
