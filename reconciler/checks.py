@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
+from reconciler.closest import closest
 from reconciler.cnpj import masked, root
 from reconciler.declaration import CompanyDeclaration, ServerDeclaration
 from reconciler.declared import Declared
@@ -89,10 +89,10 @@ def _hosts(declared: Declared) -> Iterator[Problem]:
     for server in declared.servers.values():
         host = server.server.host
         if known and host not in known and not endpoints(host, server.server.protocol):
-            close = get_close_matches(host, known, 1, 0.9)
+            close = closest(host, known, 0.9)
             if close:
                 place = _below(server.place, "host")
-                yield Problem("MBX405", place, {"suggestion": close[0]})
+                yield Problem("MBX405", place, {"suggestion": close})
 
 
 def _options(

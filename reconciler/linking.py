@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 
+from reconciler.closest import closest
 from reconciler.cnpj import masked, root
 from reconciler.declaration import LinkItem, ServerDeclaration
 from reconciler.declared import Declared, Import
@@ -134,8 +134,7 @@ def _company_problems(
 
 
 def _similar(cnpj: str, known: Known) -> str:
-    close = get_close_matches(cnpj, known.companies, 1)
-    return masked(close[0]) if close else ""
+    return masked(closest(cnpj, known.companies))
 
 
 def _import(item: Import, declared: Declared, known: Known, linking: Linking) -> None:
@@ -144,8 +143,7 @@ def _import(item: Import, declared: Declared, known: Known, linking: Linking) ->
     renamed = old_names(declared).get(name)
     if renamed or server is None:
         code = "MBX318" if renamed else "MBX310" if known.offline else "MBX311"
-        close = get_close_matches(name, known.servers, 1)
-        suggestion = renamed or (close[0] if close else "")
+        suggestion = renamed or closest(name, known.servers)
         linking.problems.append(Problem(code, item.place, {"name": name, "suggestion": suggestion}))
         return
     if server.company or (item.item.source == "partner" and not server.importable):

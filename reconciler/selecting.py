@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from sqlalchemy import Connection
 
 from reconciler import observed
+from reconciler.closest import closest
 from reconciler.declared import Declared
 from reconciler.diagnostics import Failure, Problem
 from reconciler.naming import old_names
@@ -43,7 +43,7 @@ def _partner(
     name: str, declared: dict[str, Declared], connection: Connection | None
 ) -> Iterator[Problem]:
     if name not in declared and not (connection and observed.has_partner(connection, name)):
-        yield Problem("MBX606", None, {"name": name, "suggestion": _close(name, declared)})
+        yield Problem("MBX606", None, {"name": name, "suggestion": closest(name, declared)})
 
 
 def _owners(text: str, declared: dict[str, Declared], connection: Connection | None) -> list[str]:
@@ -68,8 +68,4 @@ def _unresolved(text: str, name: str, owners: list[str], declared: dict[str, Dec
         if new := old_names(item).get(name):
             return Problem("MBX612", None, {"name": text, "suggestion": f"{item.partner}/{new}"})
     addresses = [f"{owner}/{known}" for owner, item in declared.items() for known in item.servers]
-    return Problem("MBX607", None, {"name": text, "suggestion": _close(text, addresses)})
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    return next(iter(get_close_matches(name, known, 1)), "")
+    return Problem("MBX607", None, {"name": text, "suggestion": closest(text, addresses)})

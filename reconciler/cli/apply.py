@@ -30,7 +30,16 @@ from reconciler.words import _
 _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
 
 
-@click.command("apply", short_help=_("Make the changes, in one transaction."))
+@click.command(
+    "apply",
+    short_help=_("Make the changes, in one transaction."),
+    help=_(
+        "Apply the manifests at PATHS, or a plan that `plan -o` saved.\n\n"
+        "Partners that nothing is refused for are applied together in one transaction; "
+        "the others are left as they are, and the exit code is 3. A new database gets "
+        "its tables first."
+    ),
+)
 @options.manifests
 @options.database
 @options.selection
@@ -48,11 +57,6 @@ def command(
     full: bool,
     auto_approve: bool,
 ) -> int:
-    """Apply the manifests at PATHS, or a plan that `plan -o` saved.
-
-    Partners that nothing is refused for are applied together in one transaction; the others are
-    left as they are, and the exit code is 3. A new database gets its tables first.
-    """
     asked = Asked(partners, servers, acceptances(accepted))
     saved = [path for path in paths if _is_saved(path)]
     given: Inputs | None = None

@@ -20,16 +20,22 @@ _CONDITIONS = {
 }
 
 
-@click.group("db", short_help=_("Create, upgrade and inspect the database."))
+@click.group(
+    "db",
+    help=_("Create, upgrade and inspect the database."),
+)
 def command() -> None:
-    """Create, upgrade and inspect the database."""
+    return
 
 
-@command.command("upgrade", short_help=_("Create the tables, or bring them up to date."))
+@command.command(
+    "upgrade",
+    short_help=_("Create the tables, or bring them up to date."),
+    help=_("Create the tables, or bring them up to date. Nothing happens where they are."),
+)
 @options.settings
 @options.database
 def upgrade(settings_file: Path | None, database_url: str | None) -> int:
-    """Create the tables, or bring them up to date. Nothing happens where they are."""
     engine = engine_of(_url(settings_file, database_url), writes=True)
     with transaction(engine) as connection:
         before = schema.status_of(connection)
@@ -46,12 +52,15 @@ def upgrade(settings_file: Path | None, database_url: str | None) -> int:
     return 0
 
 
-@command.command("status", short_help=_("Show which schema the database has."))
+@command.command(
+    "status",
+    short_help=_("Show which schema the database has."),
+    help=_("Show which schema the database has; exit 1 where this version cannot work with it."),
+)
 @options.settings
 @options.database
 @options.output_format("text", "json")
 def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    """Show which schema the database has; exit 1 where this version cannot work with it."""
     engine = engine_of(_url(settings_file, database_url), writes=False)
     found = schema.status(engine)
     if form == "json":

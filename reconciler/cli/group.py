@@ -47,7 +47,8 @@ class Commands(click.Group):
         "Exit codes: 0 done, 1 error, 2 changes pending, 3 refused, 4 stale plan, 5 locked, "
         "64 wrong use, 130 and 143 interrupted."
     ),
+    help=_("Partner mail servers as code: validate, plan, apply."),
 )
 @click.version_option(__version__, prog_name="reconciler")
 def group() -> None:
-    """Partner mail servers as code: validate, plan, apply."""
+    return

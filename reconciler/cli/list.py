@@ -29,7 +29,15 @@ def bare(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str
         raise Failure.of("MBX613", text=text) from None
 
 
-@click.command("list", short_help=_("List the mail servers in the database."))
+@click.command(
+    "list",
+    short_help=_("List the mail servers in the database."),
+    help=_(
+        "List the mail servers in the database, those of other programs too.\n\n"
+        "The filters together leave what fits all of them. --company, --email and "
+        "--nickname match parts and ignore case and accents."
+    ),
+)
 @click.option("--partner", "partners", multiple=True, help=_("Only of this partner."))
 @click.option("--cnpj", callback=bare, help=_("Only with a link to the company of this CNPJ."))
 @click.option(
@@ -57,11 +65,6 @@ def command(
     form: str,
     **filters: Any,
 ) -> int:
-    """List the mail servers in the database, those of other programs too.
-
-    The filters together leave what fits all of them. --company, --email and --nickname match parts
-    and ignore case and accents.
-    """
     wanted = Filter(**filters)
     if company_mailboxes and wanted != Filter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))

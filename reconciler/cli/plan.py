@@ -21,7 +21,15 @@ CHANGES = 2
 REFUSED = 3
 
 
-@click.command("plan", short_help=_("Show what applying the manifests would change."))
+@click.command(
+    "plan",
+    short_help=_("Show what applying the manifests would change."),
+    help=_(
+        "Compare the manifests at PATHS with the database and show the difference.\n\n"
+        "Nothing is written. What a guard refuses is shown with the reason and the edit "
+        "that resolves it, and makes the exit code 3."
+    ),
+)
 @options.manifests
 @options.database
 @options.selection
@@ -47,11 +55,6 @@ def command(
     out: Path | None,
     detailed_exitcode: bool,
 ) -> int:
-    """Compare the manifests at PATHS with the database and show the difference.
-
-    Nothing is written. What a guard refuses is shown with the reason and the edit that resolves
-    it, and makes the exit code 3.
-    """
     finish = inputs.begin(paths, root, settings_file)
     from reconciler.cli import planning  # noqa: PLC0415 - while the manifests are being read
 

@@ -9,9 +9,12 @@ from reconciler.jsonschemas import SCHEMAS
 from reconciler.words import _
 
 
-@click.command("schema", short_help=_("Print the JSON Schema of manifests or plans."))
+@click.command(
+    "schema",
+    short_help=_("Print the JSON Schema of manifests or plans."),
+    help=_("Print a JSON Schema: of manifests, for editors, or of plans, for programs."),
+)
 @click.argument("name", type=click.Choice(tuple(SCHEMAS)), default="manifest")
 def command(name: str) -> int:
-    """Print a JSON Schema: of manifests, for editors, or of plans, for programs."""
     output.say_json(SCHEMAS[name]())
     return 0

@@ -16,17 +16,21 @@ from reconciler.render import listing_text
 from reconciler.words import _
 
 
-@click.command("show", short_help=_("Show one mail server whole."))
+@click.command(
+    "show",
+    short_help=_("Show one mail server whole."),
+    help=_(
+        "Show the mail server PARTNER/ID whole: every field, who declared it, and every "
+        "link.\n\n"
+        "Its id alone is enough where no other partner has the same. One of another "
+        "program that has no id is called # and the number of its row, as in acme/#12."
+    ),
+)
 @click.argument("address", metavar="PARTNER/ID")
 @options.settings
 @options.database
 @options.output_format("text", "json")
 def command(address: str, settings_file: Path | None, database_url: str | None, form: str) -> int:
-    """Show the mail server PARTNER/ID whole: every field, who declared it, and every link.
-
-    Its id alone is enough where no other partner has the same. One of another program that has no
-    id is called # and the number of its row, as in acme/#12.
-    """
     settings = inputs.read_settings(settings_file)
     engine = engine_of(inputs.database_url(database_url, settings), writes=False)
     found = status(engine)

@@ -13,16 +13,20 @@ from reconciler.render import diagnostics
 from reconciler.words import _, n_
 
 
-@click.command("validate", short_help=_("Check manifests, without a database."))
+@click.command(
+    "validate",
+    short_help=_("Check manifests, without a database."),
+    help=_(
+        "Check the manifests at PATHS (files or folders; default: this folder).\n\n"
+        "All problems of all files are reported at once. No database and no secret is "
+        "needed."
+    ),
+)
 @options.manifests
 @options.output_format("text", "json")
 def command(
     paths: tuple[Path, ...], root: Path | None, settings_file: Path | None, form: str
 ) -> int:
-    """Check the manifests at PATHS (files or folders; default: this folder).
-
-    All problems of all files are reported at once. No database and no secret is needed.
-    """
     try:
         given = inputs.read(paths, root, settings_file)
     except Failure as failure:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 from unicodedata import normalize
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 
+from reconciler.closest import closest
 from reconciler.diagnostics import Mark, Path, Place, Problem
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
 from reconciler.manifests.values import ONE_LINE
@@ -180,7 +180,7 @@ def _meant(text: str, known: Sequence[str]) -> str:
     plain = _plain_letters(text)
     if _HABITS.get(plain) in known:
         return _HABITS[plain]
-    return next(iter(get_close_matches(plain, known, 1)), "")
+    return closest(plain, known)
 
 
 def _plain_letters(text: str) -> str:

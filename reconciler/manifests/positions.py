@@ -29,7 +29,7 @@ from reconciler.manifests.reading import FORBIDDEN, Limits, Loader
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """The marks of one file: `keys` and `values` by path, and all `scalars` of values.
+    """The marks of one file: `keys` and `values` by path, and the `scalars` of values by line.
 
     `offsets` are the bytes before each of its `lines`.
     """
@@ -38,7 +38,7 @@ class Positions:
     offsets: tuple[int, ...] = ()
     keys: dict[Path, Mark] = field(default_factory=dict)
     values: dict[Path, Mark] = field(default_factory=dict)
-    scalars: list[tuple[Path, Mark]] = field(default_factory=list)
+    scalars: dict[int, list[Mark]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def mark(self, place: Place) -> Mark:
@@ -151,7 +151,8 @@ class _Walk:
         self._refuse_features(event, mark)
         self.positions.values.setdefault(path, mark)
         if not isinstance(event, CollectionStartEvent):
-            self.positions.scalars.extend((path, part) for part in self._stretches(event))
+            for part in self._stretches(event):
+                self.positions.scalars.setdefault(part.line, []).append(part)
         if isinstance(event, ScalarEvent):
             self._scalar(event, mark)
         elif isinstance(event, CollectionStartEvent):

@@ -36,7 +36,7 @@ def snippet(positions: Positions, mark: Mark, code: str, path: Path) -> Snippet 
     if code in _UNPARSED or _cut_short(positions, mark.line):
         return _cut(_unparsed(line, mark))
     shown = None if code in _HIDDEN or _SECRET & set(path) else mark
-    scalars = [scalar for _, scalar in positions.scalars if scalar.line == mark.line]
+    scalars = list(positions.scalars.get(mark.line, ()))
     if code == "MBX215":  # a key below may be the secret
         keys = positions.keys.items()
         scalars += [key for at, key in keys if at[:-1] == path and key.line == mark.line]
@@ -45,7 +45,7 @@ def snippet(positions: Positions, mark: Mark, code: str, path: Path) -> Snippet 
 
 def _cut_short(positions: Positions, line: int) -> bool:
     """Whether the parser gave up before the end of this line."""
-    known = max((scalar.line for _, scalar in positions.scalars), default=0)
+    known = next(reversed(positions.scalars), 0)
     return line >= known and any(problem.code in _UNPARSED for problem in positions.problems)
 
 

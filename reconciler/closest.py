@@ -1,0 +1,22 @@
+"""What somebody may have meant: the known name that is closest to the one written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from itertools import islice
+
+_COMPARED = 100
+"""As many names are compared; comparing ten thousand with ten thousand would take hours."""
+
+
+def closest(name: str, known: Collection[str], likeness: float = 0.6) -> str:
+    """The name among `known` that `name` is most like; empty where none is like it."""
+    few = known if len(known) <= _COMPARED else _alike(name, known)
+    return next(iter(get_close_matches(name, few, 1, likeness)), "")
+
+
+def _alike(name: str, known: Collection[str]) -> list[str]:
+    """Some of `known` that begin or end as `name` does."""
+    alike = (item for item in known if item[:4] == name[:4] or item[-4:] == name[-4:])
+    return list(islice(alike, _COMPARED))
