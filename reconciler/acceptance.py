@@ -13,8 +13,6 @@ from reconciler.plan import Accepted, Refusal
 
 NEVER = "linked-delete"
 """The one guard that cannot be accepted."""
-OUTSIDE_MANIFESTS = "lost-input"
-"""The guard that a manifest cannot accept: it may be the manifest that is lost."""
 
 
 @dataclass(frozen=True, slots=True)

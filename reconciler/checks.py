@@ -105,7 +105,7 @@ def _options(
         yield Problem("MBX401", place.of("security"), {"host": server.host})
     if server.verify_certificate is False:
         yield Problem("MBX402", place.of("verify_certificate"), {"host": server.host})
-    if server.protocol == "smtp" and port == 25:
+    if server.protocol == "smtp" and port == 25 and security != "none":
         yield Problem("MBX403", place.of("port"), {"host": server.host})
     right = _MIXED_UP.get((server.protocol, port, security))
     if right:

@@ -86,9 +86,12 @@ def _companies(declared: Declared, before: State, coverage: Coverage) -> dict[st
 
 
 def _head_offices(declared: Declared, before: State) -> dict[str, HeadOffice]:
-    kept = {
-        base: row for base, row in before.head_offices.items() if row.cnpj not in declared.companies
-    }
+    kept = {}
+    for base, row in before.head_offices.items():
+        # A strange database has several of one root; those that are declared have their say below.
+        others = [cnpj for cnpj in row.cnpj.split() if cnpj not in declared.companies]
+        if others:
+            kept[base] = HeadOffice(base, " ".join(others))
     for cnpj, item in declared.companies.items():
         if item.head_office:
             kept[root(cnpj)] = HeadOffice(root(cnpj), cnpj)
@@ -104,11 +107,12 @@ def _hosts(
 
 def _servers(declared: Declared, before: State, coverage: Coverage) -> dict[str, MailServer]:
     kept = {name: row for name, row in before.servers.items() if not coverage.holds(row)}
+    foreign = _foreign(before)
     for stable_id, item in declared.servers.items():
         key = (item.server.host, item.server.protocol)
         hosts = declared.hosts.get(key)
         profile = hosts.profile if hosts else _declared_elsewhere(before.hosts.get(key), coverage)
-        kept[stable_id] = options.resolve(item.server, profile, _foreign(before.hosts.get(key)))
+        kept[stable_id] = options.resolve(item.server, profile, foreign.get(key))
     return kept
 
 
@@ -119,9 +123,13 @@ def _declared_elsewhere(profile: HostProfile | None, coverage: Coverage) -> Host
     return None
 
 
-def _foreign(profile: HostProfile | None) -> HostProfile | None:
-    """A profile that another program wrote; one that the tool wrote and released has its file."""
-    return profile if profile and profile.project is None and profile.file is None else None
+def _foreign(state: State) -> dict[tuple[str, str], HostProfile]:
+    """The profiles that another program wrote; one that the tool has released has its file."""
+    return {
+        (row.host.lower(), row.protocol): row
+        for row in state.hosts.values()
+        if row.project is None and row.file is None
+    }
 
 
 def _links(

@@ -33,6 +33,8 @@ USUAL = {
     "pop3": ((995, "tls"), (110, "starttls")),
 }
 """Port and security of RFC 8314, preferred first; `none` is never chosen for anybody."""
+PLAIN = {"smtp": 25, "imap": 143, "pop3": 110}
+"""The port of who has chosen `none` and says no port."""
 
 
 def resolve(
@@ -67,11 +69,17 @@ def _settle(
                 values[name], origins[name] = value, origin
                 break
     _pair(values, origins, "catalogue", [pair[:2] for pair in providers.endpoints(host, protocol)])
-    _pair(values, origins, "default", [*USUAL.get(protocol, ()), USUAL["smtp"][0]])
+    _pair(values, origins, "default", _usual(protocol, values.get("security")))
     for name in OPTIONS:
         values.setdefault(name, DEFAULTS.get(name))
         origins.setdefault(name, "default")
     return (*(values[name] for name in OPTIONS), Origins(**origins))
+
+
+def _usual(protocol: str, security: object) -> list[tuple[int, str]]:
+    if security == "none":
+        return [(PLAIN.get(protocol, 0), "none")]
+    return [*USUAL.get(protocol, ()), USUAL["smtp"][0]]
 
 
 def _pair(

@@ -164,6 +164,18 @@ def test_bytes_where_text_belongs_can_be_repaired(cli: Cli) -> None:
     assert cli("plan", "m", "--detailed-exitcode").code == 0
 
 
+def test_several_head_offices_of_one_root_can_be_repaired(cli: Cli) -> None:
+    write(Path("m"), {"acme.yaml": acme()})
+    cli(*APPLY)
+    with plain_sql(URL) as connection:
+        connection.execute("UPDATE company SET head_office = 1")
+    assert cli(*APPLY).code == 0
+    with plain_sql(URL) as connection:
+        marked = connection.execute("SELECT count(*) FROM company WHERE head_office").fetchone()
+    assert marked == (0,)
+    assert cli("plan", "m", "--detailed-exitcode").code == 0
+
+
 def test_a_saved_plan_needs_no_manifest_name_and_no_ending(cli: Cli) -> None:
     given(acme())
     assert cli("plan", "m", "-o", "tfplan").code == 0

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.manifests import loading
 from reconciler.manifests.files import Scope
-from reconciler.manifests.loading import Loaded, load
+from reconciler.manifests.loading import Loaded, begin
 from reconciler.manifests.reading import Limits
 
 GOOD = """\
@@ -28,7 +28,7 @@ BROKEN = GOOD + "  second: {{direction: sideways}}\n"
 
 
 def read(folder: Path) -> Loaded:
-    return load([folder], Scope(folder, whole=True), Limits(), "project")
+    return begin([folder], Scope(folder, whole=True), Limits(), "project")()
 
 
 def write(folder: Path, count: int) -> None:

@@ -153,6 +153,9 @@ PAIRS = {
     "pop3: 995": Pair(bare(protocol="pop3", port=995), 995, "tls", ("server", "default")),
     "a port of no standard": Pair(bare(port=2525), 2525, "tls", ("server", "default")),
     "port 25": Pair(bare(port=25), 25, "tls", ("server", "default")),
+    "none without a port": Pair(
+        bare("localhost", security="none"), 25, "none", ("default", "server")
+    ),
     "none is what somebody wrote": Pair(
         bare("localhost", port=25, security="none"), 25, "none", ("server", "server")
     ),

@@ -80,11 +80,6 @@ class Parsed(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def load(paths: Sequence[Path], scope: Scope, limits: Limits, project: str) -> Loaded:
-    """Read every manifest at and below `paths`."""
-    return begin(paths, scope, limits, project)()
-
-
 def begin(
     paths: Sequence[Path], scope: Scope, limits: Limits, project: str
 ) -> Callable[[], Loaded]:
