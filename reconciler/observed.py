@@ -213,10 +213,7 @@ def partners_of(connection: Connection, coverage: Coverage) -> set[str]:
     for table in (mail_server, company, host_profile):
         query = select(table.c.partner).where(table.c.project == coverage.project).distinct()
         if not coverage.whole:
-            below = [
-                table.c.file.startswith(f"{name}/", autoescape=True) for name in coverage.folders
-            ]
-            query = query.where(or_(*below))
+            query = query.where(or_(*(_is_below(table, name) for name in coverage.folders)))
         found.update(row[0] for row in fetch(connection, query))
     return found
 

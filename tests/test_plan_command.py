@@ -248,6 +248,39 @@ def test_a_url_is_shown_without_anything_that_may_be_a_password() -> None:
     assert shown_url(url) == "postgresql://me:***@host/name"
 
 
+def test_a_folder_given_covers_partners_whose_last_file_is_gone_from_it(cli: Cli) -> None:
+    Path("reconciler.toml").write_text("")
+    for name in ("acme", "beta_", "beta"):
+        partner = name.strip("_") + ("x" if name.endswith("_") else "")
+        folder = Path("m") / name.replace("beta", "part")
+        folder.mkdir(parents=True)
+        text = f"version: 1\npartner: {partner}\nhosts: {{h.example: {{smtp: {{port: 465}}}}}}\n"
+        (folder / f"{name}.yaml").write_text(text)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    (Path("m") / "part" / "beta.yaml").write_text("version: 1\npartner: gamma\n")
+    (Path("m") / "part" / "beta.yaml").rename(Path("m") / "part" / "gamma.yaml")
+    said = cli("plan", "m/part")
+    assert said.code == 3
+    assert "m/part/beta.yaml (1 row)" in said.out
+    assert "betax" not in said.out
+    assert "acme" not in said.out
+
+
+def test_a_selection_calls_no_acceptance_unused(cli: Cli) -> None:
+    offer = {"guard": "takeover", "count": 1, "reason": "r", "until": "2999-12-31"}
+    given({**acme(), "accept": [offer]})
+    assert "MBX511" in cli("plan", "m").err
+    assert "MBX511" not in cli("plan", "m", "--partner", "acme").err
+
+
+def test_what_the_tool_has_released_is_not_called_another_programs(cli: Cli) -> None:
+    given(acme())
+    cli("apply", "m", "--auto-approve")
+    given(manifest(mail_servers=acme()["mail_servers"]))
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert "made by" not in cli("plan", "m").out
+
+
 # The saved file
 
 
