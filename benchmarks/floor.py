@@ -1,19 +1,21 @@
 """The least a plan can cost in Python: read every manifest, read every row, compare nothing.
 
-`python -m benchmarks.floor DIR SQLITE_FILE` takes the bytes of each file through PyYAML's C event
-stream into plain dicts with the garbage collector off, and every row of the database through a raw
-cursor. Nothing is checked and nothing is kept, and nothing else is imported.
+`python -m benchmarks.floor DIR URL` takes the bytes of each file through PyYAML's C event stream
+into plain dicts with the garbage collector off, and every row of the database through a raw cursor.
+Nothing is checked and nothing is kept, and nothing else is imported. `hashes` is the floor of plans
+that only have to know that nothing has changed.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sqlite3
 import sys
 
 from yaml import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent
 from yaml._yaml import CParser
+
+from benchmarks.rows import batches, connected
 
 TYPE_CHECKING = False  # true to type checkers alone: importing it would cost more than a read
 if TYPE_CHECKING:
@@ -61,16 +63,10 @@ def read_files(directory: str) -> None:
                 read(file.read())
 
 
-def read_rows(database: str) -> None:
-    """Every row of every table, dropped as it comes; but for the ledger, which no plan reads."""
-    connection = sqlite3.connect(database)
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (table,) in tables:
-        if table.startswith("revision"):
-            continue
-        for _row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - our own table
-            pass
-    connection.close()
+def read_rows(url: str) -> None:
+    """Every row that a plan reads, dropped as it comes."""
+    for _rows in batches(connected(url)):
+        pass
 
 
 if __name__ == "__main__":

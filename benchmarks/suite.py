@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks import terraform
+from benchmarks.databases import Sqlite, postgres
 from benchmarks.measure import MIB, Command, Cost, interleaved
 from benchmarks.workplace import CHANGED_PERCENT, ROOT, Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
 
 class Job(StrEnum):
     """What is timed, by the name the table gives it."""
 
-    FLOOR = "floor"
+    FLOOR = "floor: parse all files, read all rows"
+    HASHES = "floor: hash all files and all rows"
     APPLY = "apply, the first"
     PLAN = "plan, nothing to change"
+    ONE = "plan, one file changed"
     CHANGED = f"plan, {CHANGED_PERCENT} % changed"
+    UNPROVEN = "plan, nothing to change, nothing proven"
     PARTNER = "plan --partner partner-00001"
     CHECK = "validate"
     TERRAFORM = "terraform plan, nothing to change"
+    LIST = "list"
+    COPY = "floor: COPY, ledger too"
+    COPY_WITHOUT_KEYS = "floor: COPY, ledger too, keys off and on again"
+    COPY_WITHOUT_LEDGER = "COPY, keys off and on again, no ledger"
+    LOAD = "the transaction of that apply"
+    CURSOR = "floor: all rows through a plain cursor"
+    STATES = "all rows as a plan reads them"
     HELP = "--help"
     VALIDATE = "validate examples/mailboxes.yaml"
 
@@ -36,42 +49,94 @@ class Measured:
 
     servers: int
     costs: Mapping[Job, Cost]
+    kind: str = ""
+    """Of the database."""
     manifests: float = 0
     """MiB of YAML."""
     database: float = 0
-    """MiB of SQLite after the first apply."""
+    """MiB of the database after the first apply."""
+
+    def wall(self, job: Job) -> float | None:
+        """Seconds; None where it was not measured."""
+        return self.costs[job].wall if job in self.costs else None
+
+    def floor(self, job: Job) -> float | None:
+        """The seconds that those of a job are held against."""
+        walls = [self.costs[floor].wall for floor in _FLOORS.get(job, ()) if floor in self.costs]
+        return min(walls, default=None)
+
+
+_FLOORS: Mapping[Job, tuple[Job, ...]] = {
+    **dict.fromkeys((Job.PLAN, Job.ONE), (Job.HASHES,)),
+    **dict.fromkeys((Job.APPLY, Job.CHANGED, Job.UNPROVEN), (Job.FLOOR,)),
+    Job.LOAD: (Job.COPY, Job.COPY_WITHOUT_KEYS),
+    Job.STATES: (Job.CURSOR,),
+}
 
 
 def start_up(runs: int) -> Measured:
     """The commands that people wait for without an estate."""
     with TemporaryDirectory(prefix="reconciler-bench-") as folder:
-        place = Workplace(Path(folder))
+        place = Workplace(Path(folder), Sqlite(Path(folder, "none", "no.db")))
         validate = place.reconciler("validate", ROOT / "examples" / "mailboxes.yaml")
         return Measured(
             0, _costs(runs, {Job.HELP: place.reconciler("--help"), Job.VALIDATE: validate})
         )
 
 
-def estate(servers: int, runs: int, *, with_terraform: bool = False) -> Measured:
-    """Everything about an estate of this size, the floor in turn with the plans."""
-    with TemporaryDirectory(prefix="reconciler-bench-") as folder:
-        place = Workplace(Path(folder))
+def estate(servers: int, runs: int, *, with_terraform: bool = False) -> Iterator[Measured]:
+    """Everything about an estate of this size, in SQLite and, if that is here, in PostgreSQL."""
+    with TemporaryDirectory(prefix="reconciler-bench-") as name:
+        folder = Path(name)
+        place = Workplace(folder, Sqlite(folder / "database" / "estate.db"))
         place.write(servers)
-        costs = _costs(runs, {Job.APPLY: place.first_apply()}) | _costs(runs, _plans(place))
+        found = _measured(place, servers, runs)
         if with_terraform:
-            costs[Job.TERRAFORM] = terraform.measure(servers, place.folder / "terraform")
-        manifests = sum(file.stat().st_size for file in place.manifests.rglob("*.yaml"))
-        return Measured(servers, costs, manifests / MIB, place.database.stat().st_size / MIB)
+            costs = {Job.TERRAFORM: terraform.measure(servers, folder / "terraform")}
+            found = replace(found, costs={**found.costs, **costs})
+        yield found
+        rmtree(folder / "database")
+        with postgres(folder / "postgres") as server:
+            if server:
+                place = Workplace(folder, server)
+                found = _measured(place, servers, runs)
+                yield replace(found, costs={**found.costs, **_bulk(place, runs)})
+
+
+def _measured(place: Workplace, servers: int, runs: int) -> Measured:
+    costs = _costs(runs, {Job.APPLY: place.first_apply()}) | _costs(runs, _plans(place))
+    manifests = sum(file.stat().st_size for file in place.manifests.rglob("*.yaml"))
+    database = place.database
+    return Measured(servers, costs, database.kind, manifests / MIB, database.size() / MIB)
 
 
 def _plans(place: Workplace) -> dict[Job, Command]:
     return {
-        Job.FLOOR: place.floor(),
+        Job.HASHES: place.hashes(),
         Job.PLAN: place.plan(place.manifests),
+        Job.ONE: place.plan(place.one_changed, exit_code=2),
         Job.CHANGED: place.plan(place.changed, exit_code=2),
+        Job.FLOOR: place.floor(),
+        Job.UNPROVEN: place.plan_without_proofs(),
         Job.PARTNER: place.plan(place.manifests, "--partner", "partner-00001"),
         Job.CHECK: place.reconciler("validate", place.manifests),
+        Job.LIST: place.reconciler("list", "--format", "json"),
     }
+
+
+def _bulk(place: Workplace, runs: int) -> dict[Job, Cost]:
+    rows = place.dump()
+    return _costs(
+        runs,
+        {
+            Job.COPY: place.bulk_load("copy", rows),
+            Job.COPY_WITHOUT_KEYS: place.bulk_load("copy-without-keys", rows),
+            Job.COPY_WITHOUT_LEDGER: place.bulk_load("copy-without-ledger", rows),
+            Job.LOAD: place.bulk_load("apply", place.manifests),
+            Job.CURSOR: place.bulk_read("cursor"),
+            Job.STATES: place.bulk_read("states"),
+        },
+    )
 
 
 def _costs(runs: int, commands: Mapping[Job, Command]) -> dict[Job, Cost]:

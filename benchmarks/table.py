@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Cost
 
-_HEAD = ("servers", "command", "wall s", "cpu s", "peak MiB", "read MiB", "to the floor")
-_TEXT_COLUMN = 1
+_NUMBERS = ("wall s", "cpu s", "peak MiB", "read MiB", "to the floor")
+_HEAD = ("servers", "database", "command", *_NUMBERS)
+_TEXT_COLUMNS = (1, 2)
 
 
 def table(measured: Sequence[Measured]) -> str:
@@ -31,7 +32,7 @@ def table(measured: Sequence[Measured]) -> str:
 def sizes(measured: Sequence[Measured]) -> str:
     return "\n".join(
         f"{figures.servers:,} servers are {figures.manifests:.1f} MiB of YAML "
-        f"and {figures.database:.1f} MiB of SQLite."
+        f"and {figures.database:.1f} MiB of {figures.kind}."
         for figures in measured
         if figures.servers
     )
@@ -60,10 +61,9 @@ def _terraform_to_plan(figures: Measured) -> float | None:
 
 
 def _rows(figures: Measured) -> Iterator[tuple[str, ...]]:
-    floor = figures.costs.get(Job.FLOOR)
     size = f"{figures.servers:,}" if figures.servers else "-"
     for job, cost in figures.costs.items():
-        yield size, job, *_numbers(cost), _times(cost, floor)
+        yield size, figures.kind or "-", job, *_numbers(cost), _times(cost, figures.floor(job))
 
 
 def _numbers(cost: Cost) -> tuple[str, ...]:
@@ -71,14 +71,14 @@ def _numbers(cost: Cost) -> tuple[str, ...]:
     return f"{cost.wall:,.2f}", f"{cost.cpu:,.2f}", f"{cost.memory:,.0f}", read
 
 
-def _times(cost: Cost, floor: Cost | None) -> str:
-    times = ratio(cost.wall, None if floor is None else floor.wall)
+def _times(cost: Cost, floor: float | None) -> str:
+    times = ratio(cost.wall, floor)
     return "-" if times is None else f"{times:.2f}"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = (
-        cell.ljust(width) if place == _TEXT_COLUMN else cell.rjust(width)
+        cell.ljust(width) if place in _TEXT_COLUMNS else cell.rjust(width)
         for place, (cell, width) in enumerate(zip(row, widths, strict=True))
     )
     return "  ".join(cells)

@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree
+from typing import TYPE_CHECKING
 
-from benchmarks import estate
-from benchmarks.measure import Command
+from benchmarks import bulk, estate
+from benchmarks.databases import Postgres
+from benchmarks.measure import Command, once
+
+if TYPE_CHECKING:
+    from benchmarks.databases import Database
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANGED_PERCENT = 1
+_ANOTHER_CONTEXT = "limits.scalar_bytes = 65_537\n"
+"""Settings that change nothing here, but might: what was proven with others proves nothing."""
 
 
 @dataclass(frozen=True)
 class Workplace:
     folder: Path
+    database: Database
 
     @property
     def manifests(self) -> Path:
@@ -29,28 +38,74 @@ class Workplace:
         return self.folder / "changed"
 
     @property
-    def database(self) -> Path:
-        return self.folder / "database" / "estate.db"
+    def one_changed(self) -> Path:
+        """The same estate with one server changed, in the last of all files."""
+        return self.folder / "one-changed"
 
     def write(self, servers: int) -> None:
+        if self.manifests.exists():
+            return
         estate.write(self.manifests, servers)
         estate.write(self.changed, servers, CHANGED_PERCENT)
+        copytree(self.manifests, self.one_changed, copy_function=os.link)
+        last = max(self.one_changed.rglob("*.yaml"))
+        text = last.read_text(encoding="utf-8")
+        last.unlink()
+        last.write_text(text.replace("nickname: Envio de NF-e 01", "nickname: Outro"), "utf-8")
 
     def floor(self) -> Command:
-        return self._python("benchmarks.floor", self.manifests, self.database)
+        return self._python("benchmarks.floor", self.manifests, self.database.url)
+
+    def hashes(self) -> Command:
+        return self._python("benchmarks.hashes", self.manifests, self.database.url)
 
     def first_apply(self) -> Command:
         """Into a database that is new every time."""
         apply = self.reconciler("apply", self.manifests, "--auto-approve")
-        return replace(apply, prepare=self._drop_database)
+        return replace(apply, prepare=self.database.renew)
 
     def plan(self, manifests: Path, *options: str, exit_code: int = 0) -> Command:
         """A plan that fails the measurement unless it ends so: 0 without changes, 2 with some."""
         plan = self.reconciler("plan", manifests, "--detailed-exitcode", *options)
         return replace(plan, exit_code=exit_code)
 
+    def plan_without_proofs(self) -> Command:
+        """A plan to which nothing is proven that was before."""
+        settings = self.folder / "other.toml"
+        settings.write_text(_ANOTHER_CONTEXT, encoding="utf-8")
+        return self.plan(self.manifests, "--settings", str(settings))
+
     def reconciler(self, *words: str | Path) -> Command:
         return self._python("reconciler", *words)
+
+    def bulk_read(self, what: str) -> Command:
+        """A read of all rows, of which only that part is timed."""
+        command = self._python("benchmarks.bulk", what, self.database.url)
+        return replace(command, tells_seconds=True)
+
+    def bulk_load(self, what: str, folder: Path) -> Command:
+        """A load into a database with its tables and nothing in them, only that part timed."""
+        target = Postgres(self._postgres.server, "loaded")
+        command = self._python("benchmarks.bulk", what, target.url, folder)
+        prepare = partial(target.renew, self._empty.name)
+        return replace(command, prepare=prepare, tells_seconds=True)
+
+    def dump(self) -> Path:
+        """The rows of the database as COPY takes them, with a database to load them into."""
+        self._empty.renew()
+        once(self.reconciler("db", "upgrade", "--database", self._empty.url))
+        rows = self.folder / "rows"
+        bulk.dump(self.database.url, rows)
+        return rows
+
+    @property
+    def _postgres(self) -> Postgres:
+        assert isinstance(self.database, Postgres)
+        return self.database
+
+    @property
+    def _empty(self) -> Postgres:
+        return Postgres(self._postgres.server, "empty")
 
     def _python(self, module: str, *words: str | Path) -> Command:
         line = (sys.executable, "-m", module, *map(str, words))
@@ -63,9 +118,5 @@ class Workplace:
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(ROOT),
-            "RECONCILER_DATABASE_URL": f"sqlite:///{self.database}",
+            "RECONCILER_DATABASE_URL": self.database.url,
         }
-
-    def _drop_database(self) -> None:
-        rmtree(self.database.parent, ignore_errors=True)
-        self.database.parent.mkdir()

@@ -11,8 +11,8 @@ from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Problem
 from reconciler.plan import Accepted, Refusal
 
-NEVER = "linked-delete"
-"""The one guard that cannot be accepted."""
+NEVER = frozenset({"linked-delete", "lost-password"})
+"""The guards that cannot be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def judge(
     refusals, accepted, spent = [], [], set[Acceptance]()
     for alarm in alarms:
         offer = _matching(alarm, valid)
-        if offer and alarm.guard != NEVER:
+        if offer and alarm.guard not in NEVER:
             accepted.append(_record(partner, offer))
             spent.add(offer)
         else:

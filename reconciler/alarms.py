@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from reconciler.causes import Cause
 from reconciler.coverage import Coverage
 from reconciler.diff import Change
 from reconciler.model import State
@@ -53,7 +55,10 @@ DEFAULT_THRESHOLDS = Thresholds()
 class Case:
     """What the guards judge: one partner's changes, between the two states they lead across.
 
+    `causes` are those of `changes`, in their order; none where the ledger knows no row of them.
     `older_than` is the last applied commit, where the one of this run does not descend from it.
+    `undone` has the revision that was rolled back for each change that undoes its rollback, by
+    address.
     """
 
     changes: tuple[Change, ...]
@@ -62,3 +67,5 @@ class Case:
     coverage: Coverage
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     older_than: str | None = None
+    causes: tuple[Cause, ...] = ()
+    undone: Mapping[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from reconciler import forms, ledger, observed
+from reconciler import forms, ledger, observed, settled
 from reconciler.database.writing import RowsMissing, Writer
 from reconciler.diagnostics import Failure, Problem, Stale
 from reconciler.plan import Moved, PartnerPlan, Plan, moved, unsettled
@@ -38,6 +38,7 @@ def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) ->
         raise Stale.of("MBX540") from None
     number = ledger.record(connection, plan, applied_by, now)
     _fail_for(_unsettled(connection, plan.applicable), Failure, "MBX525")
+    settled.write(connection, plan.project, plan.proofs)
     return number
 
 

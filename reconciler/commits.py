@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 _SECONDS = 20
+_IS_COMMIT = re.compile("[0-9a-f]{7,64}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,23 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def revert_command(folder: Path, commit: str | None, before: str | None) -> str | None:
+    """The Git command that takes back what came with `commit`, since `before` if that is given.
+
+    The repository of `folder` says how many commits that were and which are merges; without it, it
+    is taken for one that is none. None where the commit tells nothing.
+    """
+    known = [item for item in (commit, before) if item is not None]
+    if not commit or commit == before or not all(map(_IS_COMMIT, known)):
+        return None
+    span = f"{before}..{commit}" if before else f"{commit}^!"
+    found = _git(folder, "rev-list", "--first-parent", "--parents", span)
+    commits = [line.split() for line in (found or "").splitlines()]
+    merges = any(len(parents) > 2 for parents in commits)
+    if len(commits) < 2:
+        return f"git revert -m 1 {commit}" if merges else f"git revert {commit}"
+    if merges:
+        return f"git revert -m 1 $(git rev-list --first-parent {span})"
+    return f"git revert {span}"

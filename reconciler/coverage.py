@@ -24,9 +24,20 @@ class Coverage:
         """Whether the absence of `row` from the manifests means something."""
         return row.project == self.project and (self.whole or self._was_given(row.file or ""))
 
+    @property
+    def reach(self) -> tuple[str, bool, tuple[str, ...], tuple[str, ...]]:
+        """All that `holds` goes by: two runs with the same hold the same rows."""
+        if self.whole:
+            return (self.project, True, (), ())
+        loose = (file for file in self.files if not self._is_below(file))
+        return (self.project, False, tuple(sorted(self.folders)), tuple(sorted(loose)))
+
     def lost(self, row: MailServer | Company | HostProfile | Link) -> bool:
         """Whether `row` was declared in a file that is gone."""
         return self.holds(row) and row.file not in self.files
 
     def _was_given(self, file: str) -> bool:
-        return file in self.files or any(file.startswith(f"{name}/") for name in self.folders)
+        return file in self.files or self._is_below(file)
+
+    def _is_below(self, file: str) -> bool:
+        return any(file.startswith(f"{name}/") for name in self.folders)

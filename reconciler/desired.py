@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from reconciler import checks, options
@@ -47,13 +48,15 @@ def desire(
     coverage: Coverage,
     elsewhere: frozenset[str] = frozenset(),
     *,
+    applied_names: Mapping[str, str] = MappingProxyType({}),
     offline: bool = False,
 ) -> Desired:
     """The state that `declared` leads to from `observed`.
 
-    `elsewhere` are the CNPJs that another partner has; `offline` means that nothing was observed.
+    `elsewhere` are the CNPJs that another partner has; `applied_names` are the last old ids of
+    servers by their ids now; `offline` means that nothing was observed.
     """
-    naming = name_rows(declared, observed, coverage.project)
+    naming = name_rows(declared, observed, coverage.project, applied_names)
     before = observed.renamed(naming.new_names)
     companies = _companies(declared, before, coverage)
     head_offices = _head_offices(declared, before)
@@ -112,8 +115,14 @@ def _servers(declared: Declared, before: State, coverage: Coverage) -> dict[str,
         key = (item.server.host, item.server.protocol)
         hosts = declared.hosts.get(key)
         profile = hosts.profile if hosts else _declared_elsewhere(before.hosts.get(key), coverage)
-        kept[stable_id] = options.resolve(item.server, profile, foreign.get(key))
+        server = options.resolve(item.server, profile, foreign.get(key))
+        kept[stable_id] = _left_to_others(server, before.servers.get(stable_id))
     return kept
+
+
+def _left_to_others(server: MailServer, row: MailServer | None) -> MailServer:
+    """A server whose ignored fields stay as its row has them; a new one gets them all."""
+    return server.keeping(server.ignore_changes, row) if row and server.ignore_changes else server
 
 
 def _declared_elsewhere(profile: HostProfile | None, coverage: Coverage) -> HostProfile | None:

@@ -68,6 +68,14 @@ class Change(NamedTuple):
         return f"{self.kind}.{self.partner}{suffix}"
 
     @property
+    def renamed_from(self) -> str | None:
+        """The id that a server has until now, where it gets another one."""
+        row = self.before
+        if isinstance(row, MailServer) and row.stable_id != self.name:
+            return row.stable_id
+        return None
+
+    @property
     def server(self) -> str:
         """The server that it is about, by the name it will have; empty for other kinds."""
         if isinstance(self.row, MailServer):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from reconciler.diff import KINDS
@@ -34,6 +35,36 @@ def _dumped(row: Row) -> str:
     return json.dumps(plain(row), ensure_ascii=False, separators=(",", ":"))
 
 
+def row(kind: str, text: str | None) -> Row | None:
+    """The row of a kind that `text` wrote; None for no row, and for a field it does not have.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if text is None:
+        return None
+    return _link(text) if kind == "link" else _parsed(kind, text)
+
+
+def _parsed(kind: str, text: str) -> Row:
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError(kind)  # noqa: TRY004 - of the text, not of a type
+    return made(kind, data)
+
+
+def made(kind: str, data: Mapping[str, Any]) -> Row:
+    """The row of a kind that `plain` made `data` of; None for a field that it does not have."""
+    type_ = TYPES[kind]
+    return type_._make(_value(data.get(name)) for name in type_._fields)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Origins._make(value.get(name) for name in Origins._fields)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def differing(*rows: Row | None) -> tuple[str, ...]:
     """Each row as its fields that are not the same in all of them; a dash for no row."""
     there = [plain(row) if row is not None else {} for row in rows]
@@ -50,3 +81,4 @@ def _fields(fields: dict[str, Any], names: list[str]) -> str:
 
 
 _link_text = lru_cache(maxsize=1 << 12)(_dumped)
+_link = lru_cache(maxsize=1 << 12)(partial(_parsed, "link"))

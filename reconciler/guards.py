@@ -165,6 +165,23 @@ def older_commit(case: Case) -> Iterable[Concern]:
     return [Concern(case.older_than)] if case.older_than else ()
 
 
+def undoes_rollback(case: Case) -> Iterable[Concern]:
+    """Manifests that say again what was rolled back; `detail` is the revision that was."""
+    return (
+        Concern(change.address, str(case.undone[change.address]))
+        for change in case.changes
+        if change.address in case.undone
+    )
+
+
+def lost_password(case: Case) -> Iterable[Concern]:
+    """A server that logs in with a password, and would not have where it is.
+
+    Manifests always say it; the ledger does not know it of a row that another program made.
+    """
+    return (Concern(change.name) for change in case.changes if _loses_password(change))
+
+
 GUARDS: dict[str, Callable[[Case], Iterable[Concern]]] = {
     "linked-delete": linked_delete,
     "mass-delete": mass_delete,
@@ -176,7 +193,16 @@ GUARDS: dict[str, Callable[[Case], Iterable[Concern]]] = {
     "takeover": takeover,
     "credential-moved": credential_moved,
     "older-commit": older_commit,
+    "undoes-rollback": undoes_rollback,
+    "lost-password": lost_password,
 }
+
+
+def _loses_password(change: Change) -> bool:
+    before, after = change.before, change.after
+    if not isinstance(after, MailServer) or after.auth != "password" or after.password_reference:
+        return False
+    return not isinstance(before, MailServer) or before.password_reference is not None
 
 
 def _deleted_servers(case: Case) -> Iterator[Change]:

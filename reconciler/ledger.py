@@ -11,11 +11,15 @@ from sqlalchemy import Connection, insert, select
 
 from reconciler import __version__, forms
 from reconciler.database import bulk
-from reconciler.database.tables import revision, revision_acceptance, revision_change
+from reconciler.database.tables import partner, revision, revision_acceptance, revision_change
 from reconciler.plan import PartnerPlan, Plan
 from reconciler.summary import summarise
 
-_CHANGE = ("revision", "position", "partner", "kind", "name", "action", "before", "after")
+_FIRST = ((revision, "number"), (partner, "id"))
+_CHANGE = (
+    *("revision", "position", "partner", "kind", "name", "action"),
+    *("renamed_from", "before", "after"),
+)
 _ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
 
 
@@ -29,6 +33,7 @@ def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -
             applied_by=applied_by,
             project=plan.project,
             commit_id=plan.commit,
+            rolls_back=plan.rolls_back,
             tool_version=__version__,
             manifest_digest=plan.manifest_digest,
             selection=json.dumps(plan.selection._asdict()),
@@ -37,11 +42,15 @@ def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -
     )
     query = select(revision.c.number).where(revision.c.plan_id == plan.id)
     number = int(connection.execute(query).scalar_one())
-    bulk.execute(connection, insert(revision_change), _CHANGE, _changes(number, applied))
-    bulk.execute(
-        connection, insert(revision_acceptance), _ACCEPTANCE, _acceptances(number, applied)
-    )
+    bulk.load(connection, revision_change, _CHANGE, _changes(number, applied))
+    bulk.load(connection, revision_acceptance, _ACCEPTANCE, _acceptances(number, applied))
     return number
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether nothing was ever applied to this database, and no program has a partner in it."""
+    queries = (select(table.c[column]).limit(1) for table, column in _FIRST)
+    return not any(connection.execute(query).first() for query in queries)
 
 
 def revision_of(connection: Connection, plan_id: str) -> int | None:
@@ -57,7 +66,7 @@ def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any,
             position += 1
             before, after = forms.text(change.before), forms.text(change.after)
             named = (part.partner, change.kind, change.name, change.action.value)
-            yield (number, position, *named, before, after)
+            yield (number, position, *named, change.renamed_from, before, after)
 
 
 def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:

@@ -138,6 +138,7 @@ def _order(row: Listed) -> tuple[str, int, str]:
 def _server(row_id: int, values: list[Any]) -> MailServer:
     fields = dict(zip(MailServer._fields, map(readable, values), strict=True))
     fields["origins"] = Origins.parse(fields["origins"])
+    fields["ignore_changes"] = tuple((fields["ignore_changes"] or "").split())
     if fields["stable_id"] is None:
         fields["stable_id"] = f"#{row_id}"
     for name in _FLAGS:

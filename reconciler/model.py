@@ -6,13 +6,32 @@ One `State` is everything one partner has. Its mappings are keyed by what a read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 OPTIONS = ("port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name")
 """The advanced options of a mailbox, in the order they are shown."""
+Ignorable = Literal[
+    "nickname",
+    "active",
+    "port",
+    "security",
+    "verify_certificate",
+    "ca_file",
+    "timeout",
+    "ehlo_name",
+    "auth",
+    "password_reference",
+    "sender_name",
+    "sender_email",
+    "reply_to",
+    "folder",
+    "importable",
+]
+"""The fields of a mail server that can be left to other programs: not those it is known by."""
+IGNORABLE: frozenset[str] = frozenset(get_args(Ignorable))
 
 
 class Partner(NamedTuple):
@@ -82,7 +101,8 @@ class MailServer(NamedTuple):
 
     `stable_id` is the manifest's id; a row of another program that has none is called `#` and the
     number of its row. `password_reference` says where the password is, as in `env:NAME`; `timeout`
-    is in seconds; `company` is the CNPJ of the company whose own file declares it.
+    is in seconds; `company` is the CNPJ of the company whose own file declares it; the fields of
+    `ignore_changes` are left to other programs.
     """
 
     stable_id: str
@@ -107,6 +127,7 @@ class MailServer(NamedTuple):
     folder: str | None
     company: str | None
     importable: bool
+    ignore_changes: tuple[str, ...]
     project: str | None
     file: str | None
 
@@ -114,6 +135,17 @@ class MailServer(NamedTuple):
     def mailbox(self) -> tuple[str, str, str]:
         """What makes two servers of a partner the same mailbox."""
         return (self.protocol, self.host.lower(), self.username or "")
+
+    def keeping(self, names: Iterable[str], row: MailServer) -> MailServer:
+        """The same with those of these fields that can be ignored as they are in `row`.
+
+        An advanced option brings along where it came from.
+        """
+        kept = {name: getattr(row, name) for name in names if name in IGNORABLE}
+        if self.origins and row.origins:
+            origins = {name: getattr(row.origins, name) for name in kept if name in OPTIONS}
+            kept["origins"] = self.origins._replace(**origins)
+        return self._replace(**kept)
 
 
 class Link(NamedTuple):
@@ -141,6 +173,30 @@ class State:
     hosts: Mapping[tuple[str, str], HostProfile] = field(default_factory=dict)
     servers: Mapping[str, MailServer] = field(default_factory=dict)
     links: Mapping[str, Links] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return (
+            (self.partner is not None)
+            + len(self.companies)
+            + len(self.head_offices)
+            + len(self.hosts)
+            + len(self.servers)
+            + sum(map(len, self.links.values()))
+        )
+
+    def left_alone(self, project: str) -> int:
+        """How many rows other programs or projects made; what was released is nobody's."""
+        rows: list[MailServer | Company | HostProfile] = [
+            *self.servers.values(),
+            *self.companies.values(),
+            *self.hosts.values(),
+        ]
+        links = (row for links in self.links.values() for row in links)
+        released = sum(1 for row in rows if row.project is None and row.file is not None)
+        foreign = sum(1 for row in rows if row.project != project)
+        return foreign - released + sum(1 for row in links if row.project != project)
 
     def renamed(self, new_names: Mapping[str, str]) -> State:
         """The same rows, with servers called by the names they are about to get."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from reconciler.declaration import ServerDeclaration
 from reconciler.declared import Declared
@@ -19,13 +20,21 @@ class Naming:
     problems: list[Problem] = field(default_factory=list)
 
 
-def name_rows(declared: Declared, observed: State, project: str) -> Naming:
-    """Match declared servers to rows by id, then `renamed_from`, then mailbox."""
+def name_rows(
+    declared: Declared,
+    observed: State,
+    project: str,
+    applied: Mapping[str, str] = MappingProxyType({}),
+) -> Naming:
+    """Match declared servers to rows by id, then `renamed_from`, then mailbox.
+
+    `applied` has the last old id of servers by their ids now, for partners with `may_be_swapped`.
+    """
     naming = Naming()
     naming.problems.extend(_claimed_twice(declared))
     for stable_id, server in declared.servers.items():
         if server.renamed_from:
-            _rename(stable_id, server, declared, observed, naming)
+            _rename(stable_id, server, declared, observed, naming, applied)
     naming.problems.extend(_in_the_way(declared, observed, naming))
     if any(row.project != project for row in observed.servers.values()):
         _take_over(declared, observed, project, naming)
@@ -42,6 +51,20 @@ def old_names(declared: Declared) -> dict[str, str]:
     }
 
 
+def may_be_swapped(declared: Declared, observed: State) -> bool:
+    """Whether a rename may be a swap, or the line that is left of one."""
+    return any(
+        stable_id in observed.servers and _candidates(stable_id, server, observed)
+        for stable_id, server in declared.servers.items()
+        if server.renamed_from
+    )
+
+
+def _candidates(new: str, server: ServerDeclaration, observed: State) -> list[str]:
+    """The rows that a server may have had the ids of."""
+    return [old for old in server.renamed_from if old in observed.servers and old != new]
+
+
 def _claimed_twice(declared: Declared) -> Iterator[Problem]:
     claims: dict[str, ServerDeclaration] = {}
     for server in declared.servers.values():
@@ -54,9 +77,14 @@ def _claimed_twice(declared: Declared) -> Iterator[Problem]:
 
 
 def _rename(
-    new: str, server: ServerDeclaration, declared: Declared, observed: State, naming: Naming
+    new: str,
+    server: ServerDeclaration,
+    declared: Declared,
+    observed: State,
+    naming: Naming,
+    applied: Mapping[str, str],
 ) -> None:
-    candidates = [old for old in server.renamed_from if old in observed.servers and old != new]
+    candidates = _candidates(new, server, observed)
     standing = [old for old in server.renamed_from if _stands_still(old, declared)]
     if standing:
         naming.problems.append(_conflict(server, standing[0], declared))
@@ -68,7 +96,7 @@ def _rename(
             naming.problems.append(_done(server))
     elif new not in observed.servers:
         naming.new_names[candidates[0]] = new
-    elif _settled(server, observed) and candidates[0] in declared.servers:
+    elif candidates[0] in declared.servers and _settled(server, candidates[0], observed, applied):
         naming.problems.append(_done(server))
     elif any(new in other.renamed_from for other in declared.servers.values()):
         naming.new_names[candidates[0]] = new
@@ -87,9 +115,17 @@ def _stands_still(old: str, declared: Declared) -> bool:
     return old in declared.servers and not declared.servers[old].renamed_from
 
 
-def _settled(server: ServerDeclaration, observed: State) -> bool:
-    """Whether the row under the new id is the renamed one already, as after a swap."""
-    return observed.servers[server.server.stable_id].mailbox == server.server.mailbox
+def _settled(
+    server: ServerDeclaration, old: str, observed: State, applied: Mapping[str, str]
+) -> bool:
+    """Whether the row under the new id is the renamed one already, as after a swap.
+
+    Its mailbox tells; where that is of neither row, what was applied last does.
+    """
+    new, mailbox = server.server.stable_id, server.server.mailbox
+    if observed.servers[new].mailbox == mailbox:
+        return True
+    return observed.servers[old].mailbox != mailbox and applied.get(new) == old
 
 
 def _conflict(server: ServerDeclaration, old: str, declared: Declared) -> Problem:

@@ -5,11 +5,13 @@ Read leniently: a strange row must still be readable, or it could never be repai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Table, cast, func, or_, select
 
 from reconciler.cnpj import root
 from reconciler.coverage import Coverage
@@ -28,19 +30,23 @@ from reconciler.model import (
     HeadOffice,
     HostProfile,
     Link,
+    Links,
     MailServer,
     Origins,
     Partner,
+    Row,
     State,
 )
 from reconciler.plan import Accepted
 
 BATCH = 100
-"""How many partners are read with one query of each kind."""
+"""As many partners are looked at together."""
+_ASKED = 500
+_ROWS = 100_000
+"""As many rows, at most, are read with one query, unless one partner has more."""
 
-_SERVER_COLUMNS = [mail_server.c[name] for name in MailServer._fields]
-_LINK_COLUMNS = [link.c[name] for name in Link._fields]
-_PROFILE_COLUMNS = [host_profile.c[name] for name in HostProfile._fields]
+_NAME = func.coalesce(mail_server.c.stable_id, "#" + cast(mail_server.c.id, String))
+"""What a server is called here: a row of another program may have no id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +57,18 @@ class Observed:
     row_ids: dict[str, int]
 
 
-@dataclass(slots=True)
-class _Parts:
-    """A state while its rows come in."""
+class Rows(NamedTuple):
+    """One partner's rows of each kind as the driver gives them, each with its partner first.
 
-    partner: Partner | None = None
-    companies: dict[str, Company] = field(default_factory=dict)
-    head_offices: dict[str, HeadOffice] = field(default_factory=dict)
-    hosts: dict[tuple[str, str], HostProfile] = field(default_factory=dict)
-    servers: dict[str, MailServer] = field(default_factory=dict)
-    links: dict[str, list[Link]] = field(default_factory=dict)
-    row_ids: dict[str, int] = field(default_factory=dict)
+    A company's row ends with its mark of a head office, a server's with the number of the row. A
+    link's has its server's name after the partner.
+    """
 
-    def observed(self) -> Observed:
-        links = {name: tuple(rows) for name, rows in self.links.items()}
-        state = State(
-            self.partner, self.companies, self.head_offices, self.hosts, self.servers, links
-        )
-        return Observed(state, self.row_ids)
+    partners: list[tuple[Any, ...]]
+    companies: list[tuple[Any, ...]]
+    hosts: list[tuple[Any, ...]]
+    servers: list[tuple[Any, ...]]
+    links: list[tuple[Any, ...]]
 
 
 def read(
@@ -78,79 +78,112 @@ def read(
 
     With `lock`, nobody else can change the rows until the transaction ends.
     """
-    for start in range(0, len(partners), BATCH):
-        batch = partners[start : start + BATCH]
-        parts = {name: _Parts() for name in batch}
-        _read_partners(connection, parts, lock=lock)
-        _read_companies(connection, parts, lock=lock)
-        _read_hosts(connection, parts, lock=lock)
-        names = _read_servers(connection, parts, lock=lock)
-        _read_links(connection, parts, names, lock=lock)
+    for name, found in rows(connection, partners, lock=lock):
+        yield name, understood(found)
+
+
+def rows(
+    connection: Connection, partners: Sequence[str], *, lock: bool = False
+) -> Iterator[tuple[str, Rows]]:
+    """All rows of each of `partners`, in their order."""
+    for batch in batches(connection, partners):
+        found = {name: Rows([], [], [], [], []) for name in batch}
+        for kind, query in enumerate(_queries(batch)):
+            locking = query.with_for_update() if lock else query
+            for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
+                found[owner][kind].extend(group)
         for name in batch:
-            yield name, parts.pop(name).observed()
+            yield name, found.pop(name)
+
+
+def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[str]]:
+    """As many of `partners` at a time as have a bounded number of rows together, or one of them."""
+    for start in range(0, len(partners), _ASKED):
+        names = partners[start : start + _ASKED]
+        servers, companies = (_counts(connection, table, names) for table in (mail_server, company))
+        batch: list[str] = []
+        size = 0
+        for name in names:
+            most = servers.get(name, 0) * companies.get(name, 0)  # of them links
+            if batch and size + most > _ROWS:
+                yield batch
+                batch, size = [], 0
+            batch.append(name)
+            size += most
+        yield batch
+
+
+def _counts(connection: Connection, table: Table, partners: Sequence[str]) -> dict[str, int]:
+    """How many rows of a table each partner has."""
+    owner = table.c.partner
+    query = select(owner, func.count()).where(owner.in_(partners)).group_by(owner)
+    return dict(fetch(connection, query))
+
+
+def _queries(partners: Sequence[str]) -> Iterator[Select[Any]]:
+    """A query for each kind of row, in the order of `Rows`."""
+    head_office, number = company.c.head_office, mail_server.c.id
+    yield _query(partners, partner.c.id, [partner.c.project])
+    yield _query(partners, company.c.partner, [*_columns(company, Company), head_office])
+    yield _query(partners, host_profile.c.partner, _columns(host_profile, HostProfile))
+    columns = [_NAME, *_columns(mail_server, MailServer)[1:], number]
+    yield _query(partners, mail_server.c.partner, columns)
+    query = _query(partners, mail_server.c.partner, [_NAME, *_columns(link, Link)])
+    yield query.select_from(link.join(mail_server))
 
 
 def _query(
-    columns: Iterable[ColumnElement[Any]],
-    owner: ColumnElement[str],
-    partners: Iterable[str],
-    *,
-    lock: bool,
+    partners: Sequence[str], owner: ColumnElement[str], columns: Iterable[ColumnElement[Any]]
 ) -> Select[Any]:
-    query = select(*columns).where(owner.in_(list(partners)))
-    return query.with_for_update() if lock else query
+    return select(owner, *columns).where(owner.in_(partners))
 
 
-def _read_partners(connection: Connection, parts: dict[str, _Parts], *, lock: bool) -> None:
-    columns = [partner.c.id, partner.c.project]
-    for row in fetch(connection, _query(columns, partner.c.id, parts, lock=lock)):
-        parts[row[0]].partner = Partner(*row)
+def _columns(table: Table, kind: type[Row]) -> list[ColumnElement[Any]]:
+    return [table.c[name] for name in kind._fields]
 
 
-def _read_companies(connection: Connection, parts: dict[str, _Parts], *, lock: bool) -> None:
-    c = company.c
-    columns = [c.partner, c.head_office, c.cnpj, c.nickname, c.notification_email]
-    columns += [c.extensions, c.own_mailboxes, c.project, c.file]
-    query = _query(columns, c.partner, parts, lock=lock).order_by(c.cnpj)
-    for row in fetch(connection, query):
-        owner, head_office, cnpj, nickname, email, extensions, own, *declared = _readable(row)
-        part = parts[owner]
-        part.companies[cnpj] = Company(
+def understood(found: Rows) -> Observed:
+    """What the rows of a partner mean."""
+    companies, head_offices = _companies(found.companies)
+    servers = [_readable(row) for row in found.servers]
+    state = State(
+        next((Partner(*row) for row in found.partners), None),
+        companies,
+        head_offices,
+        _hosts(found.hosts),
+        {row[1]: _server(row[1:-1]) for row in servers},
+        _links(found.links),
+    )
+    return Observed(state, {row[1]: row[-1] for row in servers})
+
+
+def _companies(
+    rows: Iterable[tuple[Any, ...]],
+) -> tuple[dict[str, Company], dict[str, HeadOffice]]:
+    companies: dict[str, Company] = {}
+    head_offices: dict[str, HeadOffice] = {}
+    for row in sorted(map(_readable, rows), key=itemgetter(1)):
+        _owner, cnpj, nickname, email, extensions, own, *declared, head_office = row
+        companies[cnpj] = Company(
             cnpj, nickname, email, tuple(sorted((extensions or "").split())), bool(own), *declared
         )
         if head_office:
             base = root(cnpj)
-            before = part.head_offices.get(base)
+            before = head_offices.get(base)
             # Two of one root are a strange state, and one that no declared state is equal to.
             name = f"{before.cnpj} {cnpj}" if before else cnpj
-            part.head_offices[base] = HeadOffice(base, name)
+            head_offices[base] = HeadOffice(base, name)
+    return companies, head_offices
 
 
-def _read_hosts(connection: Connection, parts: dict[str, _Parts], *, lock: bool) -> None:
-    owner = host_profile.c.partner
-    query = _query([owner, *_PROFILE_COLUMNS], owner, parts, lock=lock)
-    for row in fetch(connection, query):
-        name, *values = _readable(row)
-        profile = HostProfile(*values)
-        profile = profile._replace(verify_certificate=_flag(profile.verify_certificate))
-        parts[name].hosts[profile.host, profile.protocol] = profile
-
-
-def _read_servers(
-    connection: Connection, parts: dict[str, _Parts], *, lock: bool
-) -> dict[int, tuple[str, str]]:
-    """Read the servers; the names of their rows are returned, with their partners'."""
-    names = {}
-    columns = [mail_server.c.id, mail_server.c.partner, *_SERVER_COLUMNS]
-    for number, owner, *values in fetch(
-        connection, _query(columns, mail_server.c.partner, parts, lock=lock)
-    ):
-        server = _server(number, values)
-        part = parts[owner]
-        part.servers[server.stable_id] = server
-        part.row_ids[server.stable_id] = number
-        names[number] = (owner, server.stable_id)
-    return names
+def _hosts(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], HostProfile]:
+    profiles = (HostProfile(*row[1:]) for row in map(_readable, rows))
+    return {
+        (profile.host, profile.protocol): profile._replace(
+            verify_certificate=_flag(profile.verify_certificate)
+        )
+        for profile in profiles
+    }
 
 
 _FIELD = {name: index for index, name in enumerate(MailServer._fields)}
@@ -158,51 +191,48 @@ _FLAGS = [_FIELD[name] for name in ("active", "verify_certificate", "importable"
 _TEXTS = [_FIELD[name] for name in ("direction", "protocol", "nickname", "host")]
 
 
-def _server(number: int, values: list[Any]) -> MailServer:
-    values = _readable(values)
-    if values[0] is None:
-        values[0] = f"#{number}"
+def _server(values: list[Any]) -> MailServer:
     for index in _FLAGS:
         values[index] = _flag(values[index])
     for index in _TEXTS:
         if type(values[index]) is not str:
             values[index] = str(values[index])
     values[_FIELD["origins"]] = Origins.parse(values[_FIELD["origins"]])
+    values[_FIELD["ignore_changes"]] = tuple((values[_FIELD["ignore_changes"]] or "").split())
     return MailServer._make(values)
 
 
 def _readable(row: Iterable[Any]) -> list[Any]:
-    """A row whose bytes, which SQLite lets stand where text belongs, are text."""
-    return [value.decode(errors="replace") if type(value) is bytes else value for value in row]
+    """A row whose bytes and fractions, which SQLite lets stand anywhere, are text."""
+    return [_READABLE[type(value)](value) if type(value) in _READABLE else value for value in row]
+
+
+_READABLE: dict[type, Callable[[Any], str]] = {
+    bytes: lambda value: value.decode(errors="replace"),
+    float: repr,
+}
 
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def _read_links(
-    connection: Connection,
-    parts: dict[str, _Parts],
-    names: dict[int, tuple[str, str]],
-    *,
-    lock: bool,
-) -> None:
-    id_ = link.c.mail_server_id
-    query = _query([id_, *_LINK_COLUMNS], mail_server.c.partner, parts, lock=lock)
-    query = query.select_from(link.join(mail_server)).order_by(id_, link.c.cnpj)
+def _links(rows: Iterable[tuple[Any, ...]]) -> dict[str, Links]:
     same: dict[tuple[Any, ...], Link] = {}
-    number, rows = None, []
-    for row in fetch(connection, query):
-        if row[0] != number:
-            number = row[0]
-            owner, name = names[number]
-            rows = parts[owner].links[name] = []
-        values = row[1:]
-        made = same.get(values)
-        if made is None:
-            cnpj, sender_name, active, *declared = _readable(values)
-            made = same[values] = Link(cnpj, sender_name, bool(active), *declared)
-        rows.append(made)
+    found: dict[Any, list[Link]] = {}
+    for name, group in groupby(rows, itemgetter(1)):
+        links = found.setdefault(name, [])
+        for row in group:
+            values = row[2:]
+            made = same.get(values)
+            if made is None:
+                cnpj, sender_name, active, *declared = _readable(values)
+                made = same[values] = Link(cnpj, sender_name, bool(active), *declared)
+            links.append(made)
+    return {
+        _readable([name])[0]: tuple(sorted(links, key=itemgetter(0)))
+        for name, links in found.items()
+    }
 
 
 def partners_of(connection: Connection, coverage: Coverage) -> set[str]:

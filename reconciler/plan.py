@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from reconciler.alarms import Alarm
+from reconciler.causes import Cause, unknown
 from reconciler.diff import Change
 from reconciler.model import Company, HeadOffice, HostProfile, Link, MailServer, Partner, Row, State
+from reconciler.proof import Proof
 
 
 class Refusal(NamedTuple):
@@ -50,6 +52,7 @@ class Selection(NamedTuple):
 class PartnerPlan:
     """What happens to one partner.
 
+    `causes` are those of `changes`, in their order; none where the ledger knows no row of them.
     `unchanged` and `left_alone` count rows while a plan is made; a saved plan has their sums only.
     """
 
@@ -57,8 +60,14 @@ class PartnerPlan:
     changes: tuple[Change, ...]
     refusals: tuple[Refusal, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    causes: tuple[Cause, ...] = ()
     unchanged: int = field(default=0, compare=False)
     left_alone: int = field(default=0, compare=False)
+
+    @property
+    def explained(self) -> Iterator[tuple[Change, Cause]]:
+        """The changes, each with its cause."""
+        return zip(self.changes, self.causes or map(unknown, self.changes), strict=True)
 
     def guards(self) -> set[str]:
         """The guards that were set off, accepted or not."""
@@ -77,10 +86,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run would do. `partners` holds those with changes or refusals, by name."""
+    """All that a run would do. `partners` holds those with changes or refusals, by name.
+
+    `rolls_back` is the revision that the plan undoes, if it is a rollback.
+
+    `created_at` and `expires_at` are in UTC, by the clock of the database.
+    """
 
     id: str
     created_at: datetime
+    expires_at: datetime
     project: str
     target: Target
     manifest_digest: str
@@ -89,6 +104,8 @@ class Plan:
     unchanged: int
     left_alone: int
     commit: str | None = None
+    rolls_back: int | None = None
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def applicable(self) -> tuple[PartnerPlan, ...]:

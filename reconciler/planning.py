@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import uuid
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler import observed
+from reconciler import applied, observed, settled, undoing
 from reconciler.acceptance import judge
 from reconciler.alarms import DEFAULT_THRESHOLDS, Case, Thresholds
+from reconciler.applied import Ledger
+from reconciler.causes import Cause
 from reconciler.coverage import Coverage
 from reconciler.declaration import Acceptance
 from reconciler.declared import Declared, elsewhere, owners
 from reconciler.desired import Desired, desire
 from reconciler.diagnostics import Place, Problem
-from reconciler.diff import diff
+from reconciler.diff import Change, diff
 from reconciler.guards import alarms
-from reconciler.model import EMPTY, Company, HostProfile, MailServer, State
+from reconciler.model import EMPTY, State
+from reconciler.naming import may_be_swapped
 from reconciler.plan import Accepted, PartnerPlan, Plan, Selection, Target, select
+from reconciler.proof import Proof
+from reconciler.proving import Proving
 from reconciler.words import N_
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a plan is asked for. `acceptances` are those of the command line and the settings;
+    """What a plan is asked for. `now` is the time by the clock of the database, and `lifetime` how
+    long the plan can be applied; `acceptances` are those of the command line and the settings;
     `older_than` is the last applied commit where this one does not descend from it.
+
+    `settled` has the partners that are proven to be left as they are; with `proving`, the plan gets
+    proofs of what it leads to.
     """
 
     coverage: Coverage
     selection: Selection
     manifest_digest: str
+    now: datetime
+    lifetime: timedelta
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     acceptances: tuple[Acceptance, ...] = ()
     commit: str | None = None
     older_than: str | None = None
+    settled: Mapping[str, Proof] = field(default_factory=dict)
+    proving: Proving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +68,70 @@ def make_plan(
 ) -> Planned:
     """Plan everything that is selected. Without a connection the database is empty."""
     names = _partners(declared, connection, request)
-    used = _used(declared, connection, names)
-    parts, problems, skipped = [], [], 0
-    for name, state, there in _states(declared, connection, names):
-        wanted = declared.get(name) or Declared(name, Place(""))
-        desired = desire(wanted, state, request.coverage, there)
-        part, noticed = _plan_partner(wanted, state, desired, used, request)
-        problems += [*desired.problems, *noticed]
-        skipped += desired.skipped
-        parts.append(part)
-    problems += _given_acceptances(request.acceptances, parts)
-    plan = Plan(
+    remaining = [name for name in names if name not in request.settled]
+    used = _used(declared, connection, remaining)
+    ledger = Ledger(connection) if connection else None
+    outcomes = {name: _settled(proof, request) for name, proof in request.settled.items()}
+    for batch in _batches(declared, connection, remaining, proving=bool(request.proving)):
+        drafts = _drafts(declared, batch, ledger, request)
+        changes = {draft.wanted.partner: draft.changes for draft in drafts}
+        causes = applied.causes(ledger, changes) if ledger else {}
+        for draft, seen in zip(drafts, batch, strict=True):
+            found = causes.get(draft.wanted.partner, ())
+            undone = undoing.undone(connection, draft.changes, found) if connection else {}
+            part, told = judged(draft, found, undone, used, request)
+            problems = (*draft.desired.problems, *told)
+            proof = _proof(draft, part, seen, request)
+            outcomes[seen.partner] = _Outcome(part, problems, draft.desired.skipped, proof)
+    ordered = [outcomes[name] for name in names]
+    parts = [outcome.part for outcome in ordered]
+    noticed = [problem for outcome in ordered for problem in outcome.problems]
+    noticed += given_acceptances(request.acceptances, parts)
+    proofs = tuple(outcome.proof for outcome in ordered if outcome.proof)
+    plan = replace(plan_of(parts, target, request), proofs=proofs)
+    return Planned(plan, tuple(noticed), sum(outcome.skipped for outcome in ordered))
+
+
+class _Outcome(NamedTuple):
+    """What comes of one partner, and the proof of what that leads to, where one is to be had."""
+
+    part: PartnerPlan
+    problems: tuple[Problem, ...]
+    skipped: int
+    proof: Proof | None = None
+
+
+def _settled(proof: Proof, request: Request) -> _Outcome:
+    """What comes of a partner that is proven to be left as it is.
+
+    Without changes no guard looks at anything; all that can be said is about acceptances.
+    """
+    part = PartnerPlan(proof.partner, (), unchanged=proof.unchanged, left_alone=proof.left_alone)
+    offers = _offers(proof.partner, request.acceptances)
+    judgement = judge(proof.partner, (), offers, frozenset(), request.now.date())
+    return _Outcome(part, _told(judgement.problems, request), proof.skipped)
+
+
+def _proof(draft: Draft, part: PartnerPlan, seen: _Seen, request: Request) -> Proof | None:
+    """The proof that the partner is settled, at once or after its changes."""
+    proving = request.proving
+    if proving is None or part.refusals:
+        return None
+    if not part.changes:
+        return proving.proof(draft.wanted, seen.state, seen.digest, request.coverage)
+    rows = settled.rows_of(part.partner, draft.desired.state, proving.flag)
+    state, digest = observed.understood(rows).state, settled.digest(rows)
+    return proving.proof(draft.wanted, state, digest, request.coverage)
+
+
+def plan_of(
+    parts: Sequence[PartnerPlan], target: Target, request: Request, rolls_back: int | None = None
+) -> Plan:
+    """The plan of these partners; `rolls_back` is the revision that it undoes, if it does."""
+    return Plan(
         id=str(uuid.uuid4()),
-        created_at=datetime.now(UTC),
+        created_at=request.now,
+        expires_at=request.now + request.lifetime,
         project=request.coverage.project,
         target=target,
         manifest_digest=request.manifest_digest,
@@ -75,8 +140,8 @@ def make_plan(
         unchanged=sum(part.unchanged for part in parts),
         left_alone=sum(part.left_alone for part in parts),
         commit=request.commit,
+        rolls_back=rolls_back,
     )
-    return Planned(plan, tuple(problems), skipped)
 
 
 def _partners(
@@ -86,7 +151,8 @@ def _partners(
         return sorted(selected)
     if connection is None:
         return sorted(declared)
-    return sorted(declared.keys() | observed.partners_of(connection, request.coverage))
+    given = declared.keys() | request.settled.keys()
+    return sorted(given | observed.partners_of(connection, request.coverage))
 
 
 def _used(
@@ -98,24 +164,43 @@ def _used(
     return observed.used_acceptances(connection, accepting)
 
 
-def _states(
-    declared: dict[str, Declared], connection: Connection | None, names: Sequence[str]
-) -> Iterator[tuple[str, State, frozenset[str]]]:
-    """Each partner's state, with the CNPJs of its manifests that another partner has."""
+class _Seen(NamedTuple):
+    """What the database has of a partner; `elsewhere` are CNPJs that another partner has."""
+
+    partner: str
+    state: State
+    elsewhere: frozenset[str]
+    digest: str | None
+    """Of the rows that the state was read from, where that matters."""
+
+
+def _batches(
+    declared: dict[str, Declared],
+    connection: Connection | None,
+    names: Sequence[str],
+    *,
+    proving: bool,
+) -> Iterator[list[_Seen]]:
+    """What the database has, some partners at a time."""
     owned = owners(declared)
-    if connection is None:
-        for name in names:
-            yield name, EMPTY, elsewhere(name, _unknown(name, declared, EMPTY), owned)
-        return
     for start in range(0, len(names), observed.BATCH):
         batch = names[start : start + observed.BATCH]
-        states = {name: found.state for name, found in observed.read(connection, batch)}
+        states = dict.fromkeys(batch, EMPTY)
+        digests: dict[str, str | None] = {}
+        for name, rows in observed.rows(connection, batch) if connection else ():
+            states[name] = observed.understood(rows).state
+            if proving:
+                digests[name] = settled.digest(rows)
         unknown = {name: _unknown(name, declared, states[name]) for name in batch}
-        asked = sorted(set().union(*unknown.values()))
-        registered = observed.owners_of(connection, asked)
-        for name in batch:
-            there = elsewhere(name, unknown[name], ChainMap(registered, owned))
-            yield name, states.pop(name), there
+        registered = {}
+        if connection:
+            asked = sorted(set().union(*unknown.values()))
+            registered = observed.owners_of(connection, asked)
+        known = ChainMap(registered, owned)
+        yield [
+            _Seen(name, states[name], elsewhere(name, unknown[name], known), digests.get(name))
+            for name in batch
+        ]
 
 
 def _unknown(name: str, declared: dict[str, Declared], state: State) -> set[str]:
@@ -124,32 +209,81 @@ def _unknown(name: str, declared: dict[str, Declared], state: State) -> set[str]
     return item.named_cnpjs() - state.companies.keys() if item else set()
 
 
-def _plan_partner(
-    declared: Declared,
-    state: State,
-    desired: Desired,
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a partner is to become and what leads there, before anybody judges it."""
+
+    wanted: Declared
+    before: State
+    desired: Desired
+    changes: tuple[Change, ...]
+    differing: int
+    """How many rows are to be another way; a selection may leave some of their changes out."""
+
+
+def _drafts(
+    declared: dict[str, Declared], batch: list[_Seen], ledger: Ledger | None, request: Request
+) -> list[Draft]:
+    wanted = [declared.get(seen.partner) or Declared(seen.partner, Place("")) for seen in batch]
+    names = _applied_names(zip(wanted, batch, strict=True), ledger)
+    return [
+        _draft(item, seen, names.get(seen.partner, {}), request)
+        for item, seen in zip(wanted, batch, strict=True)
+    ]
+
+
+def _applied_names(
+    pairs: Iterable[tuple[Declared, _Seen]], ledger: Ledger | None
+) -> dict[str, dict[str, str]]:
+    """The last old ids of servers by their ids now, of partners where that may matter."""
+    asking = [seen.partner for item, seen in pairs if may_be_swapped(item, seen.state)]
+    if ledger is None or not asking:
+        return {}
+    return {name: renames.last() for name, renames in ledger.renames(asking).items()}
+
+
+def _draft(wanted: Declared, seen: _Seen, names: dict[str, str], request: Request) -> Draft:
+    desired = desire(wanted, seen.state, request.coverage, seen.elsewhere, applied_names=names)
+    before = seen.state.renamed(desired.new_names)
+    changes = diff(wanted.partner, before, desired.state)
+    differing = sum(1 for change in changes if change.after is not None)
+    selection = request.selection
+    servers = [server for partner, server in selection.servers if partner == wanted.partner]
+    if servers and wanted.partner not in selection.partners:
+        changes = select(changes, servers, before, desired.state)
+    return Draft(wanted, before, desired, changes, differing)
+
+
+def judged(
+    draft: Draft,
+    causes: tuple[Cause, ...],
+    undone: Mapping[str, int],
     used: frozenset[Accepted],
     request: Request,
 ) -> tuple[PartnerPlan, tuple[Problem, ...]]:
-    name, project = declared.partner, request.coverage.project
-    before, after = state.renamed(desired.new_names), desired.state
-    changes = diff(name, before, after)
-    total = _rows(after)
+    """The plan of a partner after its guards; `undone` is that of a `Case`."""
+    name, after = draft.wanted.partner, draft.desired.state
+    case = Case(
+        draft.changes,
+        draft.before,
+        after,
+        request.coverage,
+        request.thresholds,
+        request.older_than,
+        causes,
+        undone,
+    )
+    offers = [*draft.wanted.acceptances, *_offers(name, request.acceptances)]
+    judgement = judge(name, alarms(case), offers, used, request.now.date())
     part = PartnerPlan(
         name,
-        changes,
-        unchanged=total - sum(1 for change in changes if change.after is not None),
-        left_alone=_left_alone(after, project),
+        draft.changes,
+        judgement.refusals,
+        judgement.accepted,
+        causes,
+        unchanged=after.size - draft.differing,
+        left_alone=after.left_alone(request.coverage.project),
     )
-    servers = [server for partner, server in request.selection.servers if partner == name]
-    if servers and name not in request.selection.partners:
-        part = replace(part, changes=select(changes, servers, before, after))
-    case = Case(
-        part.changes, before, after, request.coverage, request.thresholds, request.older_than
-    )
-    offers = [*declared.acceptances, *_offers(name, request.acceptances)]
-    judgement = judge(name, alarms(case), offers, used, _today())
-    part = replace(part, refusals=judgement.refusals, accepted=judgement.accepted)
     return part, _told(judgement.problems, request)
 
 
@@ -157,7 +291,7 @@ def _offers(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]
     return [offer for offer in acceptances if offer.partner in ("", partner)]
 
 
-def _given_acceptances(
+def given_acceptances(
     acceptances: Iterable[Acceptance], parts: Sequence[PartnerPlan]
 ) -> Iterator[Problem]:
     """What is wrong with the acceptances of the command line and the settings.
@@ -180,37 +314,3 @@ def _told(problems: tuple[Problem, ...], request: Request) -> tuple[Problem, ...
     if not request.selection.named():
         return problems
     return tuple(problem for problem in problems if problem.code != "MBX511")
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def _rows(state: State) -> int:
-    return (
-        (state.partner is not None)
-        + len(state.companies)
-        + len(state.head_offices)
-        + len(state.hosts)
-        + len(state.servers)
-        + sum(map(len, state.links.values()))
-    )
-
-
-def _left_alone(state: State, project: str) -> int:
-    """How many rows another program made and keeps."""
-    rows: list[MailServer | Company | HostProfile] = [
-        *state.servers.values(),
-        *state.companies.values(),
-        *state.hosts.values(),
-    ]
-    links = (row for links in state.links.values() for row in links)
-    return sum(_is_foreign(row, project) for row in rows) + sum(
-        1 for row in links if row.project != project
-    )
-
-
-def _is_foreign(row: MailServer | Company | HostProfile, project: str) -> bool:
-    """Whether another program made it; what the tool has released is nobody's."""
-    released = row.project is None and row.file is not None
-    return row.project != project and not released

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection
 
 from reconciler import observed
+from reconciler.applied import Ledger
 from reconciler.closest import closest
 from reconciler.declared import Declared
 from reconciler.diagnostics import Failure, Problem
@@ -19,17 +20,26 @@ def resolve(
     servers: Iterable[str],
     declared: dict[str, Declared],
     connection: Connection | None,
+    ledger: Ledger | None = None,
 ) -> Selection:
-    """The selection that these names make.
+    """The selection that these names make; with `ledger` also of what the database has no more.
 
     Raises:
         Failure: a name is unknown, or several partners have such a server.
     """
-    problems = [problem for name in partners for problem in _partner(name, declared, connection)]
+    known = ledger.knows([*partners]) if ledger else set()
+    problems = [
+        problem
+        for name in partners
+        if name not in known
+        for problem in _partner(name, declared, connection)
+    ]
     found = []
     for text in servers:
         owners = _owners(text, declared, connection)
-        name = text.rpartition("/")[2]
+        partner, _, name = text.rpartition("/")
+        if ledger and not owners:
+            owners = sorted(ledger.partners_with(name, partner))
         if len(owners) == 1:
             found.append((owners[0], name))
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from reconciler.diagnostics import Failure, Problem
 
@@ -17,7 +19,11 @@ DEFAULT_DATABASE = "sqlite:///reconciler.db"
 ENVIRONMENT = {
     "RECONCILER_DATABASE_URL": "database",
     "RECONCILER_DATABASE_ID": "database_id",
+    "RECONCILER_DATABASE_TLS": "database_tls",
+    "RECONCILER_DATABASE_CA": "database_ca",
     "RECONCILER_PROJECT": "project",
+    "RECONCILER_PLAN_LIFETIME": "plan_lifetime",
+    "RECONCILER_PLAN_KEY_FILE": "plan_key_file",
 }
 """The settings that the environment can give; it wins over the file."""
 
@@ -48,6 +54,7 @@ class AcceptedGuard(_Section):
         "takeover",
         "credential-moved",
         "older-commit",
+        "undoes-rollback",
     ]
     count: int = Field(ge=1)
     reason: str = ""
@@ -63,12 +70,28 @@ class Guards(_Section):
     accept: list[AcceptedGuard] = []
 
 
+_LIFETIME = re.compile(r"([0-9]{1,6})([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def _lifetime(value: object) -> timedelta:
+    match = _LIFETIME.fullmatch(value) if isinstance(value, str) else None
+    found = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+    if not timedelta(minutes=1) <= found <= timedelta(days=30):
+        raise PydanticCustomError("MBX651", "")
+    return found
+
+
 class Settings(_Section):
     """All settings of a run."""
 
     project: str = Field(default="", max_length=100)
     database: str | None = None
     database_id: str | None = None
+    database_tls: Literal["require", "verify"] | None = None
+    database_ca: str | None = None
+    plan_lifetime: Annotated[timedelta, BeforeValidator(_lifetime)] = timedelta(hours=24)
+    plan_key_file: str | None = None
     limits: Limits = Limits()
     guards: Guards = Guards()
     paths: dict[str, list[str]] = {}
@@ -110,4 +133,5 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _problem(file: str, item: Any) -> Problem:
     key = ".".join(str(step) for step in item["loc"])
-    return Problem("MBX602", None, {"file": file, "key": key, "reason": item["msg"]})
+    code = item["type"] if item["type"].startswith("MBX") else "MBX602"
+    return Problem(code, None, {"file": file, "key": key, "reason": item["msg"]})

@@ -25,12 +25,14 @@ from babel.messages.pofile import write_po
 
 from reconciler import jsonschemas
 from reconciler.messages import GUARD_CODES
+from reconciler.messages.adoption import ADOPTION
 from reconciler.messages.commands import COMMANDS
 from reconciler.messages.fields import FIELDS
 from reconciler.messages.message import Message
 from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
 from reconciler.messages.reading import READING
+from reconciler.messages.rollbacks import ROLLBACKS
 from reconciler.messages.rules import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +45,8 @@ _GROUPS = {
     "Rules between entries": RULES,
     "Advanced options": OPTIONS,
     "Guards, plans and databases": PLANS,
+    "Rolling back": ROLLBACKS,
+    "Export and adoption": ADOPTION,
     "Settings and the command line": COMMANDS,
 }
 _POT_HEADER = """\

@@ -5,17 +5,18 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import Engine
+from servers import SQLITE
+from servers.databases import Databases, sqlite_template
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool, QueuePool
 
 from reconciler import apply as apply_
 from reconciler import cli, observed
@@ -23,7 +24,7 @@ from reconciler.alarms import Thresholds
 from reconciler.cnpj import check_digits, masked
 from reconciler.coverage import Coverage
 from reconciler.database import schema
-from reconciler.database.engine import engine_of, transaction
+from reconciler.database.engine import engine_of, sqlite_file, transaction
 from reconciler.declaration import Acceptance, FileDeclaration
 from reconciler.declared import Declared, by_partner
 from reconciler.diagnostics import Problem, Severity
@@ -49,6 +50,7 @@ PARTNER = "acme"
 FILE = "acme.yaml"
 HOST = "mail.acme.example"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+LIFETIME = timedelta(hours=24)
 TODAY = date(2026, 11, 24)
 BY_DEFAULT = Origins(*["default"] * 6)
 UNGUARDED = Thresholds(most=10**6, least=10**6, percent=100)
@@ -96,6 +98,7 @@ def server(stable_id: str, **fields: Any) -> MailServer:
         folder=None,
         company=None,
         importable=True,
+        ignore_changes=(),
         project="",
         file=FILE,
     )
@@ -141,6 +144,7 @@ def plan_of(changes: Iterable[Change], **fields: Any) -> Plan:
     given: dict[str, Any] = {
         "id": f"plan-{next(_numbers)}",
         "created_at": NOW,
+        "expires_at": NOW + LIFETIME,
         "project": "",
         "target": Target("some-id", "sqlite", "0001"),
         "manifest_digest": "sha256:0",
@@ -243,31 +247,32 @@ def errors(problems: Iterable[Problem]) -> list[str]:
 # Databases
 
 
-@cache
-def _template() -> bytes:
-    """An empty database with all tables; making one costs a hundred times its copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "template.db"
-        engine = engine_of(f"sqlite:///{file}", writes=True)
-        with transaction(engine) as connection:
-            schema.upgrade(connection)
-        engine.dispose()
-        return file.read_bytes()
-
-
 @contextmanager
 def memory_database() -> Iterator[Engine]:
     """A database in the memory of this process, with all tables."""
     name = f"file:estate-{next(_numbers)}?mode=memory&cache=shared"
     kept_alive = sqlite3.connect(name, uri=True)
     template = sqlite3.connect(":memory:")
-    template.deserialize(_in_rollback_mode(_template()))
+    template.deserialize(_in_rollback_mode(sqlite_template()))
     template.backup(kept_alive)
     template.close()
     engine = engine_of(f"sqlite:///{name}&uri=true", writes=True)
     yield engine
     engine.dispose()
     kept_alive.close()
+
+
+@contextmanager
+def fresh(databases: Databases, kind: str) -> Iterator[Engine]:
+    """A database with all tables, to write to; SQLite's is in memory."""
+    if kind == SQLITE:
+        with memory_database() as engine:
+            yield engine
+        return
+    with databases.migrated(kind, Path()) as made, opened(made.url) as engine:
+        # One connection for all transactions: to connect takes longer than what they do.
+        engine.pool = QueuePool(engine.pool._creator, pool_size=1, _dispatch=engine.pool.dispatch)
+        yield engine
 
 
 def _in_rollback_mode(database: bytes) -> bytes:
@@ -277,30 +282,97 @@ def _in_rollback_mode(database: bytes) -> bytes:
 
 def database_file(folder: Path, name: str = "test.db") -> str:
     """A new database file with all tables; its URL is returned."""
-    (folder / name).write_bytes(_template())
+    (folder / name).write_bytes(sqlite_template())
     return f"sqlite:///{folder / name}"
 
 
 @contextmanager
-def opened(url: str, *, writes: bool = True) -> Iterator[Engine]:
-    engine = engine_of(url, writes=writes)
-    yield engine
-    engine.dispose()
+def opened(url: str, *, writes: bool = True, wait: float | None = None) -> Iterator[Engine]:
+    engine = engine_of(url, writes=writes, wait=wait)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+class Program:
+    """Another program at the same database: each of its statements is committed at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, **values: Any) -> CursorResult[Any]:
+        """Run a statement; ANSI SQL is understood everywhere, and so are `char` and `:name`."""
+        portable = statement if self.dialect == "sqlite" else statement.replace("char(", "chr(")
+        return self._connection.execute(text(portable), values)
+
+    def script(self, statements: str) -> None:
+        """Run several statements."""
+        for statement in statements.split(";"):
+            if statement.strip():
+                self.execute(statement)
+
+    @property
+    def dialect(self) -> str:
+        return self._connection.dialect.name
+
+    def tables(self) -> list[str]:
+        return sorted(inspect(self._connection).get_table_names())
 
 
 @contextmanager
-def plain_sql(url: str) -> Iterator[sqlite3.Connection]:
-    """A connection as another program would have it, each statement committed at once."""
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=0)
-    connection.execute("PRAGMA foreign_keys = ON")
-    yield connection
-    connection.close()
+def plain_sql(url: str) -> Iterator[Program]:
+    """Another program, which waits for nobody."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in _AT_FIRST[connection.dialect.name]:
+            connection.exec_driver_sql(statement)
+        yield Program(connection)
 
 
-def dump(url: str) -> list[str]:
-    """Everything that a database file holds, as SQL."""
-    with plain_sql(url) as connection:
-        return list(connection.iterdump())
+_AT_FIRST = {
+    "sqlite": ["PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 0"],
+    "postgresql": ["SET lock_timeout = 10"],
+    "mariadb": [
+        "SET SESSION sql_mode = 'ANSI,STRICT_ALL_TABLES'",
+        "SET SESSION innodb_lock_wait_timeout = 0",
+    ],
+}
+
+
+_SHOUT = {
+    "sqlite": """
+        CREATE TRIGGER shout AFTER UPDATE ON mail_server BEGIN
+        UPDATE mail_server SET nickname = upper(nickname) WHERE id = new.id; END
+    """,
+    "postgresql": """
+        CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NEW.nickname = upper(NEW.nickname); RETURN NEW; END';
+        CREATE TRIGGER shout BEFORE UPDATE ON mail_server FOR EACH ROW EXECUTE FUNCTION shout()
+    """,
+    "mariadb": """
+        CREATE TRIGGER shout BEFORE UPDATE ON mail_server FOR EACH ROW
+        SET NEW.nickname = upper(NEW.nickname)
+    """,
+}
+
+
+def shout(program: Program) -> None:
+    """From now on the database writes the nickname of every server that changes in capitals."""
+    program.execute(_SHOUT[program.dialect])
+
+
+def dump(url: str) -> list[tuple[str, list[Any]]]:
+    """Every table with its rows; but for locks, which come and go."""
+    file = sqlite_file(make_url(url))
+    if file and not file.exists():
+        return []
+    with plain_sql(url) as program:
+        return [
+            (name, sorted(program.execute(f'SELECT * FROM "{name}"'), key=repr))
+            for name in program.tables()
+            if name != "partner_lock"
+        ]
 
 
 def fetch(engine: Engine, query: str) -> list[tuple[Any, ...]]:
@@ -335,7 +407,7 @@ class Estate:
 
     def plan(
         self,
-        manifests: Manifests,
+        manifests: Mapping[str, Manifest | str],
         *acceptances: Acceptance,
         whole: bool = True,
         thresholds: Thresholds = UNGUARDED,
@@ -347,6 +419,8 @@ class Estate:
             covers(*manifests, project=self.project, whole=whole),
             Selection(),
             "sha256:0",
+            NOW,
+            LIFETIME,
             thresholds,
             acceptances,
         )
@@ -354,7 +428,9 @@ class Estate:
             target = Target(schema.status_of(connection).database_id, "sqlite", "0001")
             return make_plan(declared, connection, target, request)
 
-    def plan_accepting(self, manifests: Manifests, *, whole: bool = True) -> Planned:
+    def plan_accepting(
+        self, manifests: Mapping[str, Manifest | str], *, whole: bool = True
+    ) -> Planned:
         """Plan the manifests with every guard accepted that they set off."""
         first = self.plan(manifests, whole=whole)
         offers = [
@@ -370,7 +446,7 @@ class Estate:
         with transaction(self.engine) as connection:
             return apply_.apply(connection, plan, "test", NOW)
 
-    def settle(self, manifests: Manifests, *, whole: bool = True) -> Plan:
+    def settle(self, manifests: Mapping[str, Manifest | str], *, whole: bool = True) -> Plan:
         """Plan with all guards accepted, and apply."""
         planned = self.plan_accepting(manifests, whole=whole)
         assert not errors(planned.problems), planned.problems
@@ -384,6 +460,9 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Cli = Callable[..., Ran]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:

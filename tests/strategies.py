@@ -17,7 +17,7 @@ from estates import (
     sorted_links,
 )
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from reconciler.cnpj import masked, root
 from reconciler.database.engine import transaction
@@ -39,7 +39,9 @@ HOSTS = ["mail.acme.example", "smtp.gmail.com", "Mail.Acme.Example"]
 PROTOCOLS = ["smtp", "imap", "pop3"]
 T = TypeVar("T")
 
-_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+# NUL is refused in manifests, and PostgreSQL cannot store it.
+_characters = st.characters(codec="utf-8", exclude_characters="\x00")
+_text = st.text(_characters, min_size=1, max_size=8)
 _maybe_text = st.none() | _text
 _project = st.sampled_from(["", "", None, "other"])
 _file = st.sampled_from([None, "acme.yaml", "sub/other.yaml"])
@@ -112,6 +114,7 @@ def servers_of(name: str, numbers: list[str]) -> st.SearchStrategy[MailServer]:
         folder=_maybe_text,
         company=st.sampled_from([None, *numbers]),
         importable=st.booleans(),
+        ignore_changes=st.sampled_from([(), (), ("active",), ("port", "sender_name")]),
         project=_project,
         file=_file,
     )
@@ -172,12 +175,13 @@ class Transition(NamedTuple):
 
 
 @st.composite
-def transitions(draw: st.DrawFn) -> Transition:
+def transitions(draw: st.DrawFn, before: State | None = None) -> Transition:
     """Any two states that an apply can lead across: servers come, go, stay and change their names.
 
-    What goes is not linked, nothing is called as it was, and companies and hosts stay.
+    What goes is not linked, nothing is called as it was, and companies and hosts stay. The first is
+    `before` where that is given.
     """
-    before = draw(states())
+    before = before or draw(states())
     going = [name for name in _some(draw, sorted(before.servers)) if name not in before.links]
     staying = [name for name in before.servers if name not in going]
     free = draw(st.permutations([name for name in NAMES if name not in going]))
@@ -455,29 +459,42 @@ class Editor:
 
     def _foreign_host(self, edit: Edit) -> None:
         self._write(
-            "INSERT OR IGNORE INTO host_profile (partner, host, protocol, timeout, security) "
-            "SELECT id, ?, 'smtp', ?, 'starttls' FROM partner WHERE id = ?",
-            (HOST, 40 + edit.number, _partner(edit.file)),
+            "INSERT INTO host_profile (partner, host, protocol, timeout, security) "
+            f"SELECT id, '{HOST}', 'smtp', :timeout, 'starttls' FROM partner WHERE id = :partner "
+            "AND NOT EXISTS (SELECT 1 FROM host_profile "
+            f"WHERE partner = :partner AND host = '{HOST}' AND protocol = 'smtp')",
+            timeout=40 + edit.number,
+            partner=_partner(edit.file),
         )
 
     def _foreign_link(self, edit: Edit) -> None:
         self._write(
-            "INSERT OR IGNORE INTO link (mail_server_id, cnpj) "
-            "SELECT mail_server.id, company.cnpj FROM mail_server JOIN company USING (partner) "
-            "WHERE partner = ? AND coalesce(stable_id, ?2) = ?2 "
-            "ORDER BY company.cnpj LIMIT 1 OFFSET ?",
-            (_partner(edit.file), edit.name, edit.number),
+            "INSERT INTO link (mail_server_id, cnpj) "
+            "SELECT pair.id, pair.cnpj FROM ("
+            "SELECT mail_server.id, company.cnpj FROM mail_server "
+            "JOIN company ON company.partner = mail_server.partner "
+            "WHERE company.partner = :partner AND coalesce(stable_id, :name) = :name "
+            "ORDER BY company.cnpj, mail_server.id LIMIT 1 OFFSET :number) AS pair "
+            "WHERE NOT EXISTS (SELECT 1 FROM link "
+            "WHERE link.mail_server_id = pair.id AND link.cnpj = pair.cnpj)",
+            partner=_partner(edit.file),
+            name=edit.name,
+            number=edit.number,
         )
 
     def _foreign_server(self, edit: Edit) -> None:
         """A server that may be the very mailbox that a manifest declares or is about to."""
-        username = f"{edit.other}-{edit.file}@acme.example"
-        name = edit.name if edit.flag else None
         self._write(
-            "INSERT OR IGNORE INTO mail_server "
+            "INSERT INTO mail_server "
             "(partner, stable_id, direction, protocol, nickname, host, username) "
-            "SELECT id, ?, 'outgoing', 'smtp', 'Foreign', ?, ? FROM partner WHERE id = ?",
-            (name, HOST.title(), username, _partner(edit.file)),
+            "SELECT id, :name, 'outgoing', 'smtp', 'Foreign', :host, :username "
+            "FROM partner WHERE id = :partner AND NOT EXISTS (SELECT 1 FROM mail_server "
+            "WHERE mail_server.partner = :partner AND stable_id = :same)",
+            name=edit.name if edit.flag else None,
+            same=edit.name if edit.flag else None,
+            host=HOST.title(),
+            username=f"{edit.other}-{edit.file}@acme.example",
+            partner=_partner(edit.file),
         )
 
     def _taken(self, edit: Edit) -> None:
@@ -486,9 +503,9 @@ class Editor:
         self._foreign_server(edit)
         self._foreign_link(edit)
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _write(self, statement: str, **values: object) -> None:
         with transaction(self._engine) as connection:
-            connection.exec_driver_sql(statement, values)
+            connection.execute(text(statement), values)
 
 
 def _partner(file: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from estates import (
     PARTNER,
     Estate,
     Manifest,
+    Program,
     cnpj,
     companies,
-    database_file,
     dump,
     fetch,
     manifest,
@@ -32,16 +31,19 @@ from estates import (
     read_back,
     row_ids,
     server,
+    shout,
     write,
 )
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from servers import MAIN, SERVERS
+from servers.databases import Database
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from reconciler import __version__, forms
 from reconciler import apply as apply_
 from reconciler.cnpj import masked
-from reconciler.database import engine as engines
 from reconciler.database.engine import transaction
+from reconciler.database.tables import revision_change
 from reconciler.database.writing import Writer
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Failure, Locked, Stale
@@ -51,15 +53,16 @@ from reconciler.plan import Plan
 
 FIRST, SECOND, THIRD = cnpj(1), cnpj(2), cnpj(3)
 OTHER = cnpj(1, root="AB12CD34")
-INSERT_LINK = (
-    "INSERT INTO link (mail_server_id, cnpj) SELECT id, ? FROM mail_server WHERE stable_id = ?"
-)
+INSERT_LINK = """
+INSERT INTO link (mail_server_id, cnpj)
+SELECT id, :cnpj FROM mail_server WHERE stable_id = :name
+"""
 
 
 class Scene:
-    """A database file with an applied estate, and another program beside it."""
+    """A database with an applied estate, and another program beside it."""
 
-    def __init__(self, url: str, engine: Engine, other: sqlite3.Connection) -> None:
+    def __init__(self, url: str, engine: Engine, other: Program) -> None:
         self.url = url
         self.engine = engine
         self.other = other
@@ -95,7 +98,7 @@ class Scene:
 
     def link(self, number: str, name: str) -> None:
         """Another program links a company."""
-        assert self.other.execute(INSERT_LINK, (number, name)).rowcount == 1
+        assert self.other.execute(INSERT_LINK, cnpj=number, name=name).rowcount == 1
 
     def refuse(self, plan: Plan) -> Failure:
         """Apply a plan that must fail; nothing may be changed by that."""
@@ -107,10 +110,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    url = database_file(tmp_path)
-    with opened(url) as engine, plain_sql(url) as other:
-        yield Scene(url, engine, other)
+def scene(database: Database) -> Iterator[Scene]:
+    with opened(database.url) as engine, plain_sql(database.url) as other:
+        yield Scene(database.url, engine, other)
 
 
 # Between plan and apply
@@ -149,7 +151,7 @@ MOVED = {
     ),
     "a server is changed in another field": Moved(
         NOVO,
-        "UPDATE mail_server SET active = 0 WHERE stable_id = 'free'",
+        "UPDATE mail_server SET active = false WHERE stable_id = 'free'",
         "server.acme/free",
         *("true", "false", "Novo"),
     ),
@@ -200,7 +202,7 @@ MOVED = {
     ),
     "a link to be removed is deactivated": Moved(
         {"b": outgoing("b")},
-        f"UPDATE link SET active = 0 WHERE cnpj = '{SECOND}'",
+        f"UPDATE link SET active = false WHERE cnpj = '{SECOND}'",
         f"link.acme/b/{SECOND}",
         *("true", "false", ""),
     ),
@@ -275,9 +277,7 @@ def test_a_change_elsewhere_does_not_disturb(name: str, scene: Scene) -> None:
     plan = scene.plan(a=outgoing("a", companies=[FIRST, SECOND], nickname="Novo"))
     scene.other.execute(ELSEWHERE[name])
     assert scene.estate.apply(plan)
-    assert fetch(scene.engine, "SELECT nickname FROM mail_server WHERE stable_id = 'a'")[0] == (
-        "Novo",
-    )
+    assert read_back(scene.engine).servers["a"].nickname == "Novo"
 
 
 def test_a_plan_is_applied_once(scene: Scene) -> None:
@@ -303,16 +303,18 @@ def _write_unchecked(scene: Scene, plan: Plan) -> None:
     with transaction(scene.engine) as connection:
         writer = Writer(connection)
         writer.know(PARTNER, _numbers(scene))
-        with pytest.raises(IntegrityError) as raised:
-            writer.write(plan.changes)
+        *updates, delete = plan.changes
+        writer.write(updates)
         query = "SELECT count(*) FROM mail_server WHERE nickname = 'Novo'"
         assert connection.exec_driver_sql(query).scalar_one() == 1
+        with pytest.raises(IntegrityError) as raised:
+            writer.write([delete])
         raise raised.value
 
 
 def _numbers(scene: Scene) -> dict[str, int]:
     rows = scene.other.execute("SELECT stable_id, id FROM mail_server WHERE partner = 'acme'")
-    return dict(rows.fetchall())
+    return {row[0]: row[1] for row in rows}
 
 
 def test_a_link_after_the_check_makes_the_plan_stale(
@@ -366,18 +368,15 @@ def test_whatever_the_check_does_not_see_is_stale_too(
 
 
 def test_the_database_refuses_others_too(scene: Scene) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         scene.other.execute("DELETE FROM mail_server WHERE stable_id = 'a'")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         scene.other.execute(f"DELETE FROM company WHERE cnpj = '{FIRST}'")
 
 
 def test_what_does_not_read_as_written_is_rolled_back(scene: Scene) -> None:
     plan = scene.plan(**NOVO)
-    scene.other.execute(
-        "CREATE TRIGGER shout AFTER UPDATE ON mail_server BEGIN "
-        "UPDATE mail_server SET nickname = upper(nickname) WHERE id = new.id; END"
-    )
+    shout(scene.other)
     failure = scene.refuse(plan)
     assert failure.exit_code == 1
     assert [problem.code for problem in failure.problems] == ["MBX525"]
@@ -386,35 +385,53 @@ def test_what_does_not_read_as_written_is_rolled_back(scene: Scene) -> None:
 # Others at work
 
 
-def test_another_writer_holds_the_database(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "BUSY_SECONDS", 0)
+@pytest.mark.databases("sqlite")
+def test_another_writer_holds_the_database(scene: Scene) -> None:
+    """SQLite knows one lock, of the whole file."""
     plan = scene.plan(**NOVO)
     scene.other.execute("BEGIN IMMEDIATE")
     scene.other.execute("UPDATE mail_server SET nickname = 'Outro'")
-    with pytest.raises(Locked) as raised:
-        scene.estate.apply(plan)
-    assert raised.value.exit_code == 5
-    assert [problem.code for problem in raised.value.problems] == ["MBX535"]
+    _refuse_for_a_lock(scene, plan)
     scene.other.execute("ROLLBACK")
     assert scene.estate.apply(plan)
+
+
+@pytest.mark.databases(*SERVERS)
+def test_another_writer_holds_a_row(scene: Scene) -> None:
+    plan, elsewhere = scene.plan(**NOVO), scene.plan(b=outgoing("b", host="x.example"))
+    scene.other.execute("BEGIN")
+    scene.other.execute("UPDATE mail_server SET nickname = 'Outro' WHERE stable_id = 'free'")
+    _refuse_for_a_lock(scene, plan)
+    scene.other.execute("ROLLBACK")
+    assert scene.estate.apply(plan)
+    assert scene.estate.apply(elsewhere)
+
+
+def _refuse_for_a_lock(scene: Scene, plan: Plan) -> None:
+    with opened(scene.url, wait=0) as engine, pytest.raises(Locked) as raised:
+        Estate(engine).apply(plan)
+    assert raised.value.exit_code == 5
+    assert [problem.code for problem in raised.value.problems] == ["MBX535"]
 
 
 def test_nobody_writes_while_a_plan_is_applied(scene: Scene) -> None:
     plan = scene.plan(**NOVO)
     with transaction(scene.engine) as connection:
         apply_.apply(connection, plan, "test", NOW)
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
+        with pytest.raises(OperationalError):
             scene.link(FIRST, "free")
     scene.link(FIRST, "free")
 
 
+@pytest.mark.databases("sqlite")
 def test_nobody_writes_between_the_check_and_the_first_statement(scene: Scene) -> None:
-    with transaction(scene.engine), pytest.raises(sqlite3.OperationalError, match="locked"):
+    """SQLite has no rows to lock: the transaction begins with the lock of the whole file."""
+    with transaction(scene.engine), pytest.raises(OperationalError, match="locked"):
         scene.link(FIRST, "free")
 
 
 def test_a_plan_can_be_made_while_another_writes(scene: Scene) -> None:
-    scene.other.execute("BEGIN IMMEDIATE")
+    scene.other.execute("BEGIN")
     scene.other.execute("UPDATE mail_server SET nickname = 'Outro'")
     with opened(scene.url, writes=False) as engine:
         assert Estate(engine).plan(scene.manifests()).plan.partners == ()
@@ -457,33 +474,30 @@ KILLED = """
 import os, signal, sys
 from reconciler import apply, ledger, observed
 from reconciler.cli import apply as command, run
-from reconciler.database import bulk
+from reconciler.database import writing
 
 def die(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def execute(*arguments, calls=[0], original=bulk.execute):
-    calls[0] += 1
-    return die() if calls[0] == {calls} else original(*arguments)
-
-{patch}
+{point} = die
 sys.exit(run(sys.argv[1:]))
 """
 POINTS = {
-    "at the first statement": ("bulk.execute = execute", 1),
-    "at the third statement": ("bulk.execute = execute", 3),
-    "at the ninth statement": ("bulk.execute = execute", 9),
-    "before the revision is written": ("ledger.record = die", 0),
-    "before what was written is read again": ("apply._unsettled = die", 0),
-    "after the commit": ("command.done = die", 0),
+    "before anything is written": "writing.Writer.write",
+    "before servers are changed": "writing.Writer._update_servers",
+    "before the new servers are linked": "writing.Writer._learn",
+    "before anything is deleted": "writing.Writer._delete",
+    "before the revision is written": "ledger.record",
+    "before what was written is read again": "apply._unsettled",
+    "after the commit": "command.done",
 }
 
 
+@pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("name", POINTS)
 def test_killed_at_any_point_all_is_as_before_or_as_planned(
     name: str, scene: Scene, tmp_path: Path
 ) -> None:
-    patch, calls = POINTS[name]
     commit = scene.manifests(
         free=None,
         a=outgoing("a", companies=[FIRST, THIRD], nickname="Novo"),
@@ -492,7 +506,7 @@ def test_killed_at_any_point_all_is_as_before_or_as_planned(
     root = write(tmp_path / "manifests", commit)
     (root / "reconciler.toml").write_text("[guards]\nmost = 99\nleast = 99\n")
     before = dump(scene.url)
-    program = KILLED.format(patch=patch, calls=calls)
+    program = KILLED.format(point=POINTS[name])
     arguments = ["--database", scene.url, "--auto-approve"]
     done = subprocess.run(
         [sys.executable, "-c", program, "apply", str(root), *arguments],
@@ -520,11 +534,11 @@ def test_a_revision_has_every_change_in_its_order(scene: Scene) -> None:
         b=outgoing("b", companies=[SECOND], renamed_from="b"),
     )
     number = scene.estate.apply(plan)
-    rows = fetch(
-        scene.engine,
-        "SELECT position, partner, kind, name, action, before, after FROM revision_change "
-        f"WHERE revision = {number} ORDER BY position",
-    )
+    c = revision_change.c
+    columns = (c.position, c.partner, c.kind, c.name, c.action, c.before, c.after)
+    query = select(*columns).where(c.revision == number).order_by(c.position)
+    with transaction(scene.engine) as connection:
+        rows = [tuple(row) for row in connection.execute(query)]
     assert rows == [
         (position, PARTNER, change.kind, change.name, change.action, *map(_text, change[2:]))
         for position, change in enumerate(plan.changes, 1)
@@ -559,10 +573,12 @@ def test_a_revision_says_what_it_was(scene: Scene) -> None:
     assert json.loads(row[8])["delete"] == 1
 
 
-def test_revisions_are_numbered_one_by_one(scene: Scene) -> None:
-    first = scene.estate.apply(scene.plan(free=None))
-    second = scene.estate.apply(scene.plan())
-    assert (first, second) == (2, 3)
+def test_revisions_are_numbered_upwards(scene: Scene) -> None:
+    """One by one, but for a cluster, whose nodes take turns."""
+    first, second = scene.estate.apply(scene.plan(free=None)), scene.estate.apply(scene.plan())
+    assert first
+    assert second
+    assert 1 < first < second
 
 
 def test_a_revision_has_what_was_accepted(scene: Scene) -> None:

@@ -486,7 +486,7 @@ def foreign_and_mine(kind: str, **owner: Any) -> tuple[State, State]:
             return state(hosts=[profile(**owner)]), state(hosts=[profile()])
 
 
-@pytest.mark.parametrize("kind", ["server", "link", "company", "host"])
+@pytest.mark.parametrize("row", ["server", "link", "company", "host"])
 @pytest.mark.parametrize(
     ("owner", "alarm"),
     [
@@ -496,8 +496,8 @@ def foreign_and_mine(kind: str, **owner: Any) -> tuple[State, State]:
         pytest.param({"project": None}, False, id="released before"),
     ],
 )
-def test_every_kind_of_row_can_be_taken_over(kind: str, owner: dict[str, Any], alarm: bool) -> None:
-    judged = case(*foreign_and_mine(kind, **owner))
+def test_every_kind_of_row_can_be_taken_over(row: str, owner: dict[str, Any], alarm: bool) -> None:
+    judged = case(*foreign_and_mine(row, **owner))
     assert judged.changes
     assert found(judged) == ({"takeover": 1} if alarm else {})
 
@@ -753,14 +753,16 @@ def test_deleting_a_linked_server_is_never_accepted(place: Place | None) -> None
 def test_which_guards_a_manifest_can_accept(guard: str) -> None:
     item = {"guard": guard, "count": 1, "reason": "meant", "until": "2099-12-31"}
     _, problems = read_one(manifest(accept=[item]))
-    assert codes(problems) == (["MBX204"] if guard in ("linked-delete", "lost-input") else [])
+    assert codes(problems) == (
+        ["MBX204"] if guard in ("linked-delete", "lost-password", "lost-input") else []
+    )
 
 
 @pytest.mark.parametrize("guard", GUARDS)
 def test_which_guards_the_settings_can_accept(guard: str, tmp_path: Path) -> None:
     file = tmp_path / "reconciler.toml"
     file.write_text(f'[[guards.accept]]\npartner = "acme"\nguard = "{guard}"\ncount = 1\n')
-    if guard == "linked-delete":
+    if guard in ("linked-delete", "lost-password"):
         with pytest.raises(Failure, match="MBX602"):
             settings.load(file, {})
     else:

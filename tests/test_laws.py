@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from io import StringIO
 from typing import Any, NamedTuple
 
+import pytest
 import yaml
 from estates import (
     FILE,
@@ -19,8 +22,8 @@ from estates import (
     companies,
     errors,
     fetch,
+    fresh,
     manifest,
-    memory_database,
     outgoing,
     plan_of,
     put,
@@ -33,6 +36,8 @@ from estates import (
 )
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
+from servers import MAIN, SQLITE
+from servers.databases import Databases
 from sqlalchemy import Engine
 from strategies import Edit, Editor, Transition, edits, manifests, states, transitions, yaml_texts
 
@@ -56,6 +61,7 @@ from reconciler.naming import name_rows
 from reconciler.plan import Accepted, PartnerPlan, Plan, Refusal
 from reconciler.planfile import reading, writing
 
+Law = Callable[..., None]
 LAWS = settings(
     derandomize=True,
     deadline=None,
@@ -66,6 +72,29 @@ LAWS = settings(
 )
 WITH_DATABASE = settings(LAWS, phases=[Phase.explicit, Phase.generate])
 """Shrinking would apply for minutes."""
+
+
+def on_databases(examples: int, *given_: st.SearchStrategy[Any]) -> Callable[[Law], Law]:
+    """A law about what a database holds: each example gets an engine of its own.
+
+    A server, which takes longer than SQLite in memory, sees a fourth of the examples.
+    """
+
+    def decorate(law: Law) -> Law:
+        @pytest.mark.databases(*MAIN)
+        def test(kind: str, databases: Databases) -> None:
+            @settings(WITH_DATABASE, max_examples=examples if kind == SQLITE else examples // 4)
+            @given(st.tuples(*given_))
+            def holds(values: tuple[Any, ...]) -> None:
+                with fresh(databases, kind) as engine:
+                    law(engine, *values)
+
+            holds()
+
+        test.__name__ = law.__name__
+        return test
+
+    return decorate
 
 
 # Comparing
@@ -181,18 +210,16 @@ def _turned(one: State) -> State:
 # Applying
 
 
-@settings(WITH_DATABASE, max_examples=80)
-@given(transitions())
-def test_applying_leads_from_one_state_to_the_other(given_: Transition) -> None:
-    with memory_database() as engine:
-        put(engine, *diff(PARTNER, EMPTY, given_.before))
-        assert read_back(engine) == given_.before
-        numbers = row_ids(engine)
-        event(f"renames: {len(given_.new_names)}")
-        put(engine, *diff(PARTNER, given_.renamed, given_.after))
-        assert read_back(engine) == given_.after
-        _same_rows(numbers, row_ids(engine), given_)
-        assert diff(PARTNER, read_back(engine), given_.after) == ()
+@on_databases(80, transitions())
+def test_applying_leads_from_one_state_to_the_other(engine: Engine, given_: Transition) -> None:
+    put(engine, *diff(PARTNER, EMPTY, given_.before))
+    assert read_back(engine) == given_.before
+    numbers = row_ids(engine)
+    event(f"renames: {len(given_.new_names)}")
+    put(engine, *diff(PARTNER, given_.renamed, given_.after))
+    assert read_back(engine) == given_.after
+    _same_rows(numbers, row_ids(engine), given_)
+    assert diff(PARTNER, read_back(engine), given_.after) == ()
 
 
 def _same_rows(before: dict[str, int], after: dict[str, int], given_: Transition) -> None:
@@ -202,20 +229,19 @@ def _same_rows(before: dict[str, int], after: dict[str, int], given_: Transition
             assert after[new] == number
 
 
-@settings(WITH_DATABASE, max_examples=40)
-@given(st.lists(manifests(), min_size=1, max_size=3))
+@on_databases(40, st.lists(manifests(), min_size=1, max_size=3))
 def test_after_every_apply_the_database_reads_as_desired(
+    engine: Engine,
     commits: list[dict[str, Manifest]],
 ) -> None:
-    with memory_database() as engine:
-        estate = Estate(engine)
-        for commit in commits:
-            before = read_back(engine)
-            wanted = _desired(before, commit)
-            plan = estate.settle(commit)
-            event("refused" if plan.refusals else "applied")
-            assert read_back(engine) == (before if plan.refusals else wanted)
-            assert bool(estate.plan(commit).plan.partners) == bool(plan.refusals)
+    estate = Estate(engine)
+    for commit in commits:
+        before = read_back(engine)
+        wanted = _desired(before, commit)
+        plan = estate.settle(commit)
+        event("refused" if plan.refusals else "applied")
+        assert read_back(engine) == (before if plan.refusals else wanted)
+        assert bool(estate.plan(commit).plan.partners) == bool(plan.refusals)
 
 
 def _desired(before: State, commit: dict[str, Manifest]) -> State:
@@ -225,18 +251,17 @@ def _desired(before: State, commit: dict[str, Manifest]) -> State:
     return desire(declared[PARTNER], before, coverage).state
 
 
-@settings(WITH_DATABASE, max_examples=30)
-@given(st.lists(manifests(), min_size=1, max_size=2))
+@on_databases(30, st.lists(manifests(), min_size=1, max_size=2))
 def test_only_one_file_given_takes_nothing_away_from_the_others(
+    engine: Engine,
     commits: list[dict[str, Manifest]],
 ) -> None:
-    with memory_database() as engine:
-        estate = Estate(engine)
-        for commit in commits:
-            estate.settle(commit)
-        whole = read_back(engine)
-        estate.settle({"empty.yaml": manifest()}, whole=False)
-        assert read_back(engine) == whole
+    estate = Estate(engine)
+    for commit in commits:
+        estate.settle(commit)
+    whole = read_back(engine)
+    estate.settle({"empty.yaml": manifest()}, whole=False)
+    assert read_back(engine) == whole
 
 
 # Surviving
@@ -248,27 +273,26 @@ _commits = st.lists(
 )
 
 
-@settings(WITH_DATABASE, max_examples=120)
-@given(_commits)
+@on_databases(120, _commits)
 def test_a_linked_server_survives_whatever_the_manifests_say(
+    engine: Engine,
     commits: list[tuple[list[Edit], bool]],
 ) -> None:
-    with memory_database() as engine:
-        estate, editor = Estate(engine), Editor(engine)
-        estate.settle(editor.manifests(whole=True))
-        for made, whole in commits:
-            kept = deepcopy(editor.files)
-            for edit in made:
-                editor.make(edit)
-            given_ = editor.manifests(whole=whole)
-            if not _makes_sense(estate, given_, whole=whole):
-                editor.files = kept
-                continue
-            before = Rows.of(engine)
-            plan = estate.settle(given_, whole=whole)
-            _note(plan)
-            _check_survivors(before, Rows.of(engine), editor.exclusive())
-            _check_settled(estate, given_, plan, whole=whole)
+    estate, editor = Estate(engine), Editor(engine)
+    estate.settle(editor.manifests(whole=True))
+    for made, whole in commits:
+        kept = deepcopy(editor.files)
+        for edit in made:
+            editor.make(edit)
+        given_ = editor.manifests(whole=whole)
+        if not _makes_sense(estate, given_, whole=whole):
+            editor.files = kept
+            continue
+        before = Rows.of(engine)
+        plan = estate.settle(given_, whole=whole)
+        _note(plan)
+        _check_survivors(before, Rows.of(engine), editor.exclusive())
+        _check_settled(estate, given_, plan, whole=whole)
 
 
 def _makes_sense(estate: Estate, given_: dict[str, Manifest], *, whole: bool) -> bool:
@@ -354,10 +378,9 @@ def test_a_rename_never_gives_two_rows_one_name(
     assert len(observed.renamed(naming.new_names).servers) == len(rows)
 
 
-@settings(WITH_DATABASE, max_examples=40)
-@given(st.permutations(["a", "b", "c"]), st.lists(st.booleans(), min_size=6, max_size=6))
+@on_databases(40, st.permutations(["a", "b", "c"]), st.lists(st.booleans(), min_size=6, max_size=6))
 def test_servers_trade_their_names_and_keep_row_and_links(
-    new: list[str], flags: list[bool]
+    engine: Engine, new: list[str], flags: list[bool]
 ) -> None:
     old = ["a", "b", "c"]
     numbers = [cnpj(1), cnpj(2), cnpj(3)]
@@ -374,19 +397,18 @@ def test_servers_trade_their_names_and_keep_row_and_links(
         for index, (before, after, number) in enumerate(zip(old, new, numbers, strict=True))
     }
     declared = companies(*numbers, cnpj(4))
-    with memory_database() as engine:
-        estate = Estate(engine)
-        estate.settle({FILE: manifest(companies=declared, mail_servers=first)})
-        before_ids = row_ids(engine)
-        commit = {FILE: manifest(companies=declared, mail_servers=second)}
-        estate.settle(commit)
-        after_ids = row_ids(engine)
-        assert [after_ids[name] for name in new] == [before_ids[name] for name in old]
-        links = read_back(engine).links
-        assert [links[name][0].cnpj for name in new] == numbers
-        again = estate.plan(commit)
-        assert again.plan.partners == ()
-        assert set(codes(again.problems)) <= {"MBX317"}
+    estate = Estate(engine)
+    estate.settle({FILE: manifest(companies=declared, mail_servers=first)})
+    before_ids = row_ids(engine)
+    commit = {FILE: manifest(companies=declared, mail_servers=second)}
+    estate.settle(commit)
+    after_ids = row_ids(engine)
+    assert [after_ids[name] for name in new] == [before_ids[name] for name in old]
+    links = read_back(engine).links
+    assert [links[name][0].cnpj for name in new] == numbers
+    again = estate.plan(commit)
+    assert again.plan.partners == ()
+    assert set(codes(again.problems)) <= {"MBX317"}
 
 
 # Saving
@@ -409,19 +431,19 @@ def test_a_plan_survives_its_file(given_: Transition, refused: bool) -> None:
     assert _through_its_file(plan) == plan
 
 
-@settings(WITH_DATABASE, max_examples=25)
-@given(st.lists(manifests(), min_size=1, max_size=2))
-def test_a_plan_from_manifests_survives_its_file(commits: list[dict[str, Manifest]]) -> None:
-    with memory_database() as engine:
-        estate = Estate(engine)
-        for commit in commits:
-            for planned in (estate.plan(commit), estate.plan_accepting(commit)):
-                assert _through_its_file(planned.plan) == planned.plan
-            estate.settle(commit)
+@on_databases(25, st.lists(manifests(), min_size=1, max_size=2))
+def test_a_plan_from_manifests_survives_its_file(
+    engine: Engine, commits: list[dict[str, Manifest]]
+) -> None:
+    estate = Estate(engine)
+    for commit in commits:
+        for planned in (estate.plan(commit), estate.plan_accepting(commit)):
+            assert _through_its_file(planned.plan) == planned.plan
+        estate.settle(commit)
 
 
 def _through_its_file(plan: Plan) -> Plan:
-    return reading.read("".join(writing.text(plan)).encode(), "plan.json")
+    return reading.read(StringIO("".join(writing.PlanFile(plan))), "plan.json")
 
 
 # Reading

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from estates import Cli, dump, plain_sql
+from servers import MAIN
+from servers.databases import Database
 
 from reconciler import listing
-from reconciler.cli import run
 from reconciler.database import bulk
 from reconciler.render.table import table
 from reconciler.render.terminal import PLAIN
@@ -90,22 +89,22 @@ mail_servers:
 """
 ROW = """
 INSERT INTO mail_server (id, partner, stable_id, direction, protocol, nickname, host, active)
-VALUES (?, ?, ?, 'outgoing', 'smtp', ?, 'mail.other.example', ?)
+VALUES (:id, :partner, :stable_id, 'outgoing', 'smtp', :nickname, 'mail.other.example', :active)
 """
+pytestmark = pytest.mark.databases(*MAIN)
 ALL = ["acme/curitiba-out", "acme/nfe-in", "acme/nfe-out", "acme/old-out", "beta/nfe-out"]
 
 
 class Tool:
     """Runs commands on one database; what each said is in `out` and `err`."""
 
-    def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.file = file
-        self._capsys = capsys
+    def __init__(self, cli: Cli, database: Database) -> None:
+        self._cli = cli
+        self.database = database
         self.out = self.err = ""
 
     def __call__(self, *arguments: str) -> int:
-        code = run([*arguments])
-        self.out, self.err = self._capsys.readouterr()
+        code, self.out, self.err = self._cli(*arguments)
         return code
 
     def lines(self, *arguments: str) -> list[str]:
@@ -119,41 +118,40 @@ class Tool:
     def listed(self, *arguments: str) -> list[str]:
         return [server["address"] for server in self.data("list", *arguments)["mail_servers"]]
 
-    def execute(self, statement: str, *values: object) -> None:
+    def execute(self, statement: str, **values: object) -> None:
         """What another program does to the database."""
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            connection.execute(statement, values)
+        with plain_sql(self.database.url) as program:
+            program.execute(statement, **values)
+
+    def add(
+        self,
+        row_id: int,
+        partner: str,
+        stable_id: str | None,
+        nickname: str = "De outro programa",
+        *,
+        active: bool = True,
+    ) -> None:
+        """Another program adds a mail server."""
+        self.execute(
+            ROW, id=row_id, partner=partner, stable_id=stable_id, nickname=nickname, active=active
+        )
 
 
-@pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with all of the manifests applied; tests get a copy."""
-    folder = tmp_path_factory.mktemp("estate")
-    (folder / "manifests").mkdir()
+@pytest.fixture
+def new(new_cli: Cli, new_database: Database) -> Tool:
+    """The tool on a database without tables."""
+    return Tool(new_cli, new_database)
+
+
+@pytest.fixture
+def tool(cli: Cli, database: Database) -> Tool:
+    """The tool on a database with all of the manifests applied."""
+    Path("manifests").mkdir()
     for name, text in (("acme", ACME), ("curitiba", OWN), ("beta", BETA)):
-        (folder / "manifests" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    url = f"sqlite:///{folder / 'estate.db'}"
-    assert run(["apply", str(folder / "manifests"), "--database", url, "--auto-approve"]) == 0
-    return folder / "estate.db"
-
-
-@pytest.fixture
-def new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Tool:
-    """The tool on a database that is not there yet."""
-    file = tmp_path / "reconciler.db"
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("RECONCILER_DATABASE_URL", f"sqlite:///{file}")
-    return Tool(file, capsys)
-
-
-@pytest.fixture
-def tool(new: Tool, estate: Path) -> Tool:
-    """The tool on a copy of the estate."""
-    shutil.copy(estate, new.file)
-    return new
+        Path(f"manifests/{name}.yaml").write_text(text, encoding="utf-8")
+    assert cli("apply", "manifests", "--auto-approve").code == 0
+    return Tool(cli, database)
 
 
 @pytest.fixture
@@ -176,7 +174,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[Any, ...]]]:
 
 
 def test_list_is_an_aligned_table_with_the_count_last(tool: Tool) -> None:
-    tool.execute(ROW, 12, "beta", None, "De outro programa", True)
+    tool.add(12, "beta", None)
     assert tool.lines("list", "--partner", "beta") == [
         (
             "PARTNER/ID    DIRECTION  PROTOCOL  NICKNAME           HOST:PORT              "
@@ -292,9 +290,9 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 
 
 def test_partners_come_in_order_and_rows_without_id_last_by_number(tool: Tool) -> None:
-    tool.execute(ROW, 110, "acme", None, "b", True)
-    tool.execute(ROW, 20, "acme", None, "a", True)
-    tool.execute(ROW, 30, "acme", "z", "c", True)
+    tool.add(110, "acme", None, "b")
+    tool.add(20, "acme", None, "a")
+    tool.add(30, "acme", "z", "c")
     assert tool.listed() == [*ALL[:4], "acme/z", "acme/#20", "acme/#110", "beta/nfe-out"]
 
 
@@ -354,8 +352,8 @@ def test_what_a_company_sees_is_not_filtered(tool: Tool) -> None:
 
 
 def test_show_has_every_field_every_origin_and_every_link(tool: Tool) -> None:
-    tool.execute("UPDATE link SET project = NULL, file = NULL WHERE cnpj = ?", HEAD)
-    tool.execute("UPDATE link SET project = 'billing', active = 0 WHERE cnpj = ?", BRANCH)
+    tool.execute(f"UPDATE link SET project = NULL, file = NULL WHERE cnpj = '{HEAD}'")
+    tool.execute(f"UPDATE link SET project = 'billing', active = false WHERE cnpj = '{BRANCH}'")
     assert tool.lines("show", "acme/nfe-out") == [
         "acme/nfe-out",
         "  direction: outgoing",
@@ -378,6 +376,7 @@ def test_show_has_every_field_every_origin_and_every_link(tool: Tool) -> None:
         "  folder: –",
         "  company: –",
         "  importable: true",
+        "  ignore_changes: –",
         "  declared by: acme.yaml",
         "",
         "CNPJ                COMPANY        SENDER NAME    ACTIVE  EFFECTIVE  DECLARED BY",
@@ -440,7 +439,7 @@ def test_an_unknown_server_is_named(tool: Tool, address: str) -> None:
 
 @pytest.mark.parametrize("address", ["acme/#12", "#12"])
 def test_a_row_without_id_is_found_by_its_number(tool: Tool, address: str) -> None:
-    tool.execute(ROW, 12, "acme", None, "De outro programa", False)
+    tool.add(12, "acme", None, active=False)
     said = tool.lines("show", address)
     assert said[0] == "acme/#12"
     assert "  active: false" in said
@@ -456,7 +455,7 @@ def test_a_row_with_an_id_is_not_found_by_its_number(tool: Tool) -> None:
 
 @pytest.mark.parametrize("address", ["acme/a/b", "a/b"])
 def test_ids_of_other_programs_may_have_slashes(tool: Tool, address: str) -> None:
-    tool.execute(ROW, 12, "acme", "a/b", "De outro programa", True)
+    tool.add(12, "acme", "a/b")
     assert tool.lines("show", address)[0] == "acme/a/b"
 
 
@@ -464,9 +463,12 @@ def test_ids_of_other_programs_may_have_slashes(tool: Tool, address: str) -> Non
 
 
 def test_hostile_text_reaches_no_terminal(tool: Tool) -> None:
-    tool.execute(ROW, 12, "acme", None, "\x1b[2Jlimpo\n\u202edois", True)
-    tool.execute("UPDATE link SET sender_name = ? WHERE cnpj = ?", "\x9b31mred\nnew", BRANCH)
-    tool.execute("UPDATE company SET nickname = ? WHERE cnpj = ?", "\u2066x\r", BRANCH)
+    tool.add(12, "acme", None, "\x1b[2Jlimpo\n\u202edois")
+    name = "\x9b31mred\nnew"
+    tool.execute("UPDATE link SET sender_name = :name WHERE cnpj = :cnpj", name=name, cnpj=BRANCH)
+    tool.execute(
+        "UPDATE company SET nickname = :name WHERE cnpj = :cnpj", name="\u2066x\r", cnpj=BRANCH
+    )
     for arguments in (
         ("list",),
         ("list", "--company-mailboxes", BRANCH),
@@ -478,11 +480,15 @@ def test_hostile_text_reaches_no_terminal(tool: Tool) -> None:
     assert "\\u001b[2Jlimpo\\n\\u202edois" in "".join(tool.lines("list"))
 
 
+@pytest.mark.databases("sqlite")
 def test_strange_values_are_still_shown(tool: Tool) -> None:
-    tool.execute(ROW, 12, "acme", None, b"b\xff", 2)
-    tool.execute("UPDATE mail_server SET port = 'x', origins = 'two words' WHERE id = 12")
-    tool.execute("PRAGMA foreign_keys = OFF")
-    tool.execute("INSERT INTO link (mail_server_id, cnpj) VALUES (12, 'gone')")
+    tool.execute(ROW, id=12, partner="acme", stable_id=None, nickname=b"b\xff", active=2)
+    with plain_sql(tool.database.url) as program:
+        program.script("""
+            UPDATE mail_server SET port = 'x', origins = 'two words' WHERE id = 12;
+            PRAGMA foreign_keys = OFF;
+            INSERT INTO link (mail_server_id, cnpj) VALUES (12, 'gone')
+        """)
     assert tool.listed("--nickname", "B\\XFF", "--active") == ["acme/#12"]
     document = tool.data("show", "acme/#12")
     assert document["mail_server"]["active"] is True
@@ -493,8 +499,9 @@ def test_strange_values_are_still_shown(tool: Tool) -> None:
     assert "gone" in "".join(tool.lines("show", "acme/#12"))
 
 
+@pytest.mark.databases("sqlite")
 def test_companies_with_strange_nicknames_can_be_filtered(tool: Tool) -> None:
-    tool.execute("UPDATE company SET nickname = ? WHERE cnpj = ?", b"Beta", OTHER)
+    tool.execute(f"UPDATE company SET nickname = x'42657461' WHERE cnpj = '{OTHER}'")
     assert tool.listed("--company", "beta") == ["beta/nfe-out"]
 
 
@@ -502,13 +509,18 @@ def test_a_new_database_has_nothing_to_list(new: Tool) -> None:
     assert new.lines("list") == ["The database is new: there is no mail server yet."]
     assert new.lines("list", "--company-mailboxes", HEAD) == new.lines("list")
     assert new.data("list") == {"format_version": "1.0", "mail_servers": []}
-    assert not new.file.exists()
+    assert_nothing_is_there(new)
 
 
 def test_a_new_database_has_nothing_to_show(new: Tool) -> None:
     assert new("show", "acme/nfe-out") == 1
     assert "MBX541" in new.err
-    assert not new.file.exists()
+    assert_nothing_is_there(new)
+
+
+def assert_nothing_is_there(new: Tool) -> None:
+    assert new.database.kind != "sqlite" or list(Path().iterdir()) == []
+    assert dump(new.database.url) == []
 
 
 COMMANDS = [("list",), ("list", "--company-mailboxes", HEAD), ("show", "acme/nfe-out")]
@@ -519,7 +531,7 @@ COMMANDS = [("list",), ("list", "--company-mailboxes", HEAD), ("show", "acme/nfe
 def test_another_schema_is_refused(
     tool: Tool, arguments: tuple[str, ...], revision: str, code: str
 ) -> None:
-    tool.execute("UPDATE alembic_version SET version_num = ?", revision)
+    tool.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
     assert tool(*arguments) == 1
     assert code in tool.err
 

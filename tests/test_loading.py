@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.manifests import loading
 from reconciler.manifests.files import Scope
-from reconciler.manifests.loading import Loaded, begin
+from reconciler.manifests.loading import Loaded, Manifests
 from reconciler.manifests.reading import Limits
 
 GOOD = """\
@@ -28,7 +28,9 @@ BROKEN = GOOD + "  second: {{direction: sideways}}\n"
 
 
 def read(folder: Path) -> Loaded:
-    return begin([folder], Scope(folder, whole=True), Limits(), "project")()
+    manifests = Manifests([folder], Scope(folder, whole=True), Limits(), "project")
+    manifests.begin_parsing()
+    return manifests.loaded()
 
 
 def write(folder: Path, count: int) -> None:

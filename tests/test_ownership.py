@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from estates import (
     HOST,
+    Cli,
     Estate,
     Manifest,
     Manifests,
-    Ran,
     cnpj,
     companies,
-    database_file,
     fetch,
     incoming,
     manifest,
-    memory_database,
     opened,
     outgoing,
     plain_sql,
-    run,
     write,
 )
+from servers import MAIN
+from servers.databases import Database
+from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.cnpj import masked
@@ -53,11 +52,10 @@ def ours(**sections: Any) -> Manifest:
 
 
 @pytest.fixture(params=["", "invoicing"], ids=["no project", "a project"])
-def estate(request: pytest.FixtureRequest) -> Iterator[Estate]:
-    with memory_database() as engine:
-        made = Estate(engine, request.param)
-        made.settle({FILE: ours()})
-        yield made
+def estate(request: pytest.FixtureRequest, engine: Engine) -> Estate:
+    made = Estate(engine, request.param)
+    made.settle({FILE: ours()})
+    return made
 
 
 # Rows of others. A row of another project even names a file that the run reads.
@@ -80,11 +78,15 @@ def statements(owner: str) -> dict[str, str]:
         " username, project, file) VALUES ('acme', {}, 'outgoing', 'smtp', 'Theirs',"
         f" 'MAIL.acme.example', 'theirs@acme.example', {owner})"
     )
-    link = f"INSERT INTO link SELECT id, '{{}}', 'Theirs', 1, {owner} FROM mail_server WHERE"
+    link = (
+        "INSERT INTO link (mail_server_id, cnpj, sender_name, project, file)"
+        f" SELECT id, '{{}}', 'Theirs', {owner} FROM mail_server WHERE"
+    )
     return {
-        "company": f"INSERT INTO company VALUES ('{THEIRS}', 'acme', 'T', NULL, '', 0, 0, {owner})",
-        "host": "INSERT INTO host_profile VALUES"
-        f" ('acme', '{HOST}', 'pop3', 995, 'tls', 1, NULL, 30, NULL, {owner})",
+        "company": "INSERT INTO company (cnpj, partner, nickname, project, file)"
+        f" VALUES ('{THEIRS}', 'acme', 'T', {owner})",
+        "host": "INSERT INTO host_profile (partner, host, protocol, port, timeout, project, file)"
+        f" VALUES ('acme', '{HOST}', 'pop3', 995, 30, {owner})",
         "server": server.format("NULL"),
         "named server": server.format("'theirs'"),
         "link of their server": f"{link.format(ONE)} nickname = 'Theirs'",
@@ -94,11 +96,13 @@ def statements(owner: str) -> dict[str, str]:
 
 
 KEYS = {
-    "company": "cnpj",
-    "host_profile": "partner || host || protocol",
-    "mail_server": "id",
-    "link": "mail_server_id || '-' || cnpj",
+    "company": ("cnpj",),
+    "host_profile": ("partner", "host", "protocol"),
+    "mail_server": ("id",),
+    "link": ("mail_server_id", "cnpj"),
 }
+Key = tuple[str, tuple[Any, ...]]
+"""A table, and what tells its rows apart."""
 
 
 def execute(estate: Estate, *texts: str) -> None:
@@ -107,29 +111,29 @@ def execute(estate: Estate, *texts: str) -> None:
             connection.exec_driver_sql(text)
 
 
-def write_theirs(estate: Estate, kind: str, owner: str) -> None:
+def write_theirs(estate: Estate, row_kind: str, owner: str) -> None:
     texts = statements(OWNERS[owner])
-    execute(estate, *(texts[name] for name in KINDS[kind]))
+    execute(estate, *(texts[name] for name in KINDS[row_kind]))
 
 
-def rows_of_others(estate: Estate) -> dict[tuple[str, Any], tuple[Any, ...]]:
+def rows_of_others(estate: Estate) -> dict[Key, tuple[Any, ...]]:
     """The rows that somebody else made, by table and key."""
     return {
-        (table, key): tuple(row)
-        for table, column in KEYS.items()
-        for key, *row in fetch(
+        (table, row[: len(columns)]): row[len(columns) :]
+        for table, columns in KEYS.items()
+        for row in fetch(
             estate.engine,
-            f"SELECT {column}, * FROM {table} WHERE project = 'other'"
-            " OR (project IS NULL AND file IS NULL)",
+            f"SELECT {', '.join(columns)}, {table}.* FROM {table}"
+            " WHERE project = 'other' OR (project IS NULL AND file IS NULL)",
         )
     }
 
 
-def all_keys(estate: Estate) -> set[tuple[str, Any]]:
+def all_keys(estate: Estate) -> set[Key]:
     return {
-        (table, key)
-        for table, column in KEYS.items()
-        for (key,) in fetch(estate.engine, f"SELECT {column} FROM {table}")
+        (table, row)
+        for table, columns in KEYS.items()
+        for row in fetch(estate.engine, f"SELECT {', '.join(columns)} FROM {table}")
     }
 
 
@@ -172,28 +176,29 @@ STEPS: dict[str, list[Manifests]] = {
 }
 
 
+@pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("whole", [True, False], ids=["whole root", "part of it"])
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS.keys())
 @pytest.mark.parametrize("owner", OWNERS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("row_kind", KINDS)
 def test_rows_of_others_stay_as_they_are(
-    estate: Estate, kind: str, owner: str, steps: list[Manifests], *, whole: bool
+    estate: Estate, row_kind: str, owner: str, steps: list[Manifests], *, whole: bool
 ) -> None:
-    write_theirs(estate, kind, owner)
+    write_theirs(estate, row_kind, owner)
     before = rows_of_others(estate)
-    assert len(before) == len(KINDS[kind])
+    assert len(before) == len(KINDS[row_kind])
     for manifests in steps:
         estate.settle(manifests, whole=whole)
         assert rows_of_others(estate) == before
 
 
 @pytest.mark.parametrize("owner", OWNERS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("row_kind", KINDS)
 def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(
-    estate: Estate, kind: str, owner: str
+    estate: Estate, row_kind: str, owner: str
 ) -> None:
     """Once taken over they are the tool's: a company or a host is then released."""
-    write_theirs(estate, kind, owner)
+    write_theirs(estate, row_kind, owner)
     keys = set(rows_of_others(estate))
     taken = ours(
         hosts={HOST: {"smtp": {"port": 465}, "pop3": {"port": 995}}},
@@ -222,7 +227,7 @@ def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(
 
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize(
-    ("kind", "count"),
+    ("row_kind", "count"),
     [
         ("company", 1),
         ("host", 1),
@@ -233,8 +238,8 @@ def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(
         ("link of our unlinked server", 1),
     ],
 )
-def test_rows_of_others_are_counted(estate: Estate, kind: str, owner: str, count: int) -> None:
-    write_theirs(estate, kind, owner)
+def test_rows_of_others_are_counted(estate: Estate, row_kind: str, owner: str, count: int) -> None:
+    write_theirs(estate, row_kind, owner)
     plan = estate.plan({FILE: ours()}).plan
     assert (plan.partners, plan.left_alone) == ((), count)
 
@@ -253,8 +258,8 @@ def test_a_link_of_another_blocks_the_delete_of_our_server(estate: Estate, owner
 def test_exclusive_links_remove_the_links_of_others_from_that_server_only(
     estate: Estate, owner: str
 ) -> None:
-    for kind in ("link of our server", "link of our unlinked server"):
-        write_theirs(estate, kind, owner)
+    for row_kind in ("link of our server", "link of our unlinked server"):
+        write_theirs(estate, row_kind, owner)
     exclusive = {
         "nfe-out": outgoing(companies=[masked(ONE), masked(TWO)], exclusive_links=True),
         "nfe-in": incoming(),
@@ -292,13 +297,12 @@ def test_two_projects_do_not_see_each_other(estate: Estate) -> None:
     assert fetch(estate.engine, "SELECT count(*) FROM mail_server") == [(0,)]
 
 
-def test_a_partner_of_another_program_stays_theirs() -> None:
-    with memory_database() as engine:
-        made = Estate(engine)
-        execute(made, "INSERT INTO partner (id) VALUES ('acme')")
-        made.settle({FILE: ours()})
-        made.settle({FILE: manifest()})
-        assert fetch(engine, "SELECT id, project FROM partner") == [("acme", None)]
+def test_a_partner_of_another_program_stays_theirs(engine: Engine) -> None:
+    made = Estate(engine)
+    execute(made, "INSERT INTO partner (id) VALUES ('acme')")
+    made.settle({FILE: ours()})
+    made.settle({FILE: manifest()})
+    assert fetch(engine, "SELECT id, project FROM partner") == [("acme", None)]
 
 
 # What a run covers
@@ -315,24 +319,20 @@ EMPTIED = {name: manifest(content["partner"]) for name, content in FILES.items()
 
 
 @pytest.fixture
-def cli(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ran]:
+def cli(cli: Cli) -> Cli:
     """The command line, in a folder where all of FILES is applied."""
-    monkeypatch.chdir(tmp_path)
     write(Path("m"), FILES)
     Path("m/reconciler.toml").touch()
-    assert run(capsys, "apply", "m", "--auto-approve").code == 0
-    return lambda *arguments: run(capsys, *arguments)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    return cli
 
 
 def files_of_rows() -> dict[str, int]:
     """How many rows there are of each file."""
-    with plain_sql("sqlite:///reconciler.db") as connection:
-        tables = "SELECT file, 1 FROM {}"
-        union = " UNION ALL ".join(tables.format(table) for table in KEYS)
-        counted = f"SELECT file, count(*) FROM ({union}) GROUP BY file"
-        return dict(connection.execute(counted).fetchall())
+    union = " UNION ALL ".join(f"SELECT file FROM {table}" for table in KEYS)
+    counted = f"SELECT file, count(*) FROM ({union}) AS every_row GROUP BY file"
+    with plain_sql(os.environ["RECONCILER_DATABASE_URL"]) as program:
+        return dict(list(map(tuple, program.execute(counted))))
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def files_of_rows() -> dict[str, int]:
     ],
 )
 def test_one_file_of_many_deletes_nothing_of_the_others(
-    cli: Callable[..., Ran], name: str, left: int, code: int
+    cli: Cli, name: str, left: int, code: int
 ) -> None:
     """Of its own rows, linked ones keep their partner as it was, and a company is released."""
     before = files_of_rows()
@@ -357,7 +357,7 @@ def test_one_file_of_many_deletes_nothing_of_the_others(
 
 
 @pytest.mark.parametrize("given", [["m/more/cte.yaml", "m/beta"], ["m/beta"]])
-def test_a_part_of_the_root_may_lack_files(cli: Callable[..., Ran], given: list[str]) -> None:
+def test_a_part_of_the_root_may_lack_files(cli: Cli, given: list[str]) -> None:
     for name in ("more/branches.yaml", "acme.yaml"):
         (Path("m") / name).unlink()
     before = files_of_rows()
@@ -366,7 +366,7 @@ def test_a_part_of_the_root_may_lack_files(cli: Callable[..., Ran], given: list[
     assert files_of_rows() == before
 
 
-def test_a_folder_that_is_given_may_not(cli: Callable[..., Ran]) -> None:
+def test_a_folder_that_is_given_may_not(cli: Cli) -> None:
     (Path("m") / "more/cte.yaml").unlink()
     (Path("m") / "acme.yaml").unlink()
     before = files_of_rows()
@@ -377,7 +377,7 @@ def test_a_folder_that_is_given_may_not(cli: Callable[..., Ran]) -> None:
     assert files_of_rows() == before
 
 
-def test_the_whole_root_may_not(cli: Callable[..., Ran]) -> None:
+def test_the_whole_root_may_not(cli: Cli) -> None:
     (Path("m") / "more/cte.yaml").unlink()
     before = files_of_rows()
     said = cli("apply", "m", "--auto-approve")
@@ -389,13 +389,13 @@ def test_the_whole_root_may_not(cli: Callable[..., Ran]) -> None:
     assert "more/cte.yaml" not in files_of_rows()
 
 
-def test_a_file_that_others_declare_is_not_lost(cli: Callable[..., Ran]) -> None:
+def test_a_file_that_others_declare_is_not_lost(cli: Cli) -> None:
     (Path("m") / "more/cte.yaml").rename("m/more/other-name.yaml")
     assert cli("apply", "m", "--auto-approve").code == 0
     assert files_of_rows()["more/other-name.yaml"] == 2
 
 
-def test_a_root_given_by_name_is_not_the_whole_of_it(cli: Callable[..., Ran]) -> None:
+def test_a_root_given_by_name_is_not_the_whole_of_it(cli: Cli) -> None:
     (Path("m") / "acme.yaml").unlink()
     said = cli("plan", "m/more", "m/beta", "--root", "m")
     assert (said.code, said.out.split(".")[0]) == (0, "Nothing to change")
@@ -415,21 +415,19 @@ def test_a_root_given_by_name_is_not_the_whole_of_it(cli: Callable[..., Ran]) ->
         f"UPDATE link SET cnpj = '{THREE}'",
     ],
 )
-def test_the_database_itself_keeps_what_is_linked(tmp_path: Path, statement: str) -> None:
-    url = database_file(tmp_path)
-    with opened(url) as engine:
+def test_the_database_itself_keeps_what_is_linked(database: Database, statement: str) -> None:
+    with opened(database.url) as engine:
         Estate(engine).settle({FILE: ours()})
-        with plain_sql(url) as connection, pytest.raises(sqlite3.IntegrityError):
-            connection.execute(statement)
+        with plain_sql(database.url) as program, pytest.raises(IntegrityError):
+            program.execute(statement)
         with pytest.raises(IntegrityError), engine.connect() as ours_, ours_.begin():
             ours_.exec_driver_sql(statement)
         assert fetch(engine, "SELECT count(*) FROM link") == [(2,)]
 
 
-def test_an_unlinked_server_can_be_deleted_by_plain_sql(tmp_path: Path) -> None:
-    url = database_file(tmp_path)
-    with opened(url) as engine:
+def test_an_unlinked_server_can_be_deleted_by_plain_sql(database: Database) -> None:
+    with opened(database.url) as engine:
         Estate(engine).settle({FILE: ours()})
-        with plain_sql(url) as connection:
-            deleted = connection.execute("DELETE FROM mail_server WHERE stable_id = 'nfe-in'")
-            assert deleted.rowcount == 1
+    with plain_sql(database.url) as program:
+        deleted = program.execute("DELETE FROM mail_server WHERE stable_id = 'nfe-in'")
+        assert deleted.rowcount == 1

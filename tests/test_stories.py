@@ -16,32 +16,36 @@ Where the plan may be applied it is, and a second plan must then be empty.
 
 from __future__ import annotations
 
+import re
 import shutil
-import sqlite3
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
-from reconciler.cli import run
+from estates import Cli, plain_sql
+from servers import SQLITE
+from servers.databases import Database
 
 STORIES = Path(__file__).parent / "stories"
+_WHEN = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC")
+"""When a story is told is left out of it."""
 NAMES = sorted(str(path.parent.relative_to(STORIES)) for path in STORIES.rglob("after"))
+WITH_ROWS = [name for name in NAMES if (STORIES / name / "rows.sql").exists()]
 
 
 class Story:
-    """One story, told in a folder of its own."""
+    """One story, told in the current folder, which is of its own."""
 
-    def __init__(self, name: str, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, name: str, cli: Cli, database: Database) -> None:
         self.source = STORIES / name
-        self.folder = folder
-        self._capture = capture
+        self._cli = cli
+        self._database = database
 
     def prepare(self) -> None:
         """Bring the database to where the story begins, and the manifests to now."""
         settings = self.source / "reconciler.toml"
         if settings.exists():
-            shutil.copy(settings, self.folder)
+            shutil.copy(settings, ".")
         if (self.source / "before").exists():
             self._manifests("before")
             assert self.run("apply", "manifests", "--auto-approve").endswith("exit 0\n")
@@ -49,17 +53,14 @@ class Story:
         self._manifests("after")
 
     def _manifests(self, name: str) -> None:
-        shutil.rmtree(self.folder / "manifests", ignore_errors=True)
-        shutil.copytree(self.source / name, self.folder / "manifests", symlinks=True)
+        shutil.rmtree("manifests", ignore_errors=True)
+        shutil.copytree(self.source / name, "manifests", symlinks=True)
 
     def _write_rows(self) -> None:
         rows = self.source / "rows.sql"
         if rows.exists():
-            assert self.run("db", "upgrade").endswith("exit 0\n")
-            with sqlite3.connect(self.folder / "reconciler.db") as connection:
-                connection.execute("PRAGMA foreign_keys = ON")
-                connection.executescript(rows.read_text())
-            connection.close()
+            with plain_sql(self._database.url) as program:
+                program.script(rows.read_text())
 
     def paths(self) -> list[str]:
         return self._words("paths") or ["manifests"]
@@ -73,11 +74,9 @@ class Story:
 
     def run(self, *arguments: str) -> str:
         """What a command prints, on both streams, and its exit code."""
-        self._capture.readouterr()
-        code = run(list(arguments))
-        printed = self._capture.readouterr()
-        said = "\n".join(text.rstrip() for text in (printed.err, printed.out) if text.strip())
-        return f"{said}\nexit {code}\n"
+        done = self._cli(*arguments)
+        said = "\n".join(text.rstrip() for text in (done.err, done.out) if text.strip())
+        return _WHEN.sub("2026-11-24 08:00 UTC", f"{said}\nexit {done.code}\n")
 
     def check(self, file: str, told: str, *, update: bool) -> None:
         """Compare what was printed with what the story expects."""
@@ -87,18 +86,22 @@ class Story:
         assert told == expected.read_text()
 
 
+@pytest.mark.databases(SQLITE, "postgres18")
 @pytest.mark.parametrize("name", NAMES)
-def test_story(
-    name: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    story = Story(name, tmp_path, capsys)
+def test_story(name: str, cli: Cli, database: Database, request: pytest.FixtureRequest) -> None:
+    update = database.kind == SQLITE and bool(request.config.getoption("--update-stories"))
+    _tell(Story(name, cli, database), update=update)
+
+
+@pytest.mark.databases("mariadb")
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_story_with_rows(name: str, cli: Cli, database: Database) -> None:
+    _tell(Story(name, cli, database), update=False)
+
+
+def _tell(story: Story, *, update: bool) -> None:
+    """Whatever the database is, the same is printed."""
     story.prepare()
-    update = bool(request.config.getoption("--update-stories"))
     story.check("validate.txt", story.run("validate", *story.paths()), update=update)
     planned = story.run("plan", *story.paths(), *story.arguments())
     story.check("plan.txt", planned, update=update)

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import getpass
 import os
-import sys
-from datetime import UTC, datetime
+import re
+import socket
+from functools import partial
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection
 
-from reconciler import apply as apply_
-from reconciler.cli import inputs, options, output
+from reconciler import freshness, ledger
+from reconciler.attempts import apply_plan
+from reconciler.cli import inputs, options, output, settling
+from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
 from reconciler.cli.plan import exit_code
 from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, show, target_of
 from reconciler.commits import commit_of
-from reconciler.database import schema
-from reconciler.database.engine import engine_of, is_missing, transaction
+from reconciler.database import clock, schema
+from reconciler.database.engine import is_missing
+from reconciler.database.lock import Claim
 from reconciler.database.schema import Condition
 from reconciler.diagnostics import Failure, Stale
 from reconciler.plan import Plan, Target
+from reconciler.planfile.signing import PlanKey
 from reconciler.render.plan_text import done
 from reconciler.settings import Settings
 from reconciler.summary import summarise
-from reconciler.words import _
+from reconciler.words import N_, _
 
+_DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
 
 
@@ -45,6 +51,13 @@ _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
 @options.selection
 @options.accept
 @options.full
+@options.lock_timeout
+@click.option(
+    "--expect-digest",
+    "digest",
+    metavar="DIGEST",
+    help=_("Apply the saved plan only if this is its digest."),
+)
 @click.option("--auto-approve", is_flag=True, help=_("Do not ask before writing."))
 def command(
     paths: tuple[Path, ...],
@@ -55,26 +68,31 @@ def command(
     servers: tuple[str, ...],
     accepted: tuple[str, ...],
     full: bool,
+    lock_timeout: float,
+    digest: str | None,
     auto_approve: bool,
 ) -> int:
     asked = Asked(partners, servers, acceptances(accepted))
     saved = [path for path in paths if _is_saved(path)]
+    expected = _expected(digest, saved)
     given: Inputs | None = None
     if saved:
         if len(paths) > 1 or asked != Asked():
             raise WrongUse.of("MBX611")
         settings = inputs.read_settings(settings_file)
         url = inputs.database_url(database_url, settings)
-        todo = _read(saved[0])
+        todo = _read(saved[0], inputs.plan_key(settings), expected)
     else:
-        given = inputs.read(paths, root, settings_file)
-        settings = given.settings
+        begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
+        settings = begun.settings
         url = inputs.database_url(database_url, settings)
-        todo = plan(given, url, asked, commit_of(given.loaded.scope.root)).plan
+        given = settling.read(begun, url)
+        commit = commit_of(given.loaded.scope.root)
+        todo = plan(given, url, asked, commit, proving=True).plan
     show(todo, given, full=full)
     if todo.applicable:
-        _confirm(auto_approve=auto_approve)
-        _write(todo, url, settings)
+        confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
+        _write(todo, url, settings, lock_timeout)
     return exit_code(todo, detailed=False)
 
 
@@ -83,51 +101,88 @@ def _is_saved(path: Path) -> bool:
     return path.suffix == ".json" or (path.is_file() and path.suffix not in (".yaml", ".yml"))
 
 
-def _read(file: Path) -> Plan:
+def _expected(digest: str | None, saved: list[Path]) -> str:
+    """What the saved plan's digest must be; empty for any."""
+    if digest is None:
+        return ""
+    if not _DIGEST.fullmatch(digest):
+        raise WrongUse.of("MBX653", text=digest)
+    if not saved:
+        raise WrongUse.of("MBX654")
+    return digest.lower()
+
+
+def _read(file: Path, key: PlanKey | None, digest: str) -> Plan:
     from reconciler.planfile import reading  # noqa: PLC0415 - its models take a while to build
 
+    if file.exists() and not file.is_file():
+        raise Failure.of("MBX523", file=str(file), reason=N_("It is no file."))
     try:
-        return reading.read(file.read_bytes(), str(file))
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            return reading.read(stream, str(file), key, digest)
     except OSError as error:
         raise Failure.of("MBX523", file=str(file), reason=error.strerror or "") from None
 
 
-def _confirm(*, auto_approve: bool) -> None:
-    if auto_approve:
-        return
-    if not sys.stdin.isatty():
-        raise Failure.of("MBX604")
-    answer = click.prompt(_("Type yes to apply"), default="", show_default=False)
-    if answer.strip() != "yes":
-        raise Failure.of("MBX605", answer="yes")
-
-
-def _write(todo: Plan, url: str, settings: Settings) -> None:
-    engine = engine_of(url, writes=True)
-    if todo.target.id and is_missing(engine):
-        raise Stale.of("MBX522", planned=_named(todo.target), found=_("a new one"))
-    with transaction(engine) as connection:
-        new = _prepare(connection, todo, settings)
-        number = apply_.apply(connection, todo, _who(), datetime.now(UTC))
-    if new:
+def _write(todo: Plan, url: str, settings: Settings, lock_timeout: float) -> None:
+    engine = inputs.engine(url, settings, writes=True, wait=lock_timeout)
+    if is_missing(engine):  # before a connection would create it
+        target_of(schema.NEW, engine, settings.database_id)
+        if todo.target.id:
+            raise Stale.of("MBX522", planned=_named(todo.target), found=_("a new one"))
+    claim = Claim(
+        partners=tuple(part.partner for part in todo.applicable),
+        who=_who(),
+        place=_place(),
+        changes=sum(len(part.changes) for part in todo.applicable),
+    )
+    applied = apply_plan(engine, todo, partial(_prepare, todo, settings), claim, lock_timeout)
+    if applied.created:
         output.say(_("The database was new: its tables were created."))
+    if applied.answer_lost:
+        output.note(_("The connection broke while committing; the ledger has the plan."))
     counts = done(summarise(todo.applicable))
-    output.say(_("Applied as revision {number}: {counts}.").format(number=number, counts=counts))
+    output.say(
+        _("Applied as revision {number}: {counts}.").format(number=applied.revision, counts=counts)
+    )
 
 
-def _prepare(connection: Connection, todo: Plan, settings: Settings) -> bool:
+def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:
     """Make sure that it is the database that was planned for; a new one gets its tables."""
     found = schema.status_of(connection)
-    target = target_of(found, connection.engine, settings.database_id)
-    if (target.id, target.dialect) != (todo.target.id, todo.target.dialect):
-        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
     if found.condition is Condition.NEW:
+        schema.lock(connection)
+        found = schema.status_of(connection)
+    target = target_of(found, connection.engine, settings.database_id)
+    new = found.condition is Condition.NEW
+    if not _is_planned(todo.target, target, empty=new or ledger.is_empty(connection)):
+        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
+    freshness.require(todo, target, clock.now(connection))
+    if new:
         schema.upgrade(connection)
-    return found.condition is Condition.NEW
+    return new
+
+
+def _is_planned(planned: Target, found: Target, *, empty: bool) -> bool:
+    """Whether it is the same database; one that was new may have got its tables since."""
+    if planned.dialect != found.dialect:
+        return False
+    return planned.id == found.id or (planned.id is None and empty)
 
 
 def _named(target: Target) -> str:
     return f"{target.dialect} {target.id or _('a new one')}"
+
+
+def _place() -> str:
+    """From where: the pipeline's job, or the machine."""
+    environment = os.environ
+    if run := environment.get("GITHUB_RUN_ID"):
+        repository = environment.get("GITHUB_REPOSITORY", "")
+        return f"{environment.get('GITHUB_SERVER_URL', '')}/{repository}/actions/runs/{run}"[:200]
+    if job := environment.get("CI_JOB_URL"):
+        return job[:200]
+    return f"{socket.gethostname()}, process {os.getpid()}"[:200]
 
 
 def _who() -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
 from reconciler.cli import inputs, options, output
 from reconciler.database import schema, tables
-from reconciler.database.engine import engine_of, shown_url, transaction
+from reconciler.database.engine import shown_url, transaction
 from reconciler.database.schema import Condition
 from reconciler.words import N_, _
 
@@ -35,9 +36,11 @@ def command() -> None:
 )
 @options.settings
 @options.database
-def upgrade(settings_file: Path | None, database_url: str | None) -> int:
-    engine = engine_of(_url(settings_file, database_url), writes=True)
+@options.lock_timeout
+def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: float) -> int:
+    engine = _engine(settings_file, database_url, writes=True, wait=lock_timeout)
     with transaction(engine) as connection:
+        schema.lock(connection)
         before = schema.status_of(connection)
         if before.condition is Condition.NEWER:
             schema.require(before)
@@ -61,7 +64,7 @@ def upgrade(settings_file: Path | None, database_url: str | None) -> int:
 @options.database
 @options.output_format("text", "json")
 def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    engine = engine_of(_url(settings_file, database_url), writes=False)
+    engine = _engine(settings_file, database_url, writes=False)
     found = schema.status(engine)
     if form == "json":
         output.say_json(
@@ -86,5 +89,9 @@ def status(settings_file: Path | None, database_url: str | None, form: str) -> i
     return 0 if found.condition in (Condition.CURRENT, Condition.NEW) else 1
 
 
-def _url(settings_file: Path | None, database_url: str | None) -> str:
-    return inputs.database_url(database_url, inputs.read_settings(settings_file))
+def _engine(
+    settings_file: Path | None, database_url: str | None, *, writes: bool, wait: float | None = None
+) -> Engine:
+    settings = inputs.read_settings(settings_file)
+    url = inputs.database_url(database_url, settings)
+    return inputs.engine(url, settings, writes=writes, wait=wait)

@@ -15,6 +15,11 @@ COMMANDS = {
     "apply": N_("Make the changes, in one transaction."),
     "list": N_("List the mail servers in the database."),
     "show": N_("Show one mail server whole."),
+    "history": N_("Show what was applied, or one revision whole."),
+    "export": N_("Write manifests from what the database has."),
+    "rollback": N_("Plan the way back from a revision."),
+    "drift": N_("Show what the database changed since the last apply."),
+    "adopt": N_("Write what the database has of a mail server into its manifest."),
     "schema": N_("Print the JSON Schema of manifests or plans."),
     "db": N_("Create, upgrade and inspect the database."),
 }

@@ -8,25 +8,14 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from reconciler import cnpj, listing
+from reconciler import listing
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
-from reconciler.database.engine import engine_of, transaction
+from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure
 from reconciler.listing import Filter, Listed
 from reconciler.render import listing_text
 from reconciler.words import _
-
-
-def bare(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """The CNPJ of an option, given with or without its mask, in its bare form."""
-    try:
-        return None if text is None else cnpj.parse(text)
-    except cnpj.CnpjError as error:
-        if error.reason == "digits":
-            raise Failure.of("MBX614", text=text, expected=error.expected) from None
-        raise Failure.of("MBX613", text=text) from None
 
 
 @click.command(
@@ -39,7 +28,9 @@ def bare(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str
     ),
 )
 @click.option("--partner", "partners", multiple=True, help=_("Only of this partner."))
-@click.option("--cnpj", callback=bare, help=_("Only with a link to the company of this CNPJ."))
+@click.option(
+    "--cnpj", callback=options.bare, help=_("Only with a link to the company of this CNPJ.")
+)
 @click.option(
     "--company", default="", help=_("Only with a link to a company that has this in its nickname.")
 )
@@ -52,7 +43,7 @@ def bare(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str
 @click.option(
     "--company-mailboxes",
     metavar="CNPJ",
-    callback=bare,
+    callback=options.bare,
     help=_("Instead, what this company sees: active, with the sender name it has there."),
 )
 @options.settings
@@ -69,7 +60,7 @@ def command(
     if company_mailboxes and wanted != Filter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
     settings = inputs.read_settings(settings_file)
-    engine = engine_of(inputs.database_url(database_url, settings), writes=False)
+    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
     rows = _read(engine, settings.database_id, wanted, company_mailboxes)
     if form == "json":
         output.say_json(listing_text.list_data(rows or ()))

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler import cnpj
+from reconciler.diagnostics import Failure
 from reconciler.words import _
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,7 +61,28 @@ accept = click.option(
     metavar="[PARTNER:]GUARD=COUNT",
     help=_("Let a guard pass, by its exact count."),
 )
+out = click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help=_("Save the plan here.")
+)
+lock_timeout = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(0, 86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help=_("How long to wait for another apply."),
+)
 full = click.option("--full", is_flag=True, help=_("Show every change, however many there are."))
+
+
+def bare(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """The CNPJ of an option, given with or without its mask, in its bare form."""
+    try:
+        return None if text is None else cnpj.parse(text)
+    except cnpj.CnpjError as error:
+        if error.reason == "digits":
+            raise Failure.of("MBX614", text=text, expected=error.expected) from None
+        raise Failure.of("MBX613", text=text) from None
 
 
 def output_format(*names: str) -> Callable[[F], F]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,10 @@ from reconciler.diagnostics import Failure
 from reconciler.plan import Plan
 from reconciler.render.terminal import clean
 from reconciler.words import _
+
+if TYPE_CHECKING:
+    from reconciler.planfile.signing import PlanKey
+    from reconciler.planfile.writing import PlanFile
 
 CHANGES = 2
 REFUSED = 3
@@ -36,9 +40,7 @@ REFUSED = 3
 @options.accept
 @options.full
 @options.output_format("text", "json")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help=_("Save the plan here.")
-)
+@options.out
 @click.option(
     "--detailed-exitcode", is_flag=True, help=_("Exit with 2 where there are changes to apply.")
 )
@@ -55,23 +57,41 @@ def command(
     out: Path | None,
     detailed_exitcode: bool,
 ) -> int:
-    finish = inputs.begin(paths, root, settings_file)
-    from reconciler.cli import planning  # noqa: PLC0415 - while the manifests are being read
+    begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
+    from reconciler.cli import planning, settling  # noqa: PLC0415 - while the manifests are being read
 
     asked = planning.Asked(partners, servers, planning.acceptances(accepted))
-    given = finish()
-    url = inputs.database_url(database_url, given.settings)
-    made = planning.plan(given, url, asked, commit_of(given.loaded.scope.root))
-    if out:
-        _save(_text(made.plan, given), out)
-    if form == "json":
-        output.pour(map(clean, _text(made.plan, given)))
-    else:
-        planning.show(made.plan, given, full=full)
-        if out and made.plan.applicable:
-            file = shlex.quote(str(out))
-            output.say(_("Apply it with: reconciler apply {file}").format(file=file))
+    url = inputs.database_url(database_url, begun.settings)
+    given = settling.read(begun, url)
+    key = inputs.plan_key(given.settings) if out else None
+    commit = commit_of(given.loaded.scope.root)
+    made = planning.plan(given, url, asked, commit, proving=bool(out))
+    deliver(made.plan, given, key, out, form, full=full)
     return exit_code(made.plan, detailed=detailed_exitcode)
+
+
+def deliver(
+    plan: Plan,
+    given: inputs.Inputs | None,
+    key: PlanKey | None,
+    out: Path | None,
+    form: str,
+    *,
+    full: bool,
+) -> None:
+    """Save a plan to `out`, if that is given, and print it; `given` are its manifests, if any."""
+    from reconciler.cli import planning  # noqa: PLC0415 - as in `command`
+
+    saved = _file(plan, given, key)
+    if out:
+        _save(saved, out)
+    if form == "json":
+        output.pour(map(clean, _file(plan, given, key)))
+        return
+    planning.show(plan, given, full=full)
+    if out and plan.applicable:
+        how = shlex.quote(str(out)) + ("" if key else f" --expect-digest {saved.digest}")
+        output.say(_("Apply it with: reconciler apply {file}").format(file=how))
 
 
 def exit_code(plan: Plan, *, detailed: bool) -> int:
@@ -81,14 +101,14 @@ def exit_code(plan: Plan, *, detailed: bool) -> int:
     return CHANGES if detailed and plan.applicable else 0
 
 
-def _text(plan: Plan, given: inputs.Inputs) -> Iterator[str]:
+def _file(plan: Plan, given: inputs.Inputs | None, key: PlanKey | None) -> PlanFile:
     from reconciler.cli.planning import Locator  # noqa: PLC0415 - as in `command`
     from reconciler.planfile import writing  # noqa: PLC0415 - its models take a while to build
 
-    return writing.text(plan, Locator(given).source)
+    return writing.PlanFile(plan, Locator(given).source, key)
 
 
-def _save(text: Iterable[str], file: Path) -> None:
+def _save(text: PlanFile, file: Path) -> None:
     """Write the whole file or none of it, for its owner alone."""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
 from reconciler import checking, observed, selecting
 from reconciler.acceptance import NEVER
 from reconciler.alarms import Thresholds
-from reconciler.cli import inputs, output
+from reconciler.cli import inputs, output, settling
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
-from reconciler.database.engine import engine_of, transaction
+from reconciler.database import clock
+from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, Status, require, status
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Failure, Problem, Stale
@@ -25,6 +27,7 @@ from reconciler.places import Places, Source
 from reconciler.plan import Plan, Target
 from reconciler.planning import Planned, Request, make_plan
 from reconciler.render.plan_text import PlanText
+from reconciler.settings import Settings
 from reconciler.words import n_
 
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
@@ -45,16 +48,24 @@ class Asked:
     accepted: tuple[Acceptance, ...] = ()
 
 
-def plan(given: Inputs, url: str, asked: Asked, commit: Commit | None) -> Planned:
-    """Plan what was asked for; problems are shown, and errors among them end the run."""
+def plan(
+    given: Inputs, url: str, asked: Asked, commit: Commit | None, *, proving: bool = False
+) -> Planned:
+    """Plan what was asked for; problems are shown, and errors among them end the run.
+
+    With `proving`, a plan of everything has proofs, which an apply keeps for later plans.
+    """
     if inputs.has_errors(given.problems):
         offline = checking.offline(given.declared, given.coverage, complete=False)
         _fail(given, (*given.problems, *offline))
-    engine = engine_of(url, writes=False)
+    engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
     target = target_of(found, engine, given.settings.database_id)
     with _reading(engine, found) as connection:
-        request = _request(given, asked, connection, commit)
+        now = clock.now(connection) if connection else clock.now_of(engine)
+        request = _request(given, asked, connection, commit, now)
+        if proving and not request.selection.named():
+            request = replace(request, proving=settling.proving(given, engine))
         planned = make_plan(given.declared, connection, target, request)
     problems = (*given.problems, *planned.problems)
     if inputs.has_errors(problems):
@@ -98,28 +109,41 @@ def target_of(found: Status, engine: Engine, wanted_id: str | None) -> Target:
 
 
 def _request(
-    given: Inputs, asked: Asked, connection: Connection | None, commit: Commit | None
+    given: Inputs,
+    asked: Asked,
+    connection: Connection | None,
+    commit: Commit | None,
+    now: datetime,
 ) -> Request:
     selection = selecting.resolve(asked.partners, asked.servers, given.declared, connection)
-    guards = given.settings.guards
     last = observed.last_commit(connection, given.settings.project) if connection else None
     return Request(
         coverage=given.coverage,
         selection=selection,
         manifest_digest=given.loaded.digest,
-        thresholds=Thresholds(guards.most, guards.least, guards.percent),
-        acceptances=_acceptances(given, asked),
+        now=now,
+        lifetime=given.settings.plan_lifetime,
+        thresholds=thresholds(given.settings),
+        acceptances=all_acceptances(given.settings, asked.accepted),
         commit=commit.id if commit else None,
         older_than=last if last and commit and not commit.descends_from(last) else None,
+        settled=given.loaded.settled,
     )
 
 
-def _acceptances(given: Inputs, asked: Asked) -> tuple[Acceptance, ...]:
+def thresholds(settings: Settings) -> Thresholds:
+    """When the mass guards stop a plan."""
+    guards = settings.guards
+    return Thresholds(guards.most, guards.least, guards.percent)
+
+
+def all_acceptances(settings: Settings, asked: tuple[Acceptance, ...]) -> tuple[Acceptance, ...]:
+    """What the settings accept, and what was `asked` on the command line."""
     from_settings = tuple(
         Acceptance(item.guard, item.count, item.reason, item.until, partner=item.partner)
-        for item in given.settings.guards.accept
+        for item in settings.guards.accept
     )
-    return from_settings + asked.accepted
+    return from_settings + asked
 
 
 def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
@@ -133,14 +157,14 @@ def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
 
 def _accepted(text: str) -> Acceptance:
     match = _ACCEPT.fullmatch(text)
-    guards = [guard for guard in GUARDS if guard != NEVER]
+    guards = [guard for guard in GUARDS if guard not in NEVER]
     if not match or match[2] not in guards:
         raise WrongUse.of("MBX609", text=text, guards=", ".join(guards))
     return Acceptance(match[2], int(match[3]), partner=match[1] or "")
 
 
 class Locator:
-    """Finds where changes are written, in the manifests of a run."""
+    """Finds where changes are written, in the manifests of a run; of one partner after another."""
 
     def __init__(self, given: Inputs | None) -> None:
         self._given = given
@@ -151,7 +175,7 @@ class Locator:
         if self._given is None or change.partner not in self._given.declared:
             return None
         if change.partner not in self._places:
-            self._places[change.partner] = Places(self._given.declared[change.partner])
+            self._places = {change.partner: Places(self._given.declared[change.partner])}
         place = self._places[change.partner].of(change)
         if place is None:
             return None

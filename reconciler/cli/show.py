@@ -9,7 +9,7 @@ import click
 from reconciler import showing
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
-from reconciler.database.engine import engine_of, transaction
+from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
 from reconciler.diagnostics import Failure
 from reconciler.render import listing_text
@@ -32,7 +32,7 @@ from reconciler.words import _
 @options.output_format("text", "json")
 def command(address: str, settings_file: Path | None, database_url: str | None, form: str) -> int:
     settings = inputs.read_settings(settings_file)
-    engine = engine_of(inputs.database_url(database_url, settings), writes=False)
+    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
     found = status(engine)
     target_of(found, engine, settings.database_id)
     if found.condition is Condition.NEW:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, Table, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
+
+from reconciler.database.dialects import dialect_for
 
 _BATCH = 5000
 
@@ -28,6 +30,22 @@ def fetch(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any,
         cursor.execute(text, _parameters(compiled, compiled.params))
         while rows := cursor.fetchmany(_BATCH):
             yield from rows
+
+
+def load(
+    connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Insert rows, whose values are those of the columns `names`, the fastest way there is."""
+    remaining = iter(rows)
+    first = list(islice(remaining, 1))
+    if not first:
+        return
+    everything = chain(first, remaining)
+    with _cursor(connection, f"COPY {table.name}") as cursor:
+        copied = dialect_for(connection.engine).copy(cursor, table.name, names, everything)
+    if not copied:
+        statement = insert(table).values({name: bindparam(name) for name in names})
+        execute(connection, statement, names, everything)
 
 
 def execute(
@@ -65,8 +83,14 @@ def _cursor(connection: Connection, statement: str) -> Iterator[Any]:
     try:
         yield cursor
     except dbapi_error as error:
+        lost = connection.dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
         raise DBAPIError.instance(
-            statement, None, error, dbapi_error, dialect=connection.dialect
+            statement,
+            None,
+            error,
+            dbapi_error,
+            connection_invalidated=lost,
+            dialect=connection.dialect,
         ) from None
     finally:
         cursor.close()

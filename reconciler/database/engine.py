@@ -1,41 +1,66 @@
-"""Engines and connections, and all that differs between databases.
-
-SQLite: foreign keys are off unless each connection asks for them; the driver would open its
-transactions too late to lock, so they are begun here; a connection that only reads is told so.
-"""
+"""Engines and transactions: what every kind of database has in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from reconciler.database.dialects import (
+    ONLY_READS,
+    Access,
+    Tls,
+    Trouble,
+    dialect_for,
+    dialect_of,
+)
 from reconciler.diagnostics import Failure, Locked
 
-BUSY_SECONDS = 5
-_BUSY_WORDS = ("database is locked", "database table is locked")
+WAIT_SECONDS = 5
+"""How long to wait for the locks of others, where nobody says otherwise."""
 
 
-def engine_of(text: str, *, writes: bool) -> Engine:
+class Conflict(Locked):
+    """Another transaction was in the way of this one, which the database has undone."""
+
+
+class ConnectionLost(Failure):
+    """The connection to the database broke; `committing` says whether at the very end."""
+
+    committing = False
+
+
+def engine_of(
+    text: str,
+    *,
+    writes: bool,
+    wait: float | None = None,
+    tls: Tls | None = None,
+    ca_file: str | None = None,
+) -> Engine:
     """The engine of a database URL.
 
     Raises:
         Failure: it is no URL, of an unknown kind, or its driver is not installed.
     """
+    access = Access(writes, WAIT_SECONDS if wait is None else wait, tls, ca_file)
     try:
         url = make_url(text)
-        engine = create_engine(url, poolclass=NullPool)
+        dialect = dialect_of(url)
+        if dialect is None:
+            raise Failure.of("MBX538")
+        engine = create_engine(dialect.url(url), poolclass=NullPool, **dialect.options(access))
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise Failure.of("MBX538") from None
     except ImportError as error:
         raise Failure.of("MBX537", driver=error.name or "") from None
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine, writes=writes)
+    except OSError as error:
+        raise Failure.of("MBX542", file=ca_file or "", reason=error.strerror or "") from None
+    dialect.prepare(engine, access)
     return engine
 
 
@@ -57,51 +82,54 @@ def is_missing(engine: Engine) -> bool:
     return file is not None and not file.exists()
 
 
-def _prepare_sqlite(engine: Engine, *, writes: bool) -> None:
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
-            raise Failure.of("MBX536")
-        if writes:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        else:
-            connection.execute("PRAGMA query_only = ON")
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine, *, only_reads: bool = False) -> Iterator[Connection]:
     """One transaction: committed at the end, rolled back on any exception.
 
+    One that `only_reads` waits for nobody who writes.
+
     Raises:
-        Locked: another process holds the database.
-        Failure: it cannot be reached, or fails in between.
+        Conflict: another transaction was in the way; this one can be tried again.
+        Locked: another process holds the database, or a row that is needed.
+        ConnectionLost: the connection broke, before the end or while committing.
+        Failure: it cannot be reached, or it refuses.
     """
+    begun, committing = False, False
     try:
-        with engine.connect() as connection, connection.begin():
-            yield connection
-    except OperationalError as error:
-        raise _failure(error, engine) from None
+        with engine.connect() as connected:
+            connection = connected.execution_options(**{ONLY_READS: only_reads})
+            with connection.begin() as work:
+                begun = True
+                yield connection
+                committing = True
+                work.commit()
     except DBAPIError as error:
-        raise Failure.of("MBX539", reason=_reason(error)) from None
+        raise _failure(error, engine, begun=begun, committing=committing) from None
 
 
-def _failure(error: OperationalError, engine: Engine) -> Failure:
+def _failure(error: DBAPIError, engine: Engine, *, begun: bool, committing: bool) -> Failure:
     reason = _reason(error)
-    if any(words in reason for words in _BUSY_WORDS):
-        return Locked.of("MBX535", seconds=BUSY_SECONDS)
-    if error.statement is None:
+    trouble = _trouble(error, engine)
+    if trouble is Trouble.CONFLICT:
+        return Conflict.of("MBX543", reason=reason)
+    if trouble is Trouble.BUSY:
+        return Locked.of("MBX535")
+    if not begun:
         return Failure.of("MBX531", url=shown_url(engine.url), reason=reason)
+    if trouble is Trouble.LOST:
+        lost = ConnectionLost.of("MBX544", reason=reason)
+        assert isinstance(lost, ConnectionLost)
+        lost.committing = committing
+        return lost
     return Failure.of("MBX539", reason=reason)
+
+
+def _trouble(error: DBAPIError, engine: Engine) -> Trouble:
+    found = dialect_for(engine).trouble(error)
+    return Trouble.LOST if found is Trouble.OTHER and error.connection_invalidated else found
 
 
 def _reason(error: DBAPIError) -> str:
     """The driver's own words, without the statement and its values."""
-    return str(error.orig).splitlines()[0][:300] if error.orig else ""
+    lines = str(error.orig).splitlines() if error.orig else []
+    return lines[0][:300] if lines else ""

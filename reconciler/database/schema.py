@@ -9,9 +9,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from reconciler.database import tables
+from reconciler.database.dialects import dialect_for
 from reconciler.database.engine import is_missing, transaction
 from reconciler.diagnostics import Failure
 
+_LOCK = -1
+"""The advisory lock of the schema; partners have those from 0."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -37,7 +40,7 @@ def status(engine: Engine) -> Status:
     """The schema of a database; nothing is written, and a missing file stays missing."""
     if is_missing(engine):
         return NEW
-    with transaction(engine) as connection:
+    with transaction(engine, only_reads=True) as connection:
         return status_of(connection)
 
 
@@ -74,12 +77,27 @@ def require(found: Status) -> None:
         raise Failure.of("MBX533", revision=found.revision or "?", wanted=tables.SCHEMA_REVISION)
 
 
+def lock(connection: Connection) -> None:
+    """Keep others from changing the schema until the transaction ends, where that can be."""
+    dialect_for(connection.engine).lock(connection, [_LOCK])
+
+
 def upgrade(connection: Connection) -> None:
-    """Run all migrations that are missing, in the transaction of `connection`."""
+    """Run all migrations that are missing, in the transaction of `connection`.
+
+    Where DDL commits by itself each migration does, and one that was cut off can be run again.
+
+    Raises:
+        Failure: another process does the same at this moment.
+    """
     from alembic import command  # noqa: PLC0415 - only `db upgrade` and a first apply need it
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise Failure.of("MBX548") from None

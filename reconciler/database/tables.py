@@ -22,8 +22,11 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0019"
 """The migration that this version of the tool works with."""
+
+LONG_TEXT = Text().with_variant(Text(1 << 24), "mariadb")
+"""Text of any length: MariaDB's own TEXT ends at 64 KiB."""
 
 metadata = MetaData(
     naming_convention={
@@ -46,7 +49,20 @@ def _key(name: str, target: str) -> Column[str]:
 database_identity = Table(
     "database_identity",
     metadata,
-    Column("id", String(36), primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False, server_default=text("1")),
+    Column("id", String(36), nullable=False),
+)
+
+partner_lock = Table(
+    "partner_lock",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("serial", Integer, nullable=False),
+    Column("holder", String(36)),
+    Column("who", String(200)),
+    Column("place", String(200)),
+    Column("since", String(19)),
+    Column("until", String(19)),
 )
 
 partner = Table(
@@ -111,6 +127,7 @@ mail_server = Table(
     Column("folder", String(200)),
     Column("company", String(14), ForeignKey("company.cnpj")),
     Column("importable", Boolean, nullable=False, server_default=text("true")),
+    Column("ignore_changes", String(300), nullable=False, server_default=""),
     *_owner(),
     UniqueConstraint("partner", "stable_id"),
     Index(None, "partner", "protocol", "host", "username"),
@@ -143,10 +160,23 @@ revision = Table(
     Column("applied_by", String(200), nullable=False),
     Column("project", String(100), nullable=False, index=True),
     Column("commit_id", String(64)),
+    Column("rolls_back", Integer),
     Column("tool_version", String(32), nullable=False),
     Column("manifest_digest", String(80), nullable=False),
-    Column("selection", Text, nullable=False),
+    Column("selection", LONG_TEXT, nullable=False),
     Column("summary", Text, nullable=False),
+)
+
+proof = Table(
+    "proof",
+    metadata,
+    Column("project", String(100), primary_key=True),
+    Column("partner", String(63), primary_key=True),
+    Column("files", LONG_TEXT, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("left_alone", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("seal", String(64), nullable=False),
 )
 
 revision_change = Table(
@@ -158,8 +188,10 @@ revision_change = Table(
     Column("kind", String(16), nullable=False),
     Column("name", String(400), nullable=False),
     Column("action", String(16), nullable=False),
+    Column("renamed_from", String(63)),
     Column("before", Text),
     Column("after", Text),
+    Index(None, "partner", "kind", "name", "renamed_from"),
     sqlite_with_rowid=False,
 )
 
@@ -173,4 +205,16 @@ revision_acceptance = Table(
     Column("reason", String(200), nullable=False),
     Column("until", String(10), nullable=False),
     ForeignKeyConstraint(["partner"], ["partner.id"]),
+)
+
+drift_report = Table(
+    "drift_report",
+    metadata,
+    Column("project", String(100), primary_key=True),
+    Column("partner", String(63), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(400), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("reported_at", DateTime, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from reconciler.database import bulk
@@ -49,7 +49,7 @@ class Writer:
         """Make all `changes`.
 
         Raises:
-            RowsMissing: a row to be updated or deleted is not there.
+            RowsMissing: a row to be updated or deleted is not there, or the server of a new link.
             sqlalchemy.exc.IntegrityError: a row is in the way, or still needed.
         """
         sort = _Sorted(changes)
@@ -68,7 +68,7 @@ class Writer:
         self._delete(mail_server, ("id",), map(self._number, sort.deleted(MailServer)))
 
     def _insert(self, table: Table, names: Sequence[str], rows: Iterable[Values]) -> None:
-        self._run(insert(table).values({name: bindparam(name) for name in names}), names, rows)
+        bulk.load(self._connection, table, names, rows)
 
     def _update(
         self, table: Table, names: Sequence[str], keys: int, rows: Iterable[Values]
@@ -105,10 +105,15 @@ class Writer:
         """Update by number. Names are let go first, so that two servers can swap theirs."""
         renamed = [(*self._number(change), None) for change in changes if _is_renamed(change)]
         self._update(mail_server, ("id", "stable_id"), 1, renamed)
-        rows = ((*self._number(change), *_owned(change)) for change in changes)
-        self._update(mail_server, ("id", *_SERVER), 1, rows)
+        self._update(mail_server, ("id", *_SERVER), 1, map(self._server, changes))
         for change in changes:
             self._after[change.partner, change.name] = self._number(change)[0]
+
+    def _server(self, change: Change) -> Values:
+        """A server that was there before; one that is called by its number again gets no id."""
+        (number,) = self._number(change)
+        owner, name, *values = _owned(change)
+        return (number, owner, None if name == f"#{number}" else name, *values)
 
     def _learn(self, created: Sequence[Change]) -> None:
         """Ask for the numbers that new rows have got."""
@@ -125,8 +130,15 @@ class Writer:
         return (self._before[change.partner, change.before.stable_id],)
 
     def _link(self, change: Change) -> Values:
-        """A link, by the name that its server has by now."""
-        return (self._after[change.partner, change.server], *change.row)
+        """A link, by the name that its server has by now.
+
+        Raises:
+            RowsMissing: the server is not there.
+        """
+        number = self._after.get((change.partner, change.server))
+        if number is None:
+            raise RowsMissing
+        return (number, *change.row)
 
 
 class _Sorted:
@@ -166,16 +178,16 @@ def _partner(change: Change) -> Values:
 
 
 def _company(change: Change) -> Values:
-    cnpj, *values = map(_value, change.row)
+    cnpj, *values = map(column_value, change.row)
     return (cnpj, change.partner, *values)
 
 
 def _owned(change: Change) -> Values:
-    return (change.partner, *map(_value, change.row))
+    return (change.partner, *map(column_value, change.row))
 
 
-def _value(value: Any) -> Any:
+def column_value(field: Any) -> Any:
     """A field as its column holds it."""
-    if type(value) is Origins:
-        return str(value)
-    return " ".join(value) if isinstance(value, tuple) else value
+    if type(field) is Origins:
+        return str(field)
+    return " ".join(field) if isinstance(field, tuple) else field

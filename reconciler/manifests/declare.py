@@ -113,9 +113,14 @@ def _row(
         folder=server.folder or ("INBOX" if protocol == "imap" else None),
         company=company,
         importable=server.importable if isinstance(server, schema.PartnerServer) else False,
+        ignore_changes=_ignored(server.ignore_changes),
         project=project,
         file=file,
     )
+
+
+def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
+    return tuple(sorted(set(ignore.fields))) if ignore else ()
 
 
 def _reference(secret: schema.SecretReference | None) -> str | None:

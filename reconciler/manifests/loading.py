@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -20,40 +21,62 @@ from reconciler.manifests.files import Found, Scope, content, find
 from reconciler.manifests.positions import Positions, locate
 from reconciler.manifests.reading import Limits, Suspect, read
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
+from reconciler.proof import Proof
+from reconciler.workers import Workers, processors
 
 MANY = 64
 """From this many files on, all processors parse."""
+_KEPT = 64
+"""Of how many files lines and columns are kept."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run was given. `digest` names these very files with this very content."""
+    """What a run was given. `digest` names these very files with this very content.
+
+    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `settled` are the
+    partners whose files were not parsed, with the proofs that nothing would have come of it.
+    """
 
     scope: Scope
     found: tuple[Found, ...]
     files: tuple[FileDeclaration, ...]
     problems: tuple[Problem, ...]
-    digest: str
+    digests: Mapping[str, str]
     limits: Limits
+    settled: Mapping[str, Proof] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The files that were read, relative to the root."""
         return frozenset(item.name for item in self.found)
 
+    @cached_property
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for item in self.found:
+            digest.update(f"{item.name}\0{self.digests[item.name]}\n".encode())
+        return f"sha256:{digest.hexdigest()}"
+
 
 class Sources:
-    """Looks up lines and columns of the files of a run, each read for it once at most."""
+    """Looks up lines and columns of the files of a run, which are read for it when asked for.
+
+    They are kept of the last files only: a plan goes through thousands in turn.
+    """
 
     def __init__(self, root: Path, found: Iterable[Found], limits: Limits) -> None:
         self._root = root
         self._found = {item.name: item for item in found}
         self._limits = limits
         self._positions: dict[str, Positions] = {}
+        self._shown: dict[str, str] = {}
 
     def positions(self, file: str) -> Positions:
         """The positions of a file by its name; empty for one that cannot be read."""
         if file not in self._positions:
+            if len(self._positions) == _KEPT:
+                del self._positions[next(iter(self._positions))]
             self._positions[file] = self._locate(file)
         return self._positions[file]
 
@@ -63,7 +86,9 @@ class Sources:
 
     def shown(self, file: str) -> str:
         """The path of a file as the user would write it here."""
-        return os.path.relpath(self._root / file)
+        if file not in self._shown:
+            self._shown[file] = os.path.relpath(self._root / file)
+        return self._shown[file]
 
     def _locate(self, file: str) -> Positions:
         if file not in self._found:
@@ -80,56 +105,90 @@ class Parsed(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def begin(
-    paths: Sequence[Path], scope: Scope, limits: Limits, project: str
-) -> Callable[[], Loaded]:
-    """Begin to read every manifest at and below `paths`; what is returned waits for the end."""
-    found, problems = find(paths, scope)
-    parsed = _begin_parsing(found, partial(_parse_file, limits=limits, project=project))
-
-    def finish() -> Loaded:
-        return _loaded(scope, found, problems, list(parsed), limits)
-
-    return finish
+NO_PROOFS: Mapping[str, Proof] = MappingProxyType({})
 
 
-def _loaded(
-    scope: Scope,
-    found: Sequence[Found],
-    problems: Sequence[Problem],
-    parsed: Sequence[Parsed],
-    limits: Limits,
-) -> Loaded:
-    digest = hashlib.sha256()
-    for item, result in zip(found, parsed, strict=True):
-        digest.update(f"{item.name}\0{result.digest}\n".encode())
-    return Loaded(
-        scope,
-        tuple(found),
-        tuple(result.declared for result in parsed if result.declared),
-        (*problems, *(problem for result in parsed for problem in result.problems)),
-        f"sha256:{digest.hexdigest()}",
-        limits,
-    )
+class Manifests:
+    """The manifests at and below some paths: what is in them as far as somebody wants to know."""
+
+    def __init__(self, paths: Sequence[Path], scope: Scope, limits: Limits, project: str) -> None:
+        self.scope = scope
+        self._limits = limits
+        self._found, self._problems = find(paths, scope)
+        self._parse = partial(_parse_file, limits=limits, project=project)
+        self._workers = Workers(processors() if len(self._found) >= MANY else 1)
+        self._hashes: Iterable[str] = ()
+        self._results: Iterable[Parsed] = ()
+        self._parsed: dict[str, Parsed] = {}
+
+    def begin_parsing(self) -> None:
+        """Let other processes begin to parse everything, if there is much."""
+        self._results = self._workers.map(self._parse, self._found, _PARSED_AT_ONCE)
+
+    def begin_hashing(self) -> None:
+        """Let other processes begin to hash everything, if there is much."""
+        hash_one = partial(_hash_file, limits=self._limits)
+        self._hashes = self._workers.map(hash_one, self._found, _HASHED_AT_ONCE)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each file by its name; empty where it cannot be read."""
+        found = dict(zip(self._names, self._hashes, strict=True))
+        self._workers.close()
+        return found
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all files."""
+        return frozenset(self._names)
+
+    @property
+    def _names(self) -> list[str]:
+        return [item.name for item in self._found]
+
+    def loaded(self, proofs: Mapping[str, Proof] = NO_PROOFS) -> Loaded:
+        """What everything declares, but for the partners of which `proofs` are.
+
+        They have to fit the digests. A partner is left out only while no other file is its own too.
+        """
+        settled = dict(proofs)
+        parsed = self._parsed_but(settled)
+        while meddled := settled.keys() & {one.declared.partner for one in parsed if one.declared}:
+            for partner in meddled:
+                del settled[partner]
+            parsed = self._parsed_but(settled)
+        self._workers.close()
+        digests = self.digests if settled else {}
+        return Loaded(
+            self.scope,
+            tuple(self._found),
+            tuple(one.declared for one in parsed if one.declared),
+            (*self._problems, *(problem for one in parsed for problem in one.problems)),
+            digests | {name: one.digest for name, one in self._parsed.items()},
+            self._limits,
+            settled,
+        )
+
+    def _parsed_but(self, settled: Mapping[str, Proof]) -> list[Parsed]:
+        """All files but those of `settled`, parsed, in the order of their names."""
+        left = {name for proof in settled.values() for name, _ in proof.files}
+        names = [name for name in self._names if name not in left]
+        if not left and self._results:
+            self._parsed = dict(zip(names, self._results, strict=True))
+            self._results = ()
+        left |= self._parsed.keys()
+        todo = [item for item in self._found if item.name not in left]
+        results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
+        self._parsed |= zip((item.name for item in todo), results, strict=True)
+        return [self._parsed[name] for name in names]
 
 
-def _begin_parsing(
-    found: Sequence[Found], parse_one: Callable[[Found], Parsed]
-) -> Iterable[Parsed]:
-    """Parse all files, on every processor where there are many: parsing is most of a run.
+_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
 
-    Other processes begin at once, and leave this one free until somebody takes the results.
-    """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if len(found) < MANY or workers == 1:
-        return map(parse_one, found)
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - small runs do without
-    from multiprocessing import get_context  # noqa: PLC0415
 
-    pool = ProcessPoolExecutor(workers, get_context("fork"))
-    results = pool.map(parse_one, found, chunksize=16)
-    pool.shutdown(wait=False)
-    return results
+def _hash_file(item: Found, limits: Limits) -> str:
+    data = content(item, limits.file_bytes)
+    return "" if isinstance(data, Problem) else hashlib.sha256(data).hexdigest()
 
 
 def _parse_file(item: Found, limits: Limits, project: str) -> Parsed:

@@ -80,7 +80,9 @@ def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 
             return Problem("MBX226", whole, {"key": last, "other": either[0]})
         case "extra_forbidden":
             return _unknown_key(Place(file, path), raw, last, either)
-        case _ if item["input"] == "" and kind not in _SHAPES and not on_key:
+        case _ if kind == "too_short" or (
+            item["input"] == "" and kind not in _SHAPES and not on_key
+        ):
             return Problem("MBX205", whole, {"key": _key(path)})
         case "literal_error":
             return _not_a_choice(value, context["expected"], _at(raw, path))

@@ -20,6 +20,7 @@ from reconciler.manifests.values import (
     Host,
     Identifier,
     Name,
+    NotAlone,
     NotPlain,
     Number,
     OneOrMany,
@@ -30,6 +31,7 @@ from reconciler.manifests.values import (
     Text,
     Variable,
 )
+from reconciler.model import Ignorable
 
 Protocol = Literal["smtp", "imap", "pop3"]
 Guard = Literal[
@@ -41,6 +43,7 @@ Guard = Literal[
     "takeover",
     "credential-moved",
     "older-commit",
+    "undoes-rollback",
 ]
 
 
@@ -171,6 +174,15 @@ LinkSpec = Annotated[
 ]
 
 
+class IgnoreChanges(Spec):
+    """The fields of a mail server that other programs may change, and why."""
+
+    fields: Annotated[list[Ignorable], Field(min_length=1)] = Field(
+        description="What is left to them, once the server is there."
+    )
+    reason: Text = Field(description="Why, for those who read it later.")
+
+
 class Server(Options):
     """One mailbox, outgoing or incoming."""
 
@@ -196,6 +208,9 @@ class Server(Options):
     )
     folder: Annotated[Text | None, OptionalText] = Field(
         None, description="The folder that is read over IMAP; INBOX if not given."
+    )
+    ignore_changes: Annotated[IgnoreChanges | None, NotAlone, OptionalText] = Field(
+        None, description="Which fields are left to other programs: {fields: [active], reason: …}."
     )
     renamed_from: Annotated[list[Identifier], OneOrMany] = Field(
         default=[], description="The id it had before, or a list of them."

@@ -129,6 +129,12 @@ def _is_only_a_key(value: Any) -> bool:
     return bool(value) and not any(value.values()) and value.keys().isdisjoint(("env", "file"))
 
 
+def _fields_without_reason(value: Any) -> Any:
+    if isinstance(value, str | list):
+        raise PydanticCustomError("MBX227", "")
+    return value
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -170,5 +176,6 @@ Seconds = Annotated[
 ]
 Day = BeforeValidator(_text_as_date)
 Security = Literal["tls", "starttls", "none"]
+NotAlone = BeforeValidator(_fields_without_reason)
 NotPlain = BeforeValidator(_written_secret)
 OneOrMany = BeforeValidator(_one_or_many)

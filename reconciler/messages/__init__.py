@@ -5,15 +5,26 @@ A code never changes its meaning. `{names}` are filled in from the problem's val
 
 from __future__ import annotations
 
+from reconciler.messages.adoption import ADOPTION
 from reconciler.messages.commands import COMMANDS
 from reconciler.messages.fields import FIELDS
 from reconciler.messages.message import Message
 from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
 from reconciler.messages.reading import READING
+from reconciler.messages.rollbacks import ROLLBACKS
 from reconciler.messages.rules import RULES
 
-MESSAGES: dict[str, Message] = {**READING, **FIELDS, **RULES, **OPTIONS, **PLANS, **COMMANDS}
+MESSAGES: dict[str, Message] = {
+    **READING,
+    **FIELDS,
+    **RULES,
+    **OPTIONS,
+    **PLANS,
+    **ROLLBACKS,
+    **ADOPTION,
+    **COMMANDS,
+}
 GUARD_CODES = {
     "linked-delete": "MBX501",
     "mass-delete": "MBX502",
@@ -25,4 +36,6 @@ GUARD_CODES = {
     "takeover": "MBX508",
     "credential-moved": "MBX509",
     "older-commit": "MBX510",
+    "undoes-rollback": "MBX514",
+    "lost-password": "MBX515",
 }

@@ -84,6 +84,36 @@ COMMANDS = {
         N_("What a manifest declares is there once it has been applied."),
         N_("Write it as partner/id; reconciler list shows them."),
     ),
+    "MBX620": error(
+        N_('the ledger has no revision "{name}"'),
+        N_("The newest is {newest}."),
+        N_("Give a number that reconciler history lists, or the id of a plan that was applied."),
+    ),
+    "MBX650": error(
+        N_("the plan key of {source} is too short"),
+        N_("It must have at least {least} bytes, white space around it not counted."),
+        N_("Make one: openssl rand -hex 32"),
+    ),
+    "MBX651": error(
+        N_('the setting "{key}" does not fit'),
+        N_("Plans can be applied for a minute at least, and 30 days at most."),
+        N_("Write it as 30m, 24h or 7d."),
+    ),
+    "MBX652": error(
+        N_("the plan key {file} cannot be read"),
+        N_("{reason}"),
+        N_("Check RECONCILER_PLAN_KEY_FILE, and plan_key_file in the settings."),
+    ),
+    "MBX653": error(
+        N_('"{text}" is no digest'),
+        N_("A digest is sha256: and 64 hexadecimal digits."),
+        N_("Give the digest that plan -o has printed."),
+    ),
+    "MBX654": error(
+        N_("--expect-digest is about a saved plan"),
+        N_("The plan of manifests is made anew, so that nobody can know its digest."),
+        N_("Give the file that plan -o has saved, or leave it out."),
+    ),
     "MBX900": error(
         N_("the tool itself failed"),
         N_("This is a mistake in the program: {where}. Nothing was left half done."),

@@ -151,4 +151,9 @@ FIELDS = {
         N_("Each says by itself what is meant, so only one of them can count."),
         N_("Remove one of the two."),
     ),
+    "MBX227": error(
+        N_('"{key}" has no reason'),
+        N_("Who leaves a field to other programs says why, for those who read it later."),
+        N_('Write it as {{fields: [active], reason: "…"}}.'),
+    ),
 }

@@ -74,6 +74,19 @@ PLANS = {
         N_("An earlier revision has used it; it counts once."),
         N_("Remove it. For another change write another reason or day."),
     ),
+    "MBX514": error(
+        N_("undoes rollback of revision {revisions}"),
+        N_("The manifests still say what was rolled back: {list}"),
+        N_(
+            "Revert the manifests in Git, as the rollback has said. If they are right: "
+            "--accept {accept}"
+        ),
+    ),
+    "MBX515": error(
+        N_("mail servers that would be without their password: {count}"),
+        N_("They log in with one, and the ledger does not have where it was: {list}"),
+        N_("Declare them in the manifests, with where the password is, instead of rolling back."),
+    ),
     "MBX520": error(
         N_("{address} has changed since the plan was made"),
         N_("planned from: {before}; now: {now}; wanted: {after}"),
@@ -81,7 +94,7 @@ PLANS = {
     ),
     "MBX521": error(
         N_("{file} was altered"),
-        N_("Its digest does not fit its content."),
+        N_("{reason}"),
         N_("Make a new plan. Nothing was applied."),
     ),
     "MBX522": error(
@@ -141,8 +154,8 @@ PLANS = {
     ),
     "MBX535": error(
         N_("another process holds the database"),
-        N_("It was not free within {seconds} seconds."),
-        N_("Try again when the other run has ended."),
+        N_("It was not free in time, or a row of it that is needed."),
+        N_("Try again when the other has ended, or wait longer with --lock-timeout."),
     ),
     "MBX536": error(
         N_("the database does not check foreign keys"),
@@ -152,7 +165,9 @@ PLANS = {
     "MBX537": error(
         N_("the driver of the database is not installed"),
         N_('The Python package "{driver}" is missing.'),
-        N_("Install it beside the tool."),
+        N_(
+            "Install it with the tool: pip install 'reconciler[postgres]', or 'reconciler[mariadb]'."
+        ),
     ),
     "MBX538": error(
         N_("the database URL is none"),
@@ -169,9 +184,85 @@ PLANS = {
         N_("A link or a row appeared or went while the plan was applied."),
         N_("Make a new plan, which will show it. Nothing was applied."),
     ),
+    "MBX542": error(
+        N_("the certificates of the database cannot be read"),
+        N_('database_ca names "{file}". The system says: {reason}.'),
+        N_("Give a file of certificates in PEM form."),
+    ),
+    "MBX543": error(
+        N_("other transactions got in the way each time"),
+        N_("The database undid this one, and says: {reason}."),
+        N_("Nothing was applied. Run it again."),
+    ),
+    "MBX544": error(
+        N_("the connection to the database was lost"),
+        N_("It says: {reason}."),
+        N_("Nothing was applied. Run it again."),
+    ),
+    "MBX545": error(
+        N_("the connection to the database was lost, and nothing was applied"),
+        N_("It broke while committing. The ledger does not have this plan."),
+        N_("Run it again."),
+    ),
+    "MBX546": error(
+        N_("it is not known whether the plan was applied"),
+        N_("The connection broke while committing, and the database cannot be reached since."),
+        N_("Look for the plan {plan} with: reconciler history"),
+    ),
+    "MBX547": error(
+        N_("another apply holds the lock of {partner}"),
+        N_("{who}, from {place}, since {since} UTC. It was not free within {seconds} seconds."),
+        N_(
+            "Wait for it, or longer with --lock-timeout. If it was killed, the lock ends by "
+            "itself at {until} UTC."
+        ),
+    ),
+    "MBX548": error(
+        N_("another process changes the schema at the same time"),
+        N_("Both wanted to bring it up to date."),
+        N_("Run it again."),
+    ),
     "MBX541": error(
         N_("the database is still new"),
         N_("None of the tool's tables is there."),
         N_("Run: reconciler apply, or reconciler db upgrade"),
+    ),
+    "MBX550": error(
+        N_("the plan has expired"),
+        N_("It could be applied until {until}. By the clock of the database it is {now}."),
+        N_("Make a new plan. Nothing was applied."),
+    ),
+    "MBX551": error(
+        N_("{file} is not signed"),
+        N_("A plan key is configured, and only plans signed with it are applied."),
+        N_("Save the plan with plan -o where the key is configured. Nothing was applied."),
+    ),
+    "MBX552": error(
+        N_("the signature of {file} does not fit"),
+        N_("Another key has signed it, or it is the signature of another plan."),
+        N_("Make a new plan, with the same key for plan and apply. Nothing was applied."),
+    ),
+    "MBX553": error(
+        N_("{file} is signed, and no plan key is configured to check it"),
+        N_("Nothing else tells whether it was altered."),
+        N_(
+            "Set RECONCILER_PLAN_KEY, or plan_key_file in the settings; or give the digest that "
+            "was reviewed: --expect-digest. Nothing was applied."
+        ),
+    ),
+    "MBX554": error(
+        N_("{file} is another plan than expected"),
+        N_("Its digest is {found}; expected was {wanted}."),
+        N_("Apply the plan that was reviewed, or make a new one. Nothing was applied."),
+    ),
+    "MBX555": error(
+        N_("the schema of the database has changed since the plan was made"),
+        N_("It was {planned}; it is {found}."),
+        N_("Make a new plan. Nothing was applied."),
+    ),
+    "MBX556": error(
+        N_("{file} was made by another version of the tool"),
+        N_("It is of version {found}; this is {own}, which may read it differently."),
+        N_("Make a new plan, or use that version. Nothing was applied."),
     ),
 }

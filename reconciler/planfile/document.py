@@ -7,20 +7,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from reconciler.causes import Changed
 from reconciler.diff import Action
 
 FORMAT = "1.0"
 Actions = Literal["create", "update", "delete", "no-op"]
+Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""As large as a database can hold."""
+Value = bool | Number | str | list[str] | dict[str, str] | None
+"""A field of a row."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.utcoffset():
+        raise ValueError("not in UTC")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """Other programs may read what a later minor version adds; `apply` must not pass over it."""
+    schema.pop("additionalProperties")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_open)
 
 
 class Database(_Part):
@@ -45,12 +63,24 @@ class ChangeForm(_Part):
 
     actions: list[Actions]
     action: Action
-    before: dict[str, JsonValue] | None
-    after: dict[str, JsonValue] | None
+    before: dict[str, Value] | None
+    after: dict[str, Value] | None
     after_unknown: dict[str, bool] = Field({}, description="Always empty: nothing is unknown.")
     before_sensitive: dict[str, bool] = Field({}, description="Always empty: no secret is here.")
     after_sensitive: dict[str, bool] = Field({}, description="Always empty: no secret is here.")
     changed_paths: list[str] = []
+
+
+class CauseForm(_Part):
+    """Why a row differs: since the revision that last touched it, if any, the manifests changed,
+    the database did, or both; `fields` tells it for each field where they differ in that.
+    """
+
+    changed: Changed
+    revision: Number | None
+    applied_at: Moment | None
+    rolls_back: Number | None = Field(None, description="The revision that this one undid.")
+    fields: dict[str, Changed] = {}
 
 
 class ResourceChange(_Part):
@@ -62,6 +92,7 @@ class ResourceChange(_Part):
     name: str
     partner: str
     source: SourceForm | None
+    cause: CauseForm
     change: ChangeForm
     refusal: list[str] | None
 
@@ -91,6 +122,26 @@ class AcceptedForm(_Part):
     until: str
 
 
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FileForm(_Part):
+    name: Annotated[str, Field(pattern=r"^[^\n]{1,1000}$")]
+    sha256: Sha256
+
+
+class ProofForm(_Part):
+    """What apply notes of a partner, so that later plans need not parse these files again."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=63)]
+    files: list[FileForm]
+    unchanged: Count
+    left_alone: Count
+    skipped: Count
+    seal: Sha256 = Field(description="Binds files and counts to the partner's rows and the tool.")
+
+
 class SelectionForm(_Part):
     partners: list[str]
     servers: list[str]
@@ -113,9 +164,11 @@ class PlanDocument(_Part):
     format_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
     tool_version: str
     plan_id: str
-    created_at: datetime
+    created_at: Moment = Field(description="By the clock of the database.")
+    expires_at: Moment = Field(description="Until when it can be applied, by that clock.")
     project: str
     commit: str | None
+    rolls_back: Number | None = Field(description="The revision that the plan undoes, if any.")
     database: Database
     manifest_digest: str
     selection: SelectionForm
@@ -126,33 +179,50 @@ class PlanDocument(_Part):
     refusals: list[RefusalForm]
     accepted: list[AcceptedForm]
     summary: SummaryForm
+    proofs: list[ProofForm]
     digest: str = Field(
-        description="SHA-256 over the canonical form of the document without this key and "
-        "`resource_changes`, and then of each of these."
+        description="SHA-256 over the canonical form (RFC 8785) of the document without `digest` "
+        "and `signature`, where `resource_changes` is the SHA-256, as hexadecimal digits, over the "
+        "canonical form of each change and a line feed."
+    )
+    signature: str | None = Field(
+        description="HMAC-SHA256 over the digest, where a plan key was configured."
     )
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no space: equal values give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def utc_text(moment: datetime) -> str:
+    """A time in UTC, as the document has it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+canonical = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+"""JSON in the one form that equal values have, which is that of RFC 8785.
+
+Its numbers are whole and its keys are plain ASCII, so that nothing else of that RFC applies.
+"""
 
 
 class Digest:
-    """The digest of a document, taken part by part so that no part has to be kept."""
+    """The digest of a document, taken change by change so that none has to be kept."""
 
-    def __init__(self, head: dict[str, Any]) -> None:
-        left_out = ("digest", "resource_changes")
-        content = {name: value for name, value in head.items() if name not in left_out}
-        self._hash = hashlib.sha256(_bytes(content))
+    def __init__(self) -> None:
+        self._changes = hashlib.sha256()
 
-    def add(self, changes: Iterable[Any]) -> None:
-        """Take in resource changes, in their order."""
-        for change in changes:
-            self._hash.update(_bytes(change))
+    def add(self, change: str) -> None:
+        """Take in the canonical form of the next change."""
+        self._changes.update(change.encode() + b"\n")
 
-    def __str__(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
+    def of(self, head: dict[str, Any]) -> str:
+        """The digest of the document whose other members `head` has.
+
+        Raises:
+            ValueError: it holds what no JSON can.
+        """
+        content = {name: value for name, value in head.items() if name not in _LEFT_OUT}
+        content["resource_changes"] = self._changes.hexdigest()
+        return f"sha256:{hashlib.sha256(canonical(content).encode()).hexdigest()}"
 
 
-def _bytes(value: Any) -> bytes:
-    return canonical(value).encode(errors="surrogatepass")
+_LEFT_OUT = ("digest", "signature")

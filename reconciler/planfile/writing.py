@@ -6,16 +6,17 @@ never stands in memory twice.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from datetime import UTC
 from typing import Any
 
 from reconciler import __version__, forms
+from reconciler.causes import Cause
 from reconciler.diff import Action, Change, changed_fields
 from reconciler.places import Source
 from reconciler.plan import Plan, Refusal
-from reconciler.planfile.document import FORMAT, Actions, Digest
+from reconciler.planfile.document import FORMAT, Actions, Digest, canonical, utc_text
+from reconciler.planfile.signing import PlanKey
+from reconciler.proof import Proof
 from reconciler.summary import summarise
 
 Sourcing = Callable[[Change], Source | None]
@@ -26,32 +27,43 @@ def nowhere(_change: Change) -> None:
     return
 
 
-def text(plan: Plan, source_of: Sourcing = nowhere) -> Iterator[str]:
-    """The file of a plan, piece by piece; `source_of` finds where a change is written."""
-    head = _head(plan)
-    digest = Digest(head)
-    yield _dumped(head)[:-1] + ',"resource_changes":['
-    separator = "\n"
-    for change in _resource_changes(plan, source_of):
-        digest.add([change])
-        yield separator + _dumped(change)
-        separator = ",\n"
-    yield f'\n],"digest":"{digest}"}}\n'
+class PlanFile:
+    """The file of a plan, piece by piece."""
 
+    def __init__(
+        self, plan: Plan, source_of: Sourcing = nowhere, key: PlanKey | None = None
+    ) -> None:
+        """`source_of` finds where a change is written; with `key` the plan is signed."""
+        self._plan = plan
+        self._source_of = source_of
+        self._key = key
+        self.digest = ""
+        """Known once all pieces were taken."""
 
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    def __iter__(self) -> Iterator[str]:
+        first, head, digest = {"format_version": FORMAT}, _head(self._plan), Digest()
+        yield f'{canonical(first)[:-1]},{canonical(head)[1:-1]},"resource_changes":['
+        separator = "\n"
+        for change in map(canonical, _resource_changes(self._plan, self._source_of)):
+            digest.add(change)
+            yield separator + change
+            separator = ",\n"
+        self.digest = digest.of(first | head)
+        signature = self._key.sign(self.digest) if self._key else None
+        last = {"digest": self.digest, "signature": signature}
+        yield f"\n],{canonical(last)[1:]}\n"
 
 
 def _head(plan: Plan) -> dict[str, Any]:
-    """All of the document but its changes and its digest."""
+    """All of the document but its format, its changes, and what vouches for them."""
     return {
-        "format_version": FORMAT,
         "tool_version": __version__,
         "plan_id": plan.id,
-        "created_at": plan.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": utc_text(plan.created_at),
+        "expires_at": utc_text(plan.expires_at),
         "project": plan.project,
         "commit": plan.commit,
+        "rolls_back": plan.rolls_back,
         "database": {**_plain(plan.target), "new": plan.target.id is None},
         "manifest_digest": plan.manifest_digest,
         "selection": {
@@ -68,7 +80,13 @@ def _head(plan: Plan) -> dict[str, Any]:
             "noop": plan.unchanged,
             "left_alone": plan.left_alone,
         },
+        "proofs": [_proof(proof) for proof in plan.proofs],
     }
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    files = [{"name": name, "sha256": sha} for name, sha in proof.files]
+    return {**proof._asdict(), "files": files}
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -78,18 +96,26 @@ def _plain(value: Any) -> dict[str, Any]:
 def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any]]:
     for part in plan.partners:
         guards = list(dict.fromkeys(item.alarm.guard for item in part.refusals)) or None
-        for change in part.changes:
+        for change, cause in part.explained:
             source = source_of(change)
             yield {
-                "address": change.address,
-                "mode": "managed",
-                "type": change.kind,
-                "name": change.name,
-                "partner": change.partner,
+                **resource_change(change, cause),
                 "source": source._asdict() if source else None,
-                "change": _change(change),
                 "refusal": guards,
             }
+
+
+def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
+    """A change and why it is there, as all documents have it."""
+    return {
+        "address": change.address,
+        "mode": "managed",
+        "type": change.kind,
+        "name": change.name,
+        "partner": change.partner,
+        "cause": _cause(cause),
+        "change": _change(change),
+    }
 
 
 _ACTIONS: dict[Action, Actions] = {
@@ -99,6 +125,20 @@ _ACTIONS: dict[Action, Actions] = {
     Action.DELETE: "delete",
     Action.UNLINK: "delete",
 }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    applied_at = utc_text(cause.applied_at) if cause.applied_at else None
+    told: dict[str, Any] = {
+        "changed": cause.changed,
+        "revision": cause.revision,
+        "applied_at": applied_at,
+    }
+    if cause.rolls_back is not None:
+        told["rolls_back"] = cause.rolls_back
+    if cause.fields:
+        told["fields"] = dict(cause.fields)
+    return told
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from reconciler.causes import Cause
 from reconciler.cnpj import masked
 from reconciler.diff import Action, Change, FieldChange, changed_fields
 from reconciler.model import (
@@ -20,6 +21,7 @@ from reconciler.model import (
     Row,
 )
 from reconciler.plan import PartnerPlan, Plan
+from reconciler.render.cause_text import of_field, reason
 from reconciler.render.refusals import refusal_lines
 from reconciler.render.terminal import Style, one_line
 from reconciler.summary import Summary, summarise
@@ -45,6 +47,8 @@ _SIGNS = {
 }
 _OWNERSHIP = ("project", "file")
 Locate = Callable[[Change], str]
+Why = Callable[[Change, Cause], str]
+Fields = Callable[[Change, Cause], Iterator[str]]
 
 
 class PlanText:
@@ -52,14 +56,36 @@ class PlanText:
 
     def __init__(self, plan: Plan, style: Style, locate: Locate, *, full: bool) -> None:
         self._plan = plan
-        self._style = style
         self._locate = locate
-        self._left = 10**9 if full else BUDGET
+        self._changes = ChangesText(style, self._why, fields, full=full)
+
+    def _why(self, change: Change, cause: Cause) -> str:
+        """The reason of a change; that of a rollback is the rollback, and no manifest says it."""
+        if self._plan.rolls_back is not None:
+            return ""
+        return reason(change, cause, self._locate(change))
 
     def lines(self) -> Iterator[str]:
         """The whole text, line by line."""
+        yield from self._changes.lines(self._plan.partners)
+        yield from summary_lines(self._plan)
+
+
+class ChangesText:
+    """Writes what happens to partners; `why` tells the reason of a change, if any, `fields` what
+    it does to single fields.
+    """
+
+    def __init__(self, style: Style, why: Why, fields: Fields, *, full: bool) -> None:
+        self._style = style
+        self._why = why
+        self._fields = fields
+        self._left = 10**9 if full else BUDGET
+
+    def lines(self, parts: Iterable[PartnerPlan]) -> Iterator[str]:
+        """Each partner with its changes, and an empty line behind it."""
         folded: Counter[str] = Counter()
-        for part in self._plan.partners:
+        for part in parts:
             if self._left <= 0 and _is_plain(part):
                 folded.update(_counted(part.changes))
                 continue
@@ -78,14 +104,13 @@ class PlanText:
         if folded:
             yield self._folded(folded)
             yield ""
-        yield from summary_lines(self._plan)
 
     def _changes(self, part: PartnerPlan) -> Iterator[str]:
         hidden: list[Change] = []
-        for change in _grouped(part.changes):
+        for change, cause in _grouped(part.explained):
             if self._left > 0 or _always_shown(change):
+                yield from self._change(change, cause, within=self._left > 0)
                 self._left -= 1
-                yield from self._change(change)
             else:
                 hidden.append(change)
         if hidden:
@@ -96,16 +121,22 @@ class PlanText:
         text = _("… and {changes}; --full shows them").format(changes=words)
         return self._style(text, "dim")
 
-    def _change(self, change: Change) -> Iterator[str]:
+    def _change(self, change: Change, cause: Cause, *, within: bool) -> Iterator[str]:
         sign, colour = _SIGNS[change.action]
-        place = self._locate(change)
-        where = f"  ({one_line(place)})" if place else ""
-        yield f"  {self._style(f'{sign} {_title(change)}', colour)}{self._style(where, 'dim')}"
-        match change.action:
-            case Action.CREATE:
-                yield from _created(change.row)
-            case Action.UPDATE:
-                yield from _updated(change)
+        words = self._why(change, cause)
+        why = f"  ({words})" if words else ""
+        yield f"  {self._style(f'{sign} {_title(change)}', colour)}{self._style(why, 'dim')}"
+        if within or change.after is not None:
+            yield from self._fields(change, cause)
+
+
+def fields(change: Change, cause: Cause) -> Iterator[str]:
+    """The fields that a plan tells of: what comes, and what of a row differs."""
+    match change.action:
+        case Action.CREATE:
+            yield from _created(change.row)
+        case Action.UPDATE:
+            yield from _updated(change, cause)
 
 
 def _always_shown(change: Change) -> bool:
@@ -117,9 +148,9 @@ def _is_plain(part: PartnerPlan) -> bool:
     return not (part.refusals or part.accepted or any(map(_always_shown, part.changes)))
 
 
-def _grouped(changes: Iterable[Change]) -> list[Change]:
+def _grouped(changes: Iterable[tuple[Change, Cause]]) -> list[tuple[Change, Cause]]:
     """Every link after its server, and servers after all else."""
-    return sorted(changes, key=lambda change: (change.server, isinstance(change.row, Link)))
+    return sorted(changes, key=lambda item: (item[0].server, isinstance(item[0].row, Link)))
 
 
 def _title(change: Change) -> str:
@@ -185,7 +216,7 @@ def _created(row: Row) -> Iterator[str]:
             yield f"      {name}: {field_text(name, value)}{_origin(name, origins)}"
 
 
-def _updated(change: Change) -> Iterator[str]:
+def _updated(change: Change, cause: Cause) -> Iterator[str]:
     if isinstance(change.row, HeadOffice):
         return
     origins = getattr(change.after, "origins", None)
@@ -199,10 +230,12 @@ def _updated(change: Change) -> Iterator[str]:
         if path[0] != "origins":
             if not _is_titled(name, field):
                 before, after = field_text(name, field.before), field_text(name, field.after)
-                yield f"      {name}: {before} → {after}{_origin(name, origins)}"
+                notes = _origin(name, origins) + of_field(path[0], cause)
+                yield f"      {name}: {before} → {after}{notes}"
         elif name not in names:
             value = field_text(name, getattr(change.after, name))
-            yield f"      {name}: {value} ({field.before} → {field.after})"
+            origin = f"({field.before} → {field.after}){of_field(path[0], cause)}"
+            yield f"      {name}: {value} {origin}"
     same = len(change.row) - len(names)
     hidden = n_("({count} unchanged field)", "({count} unchanged fields)", same)
     yield f"      {hidden}"
@@ -251,6 +284,8 @@ def summary_lines(plan: Plan) -> Iterator[str]:
     if not plan.partners:
         yield _("Nothing to change.") + " " + _untouched(plan)
         return
+    if plan.rolls_back is not None:
+        yield _("This plan rolls back revision {number}.").format(number=plan.rolls_back)
     yield _("Plan: {counts}.").format(counts=counts(summary)) + " " + _untouched(plan)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.acceptance import NEVER
 from reconciler.alarms import Concern, Concerns
 from reconciler.cnpj import masked
 from reconciler.messages import GUARD_CODES, MESSAGES
@@ -55,8 +56,11 @@ def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
         "accept": accept,
         "list": _listed(names),
         "renames": ", ".join(_renames(refusal.alarm.concerns)),
+        "revisions": ", ".join(_revisions(refusal.alarm.concerns)),
     }
     yield from _block(refusal.alarm.guard, values, style)
+    if refusal.alarm.guard in NEVER:
+        return
     yield f"      {_written_down(refusal)}"
     if refusal.offered is not None:
         yield "      " + _("accepted was {offered}; it is {count}").format(
@@ -113,7 +117,7 @@ def _name(guard: str, concern: Concern) -> str:
             return f"{one_line(concern.name)} → {one_line(concern.detail)}"
         case "orphaned-company":
             return _company(concern)
-        case "takeover":
+        case "takeover" | "undoes-rollback":
             kind, _dot, address = concern.name.partition(".")
             return f"{_(_KINDS[kind])} {_row(kind, address.partition('/')[2])}"
         case "mass-unlink" | "mass-deactivate":
@@ -144,6 +148,12 @@ def _renames(concerns: tuple[Concern, ...]) -> list[str]:
         )
         for concern in concerns
     ]
+
+
+def _revisions(concerns: Concerns) -> list[str]:
+    """The revisions that were rolled back."""
+    numbers = {int(concern.detail) for concern in concerns if concern.detail.isdecimal()}
+    return [str(number) for number in sorted(numbers)]
 
 
 def _listed(names: list[str]) -> str:

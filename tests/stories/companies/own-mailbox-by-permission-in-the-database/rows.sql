@@ -1,2 +1,2 @@
 INSERT INTO partner (id) VALUES ('aurora');
-INSERT INTO company (cnpj, partner, nickname, own_mailboxes) VALUES ('98765432000198', 'aurora', 'Registrada com permissão', 1);
+INSERT INTO company (cnpj, partner, nickname, own_mailboxes) VALUES ('98765432000198', 'aurora', 'Registrada com permissão', true);

@@ -1,0 +1,104 @@
+"""What proofs spare a plan: whom it need not read again, and what it leaves for the next one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from sqlalchemy import Engine
+
+from reconciler import settled, tool
+from reconciler.cli import inputs
+from reconciler.cli.inputs import Begun, Inputs
+from reconciler.coverage import Coverage
+from reconciler.database.engine import is_missing, transaction
+from reconciler.database.schema import Condition, status_of
+from reconciler.diagnostics import Failure
+from reconciler.manifests.loading import NO_PROOFS
+from reconciler.proof import Files, Proof
+from reconciler.proving import Proving
+from reconciler.settings import Settings
+
+_WITHOUT_A_SAY = {
+    *("database", "database_id", "database_tls", "database_ca"),  # where, not what
+    *("plan_lifetime", "plan_key_file"),
+    "guards",  # they look at changes, and where there is a proof there is none
+}
+"""The settings that no plan without changes depends on."""
+
+
+def read(begun: Begun, url: str) -> Inputs:
+    """What a run is given, without the manifests of partners that are proven to be settled."""
+    return begun.inputs(_proofs(begun, url) if begun.hashing else NO_PROOFS)
+
+
+def _proofs(begun: Begun, url: str) -> Mapping[str, Proof]:
+    """The proofs that hold now, by partner.
+
+    Where there are many, several processes look at the rows, each at those of some partners. What
+    is wrong with the database is said by the plan itself.
+    """
+    fitting = [
+        proof for proof in _known(begun.settings, url) if proof.fits(begun.manifests.digests)
+    ]
+    workers = Workers(min(processors(), _MOST) if len(fitting) >= _MANY else 1)
+    shares = (
+        [fitting[start::_SHARES] for start in range(_SHARES)]
+        if len(fitting) >= _MANY
+        else [fitting]
+    )
+    context = _context(begun.settings, begun.coverage)
+    look = partial(_holding, settings=begun.settings, url=url, context=context)
+    try:
+        return {proof.partner: proof for found in workers.map(look, shares) for proof in found}
+    except BrokenExecutor:  # a process was killed
+        return NO_PROOFS
+    finally:
+        workers.close()
+
+
+def _known(settings: Settings, url: str) -> list[Proof]:
+    try:
+        engine = inputs.engine(url, settings, writes=False)
+        if is_missing(engine):
+            return []
+        with transaction(engine) as connection:
+            if status_of(connection).condition is not Condition.CURRENT:
+                return []
+            return [*settled.read(connection, settings.project)]
+    except Failure:
+        return []
+
+
+def _holding(proofs: list[Proof], settings: Settings, url: str, context: str) -> list[Proof]:
+    try:
+        with transaction(inputs.engine(url, settings, writes=False)) as connection:
+            return settled.holding(connection, proofs, context)
+    except Failure:
+        return []
+
+
+def proving(given: Inputs, engine: Engine) -> Proving:
+    """What proofs are made of in this run."""
+    flag = bool if engine.dialect.supports_native_boolean else int
+    return Proving(_context(given.settings, given.coverage), _clean_files(given), flag)
+
+
+def _context(settings: Settings, coverage: Coverage) -> str:
+    """A name for everything but files and rows that has a say in what is planned."""
+    bearing = settings.model_dump_json(exclude=_WITHOUT_A_SAY)
+    text = repr((tool.identity(), bearing, coverage.reach))
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+def _clean_files(given: Inputs) -> dict[str, Files]:
+    """The files of each partner, unless something was to be said of one of them."""
+    suspect = {problem.place.file for problem in given.problems if problem.place}
+    names: dict[str, list[str]] = {}
+    for file in given.loaded.files:
+        names.setdefault(file.partner, []).append(file.file)
+    return {
+        partner: tuple((name, given.loaded.digests[name]) for name in sorted(found))
+        for partner, found in names.items()
+        if suspect.isdisjoint(found)
+    }

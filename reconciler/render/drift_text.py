@@ -1,0 +1,81 @@
+"""Drift as people read it, and as data for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from reconciler.causes import Cause
+from reconciler.diff import Change
+from reconciler.plan import PartnerPlan
+from reconciler.planfile.writing import resource_change
+from reconciler.render.cause_text import since
+from reconciler.render.plan_text import ChangesText, done, fields
+from reconciler.render.terminal import Style, clean
+from reconciler.reported import Reports
+from reconciler.summary import Summary, summarise
+from reconciler.words import _, n_
+
+FORMAT_VERSION = "1.0"
+
+
+class Drift:
+    """Drift partner by partner, counted on its way to whoever shows it."""
+
+    def __init__(self, parts: Iterable[PartnerPlan]) -> None:
+        self._parts = parts
+        self.unchanged = 0
+        self.summary = Summary(0, 0, 0, 0, 0, 0)
+
+    def __iter__(self) -> Iterator[PartnerPlan]:
+        for part in self._parts:
+            self.unchanged += part.unchanged
+            if part.changes:
+                counts = zip(self.summary, summarise((part,)), strict=True)
+                self.summary = Summary(*map(sum, counts))
+                yield part
+
+    def __bool__(self) -> bool:
+        """Whether there was any, once all parts were taken."""
+        return any(self.summary)
+
+
+def lines(drift: Drift, style: Style, reports: Reports | None, *, full: bool) -> Iterator[str]:
+    """Every row that others changed, from as it was applied to as it is, and how many they are.
+
+    With `reports` they are those that are new.
+    """
+    yield from ChangesText(style, _why, fields, full=full).lines(drift)
+    if drift:
+        words = _("New drift: {counts}.") if reports else _("Drift: {counts}.")
+        told = [words.format(counts=done(drift.summary))]
+    else:
+        told = [_("No new drift.") if reports else _("No drift.")]
+    if reports and reports.known:
+        words = n_("{count} was reported before.", "{count} were reported before.", reports.known)
+        told.append(words)
+    told.append(n_("{count} row is as applied.", "{count} rows are as applied.", drift.unchanged))
+    yield " ".join(told)
+
+
+def _why(_change: Change, cause: Cause) -> str:
+    return _("made by another program") if cause.revision is None else since(cause)
+
+
+def document(drift: Drift, project: str, reports: Reports | None) -> Iterator[str]:
+    """The same as JSON, piece by piece, each row in the shape that plans have it in."""
+    head = {"format_version": FORMAT_VERSION, "project": project, "since_last": bool(reports)}
+    yield _dumped(head)[:-1] + ',"resource_drift":['
+    separator = "\n"
+    for part in drift:
+        for change, cause in part.explained:
+            yield separator + _dumped(resource_change(change, cause))
+            separator = ",\n"
+    counts = {name: count for name, count in drift.summary._asdict().items() if name != "refused"}
+    counts |= {"noop": drift.unchanged, "reported_before": reports.known if reports else 0}
+    yield f'\n],"summary":{_dumped(counts)}}}\n'
+
+
+def _dumped(value: Any) -> str:
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

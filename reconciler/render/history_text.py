@@ -1,0 +1,244 @@
+"""Revisions of the ledger as people read them, and as data for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from reconciler.causes import Cause
+from reconciler.diff import Action, Change, changed_fields
+from reconciler.forms import plain
+from reconciler.history import Entry, Found, Revision
+from reconciler.model import OPTIONS
+from reconciler.plan import Accepted, PartnerPlan, Selection
+from reconciler.render.plan_text import BUDGET, ChangesText, done, field_text
+from reconciler.render.table import table
+from reconciler.render.terminal import Style, clean, one_line
+from reconciler.words import N_, _, n_
+
+FORMAT_VERSION = "1.0"
+_SHORT = 12
+"""How much of a commit is shown in a table."""
+_HEADERS = (
+    *(N_("REVISION"), N_("WHEN (UTC)"), N_("WHO"), N_("COMMIT"), N_("CREATE"), N_("UPDATE")),
+    *(N_("DELETE"), N_("LINK"), N_("UNLINK"), N_("NOTES")),
+)
+_COUNTS = tuple(action.value for action in Action)
+_TITLED = ("stable_id", "cnpj")
+
+
+def table_lines(found: Found, style: Style) -> Iterator[str]:
+    """Revisions as a table, and how many more there are."""
+    yield from table(_HEADERS, map(_cells, found.revisions), style)
+    if not found.revisions:
+        yield _("No revision.")
+    if found.more:
+        yield n_(
+            "… and {count} older revision; --limit shows more",
+            "… and {count} older revisions; --limit shows more",
+            found.more,
+        )
+
+
+def _cells(revision: Revision) -> tuple[str, ...]:
+    counts = (str(getattr(revision.summary, name)) for name in _COUNTS)
+    commit = one_line(revision.commit[:_SHORT]) if revision.commit else "–"
+    who = one_line(revision.applied_by)
+    return (str(revision.number), _when(revision), who, commit, *counts, _notes(revision))
+
+
+def _when(revision: Revision) -> str:
+    moment = revision.applied_at
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
+def _notes(revision: Revision) -> str:
+    notes = []
+    if revision.rolls_back is not None:
+        notes.append(_("rolls back {number}").format(number=revision.rolls_back))
+    if only := _selected(revision.selection):
+        notes.append(_("only {names}").format(names=_cut(only)))
+    if revision.project:
+        notes.append(_("project {name}").format(name=one_line(revision.project)))
+    return ", ".join(notes)
+
+
+def _selected(selection: Selection) -> list[str]:
+    return [*selection.partners, *map("/".join, selection.servers)]
+
+
+def _cut(names: Sequence[str]) -> str:
+    words = ", ".join(map(one_line, names[:3]))
+    return f"{words}, …" if len(names) > 3 else words
+
+
+class RevisionText:
+    """Writes one revision whole."""
+
+    def __init__(self, revision: Revision, style: Style, *, full: bool) -> None:
+        self._revision = revision
+        self._style = style
+        self._full = full
+        self._left = 10**9 if full else BUDGET
+        self._unreadable: list[Entry] = []
+
+    def lines(self, entries: Iterable[Entry], accepted: Sequence[Accepted]) -> Iterator[str]:
+        """Who, when and what for; every change; and how many they were."""
+        yield from self._head()
+        yield ""
+        changes = ChangesText(self._style, lambda *_: "", self._fields, full=self._full)
+        yield from changes.lines(self._parts(entries, accepted))
+        if self._unreadable:
+            addresses = [entry.address for entry in self._unreadable]
+            yield n_(
+                "{count} entry of the ledger cannot be read, or not all of it:",
+                "{count} entries of the ledger cannot be read, or not all of them:",
+                len(addresses),
+            )
+            shown_ones = addresses if self._full else addresses[:20]
+            yield from (f"  ? {one_line(address)}" for address in shown_ones)
+            yield ""
+        yield _("Revision {number}: {counts}.").format(
+            number=self._revision.number, counts=done(self._revision.summary)
+        )
+
+    def _head(self) -> Iterator[str]:
+        revision = self._revision
+        title = _("Revision {number}, {when} UTC, by {who}").format(
+            number=revision.number, when=_when(revision), who=one_line(revision.applied_by)
+        )
+        yield self._style(title, "bold")
+        if revision.rolls_back is not None:
+            yield "  " + _("rolls back revision {number}").format(number=revision.rolls_back)
+        if only := _selected(revision.selection):
+            yield "  " + _("only {names}").format(names=", ".join(map(one_line, only)))
+        facts = {
+            "commit": revision.commit,
+            "project": revision.project or None,
+            "plan": revision.plan_id,
+            "tool": revision.tool_version,
+        }
+        for name, value in facts.items():
+            if value is not None:
+                yield f"  {name}: {one_line(value)}"
+
+    def _parts(
+        self, entries: Iterable[Entry], accepted: Sequence[Accepted]
+    ) -> Iterator[PartnerPlan]:
+        for partner, group in groupby(entries, attrgetter("partner")):
+            changes = tuple(self._readable(group))
+            guards = tuple(item for item in accepted if item.partner == partner)
+            yield PartnerPlan(partner, changes, accepted=guards)
+
+    def _readable(self, entries: Iterable[Entry]) -> Iterator[Change]:
+        for entry in entries:
+            if not entry.whole:
+                self._unreadable.append(entry)
+            if entry.change is not None:
+                yield entry.change
+
+    def _fields(self, change: Change, _cause: Cause) -> Iterator[str]:
+        """The fields of a change, as long as there is room for them."""
+        self._left -= 1
+        if self._left < 0:
+            return
+        if change.before is None or change.after is None:
+            yield from _whole(change)
+            return
+        changed = {field.path: field for field in changed_fields(change)}
+        names = {path[0] for path in changed}
+        for path, field in changed.items():
+            before, after = _value(path[-1], field.before), _value(path[-1], field.after)
+            yield f"      {'.'.join(path)}: {before} → {after}"
+        same = [name for name in change.row._fields if name not in names]
+        if self._full:
+            values = change.row._asdict()
+            yield from (f"      {name}: {_value(name, values[name])}" for name in same)
+        else:
+            hidden = n_("({count} unchanged field)", "({count} unchanged fields)", len(same))
+            yield f"      {hidden}"
+
+
+def _whole(change: Change) -> Iterator[str]:
+    """Every field that a row has, its options with where they come from."""
+    fields = change.row._asdict()
+    origins = fields.pop("origins", None)
+    for name, value in fields.items():
+        if value not in (None, ()) and name not in _TITLED:
+            known = origins is not None and name in OPTIONS
+            origin = f" ({one_line(getattr(origins, name))})" if known else ""
+            yield f"      {name}: {field_text(name, value)}{origin}"
+
+
+def _value(name: str, value: Any) -> str:
+    """A value as a line shows it; origins, of which a row may have none, as one text."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    return (
+        one_line(" ".join(value.values())) if isinstance(value, dict) else field_text(name, value)
+    )
+
+
+def list_data(found: Found) -> dict[str, Any]:
+    """Revisions as `history --format json` prints them."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "revisions": list(map(_data, found.revisions)),
+        "more": found.more,
+    }
+
+
+def _data(revision: Revision) -> dict[str, Any]:
+    moment = revision.applied_at
+    return {
+        **revision._asdict(),
+        "applied_at": moment.isoformat().replace("+00:00", "Z") if moment else None,
+        "selection": {
+            "partners": list(revision.selection.partners),
+            "servers": list(map("/".join, revision.selection.servers)),
+        },
+        "summary": {name: getattr(revision.summary, name) for name in _COUNTS},
+    }
+
+
+def revision_json(
+    revision: Revision, entries: Iterable[Entry], accepted: Iterable[Accepted]
+) -> Iterator[str]:
+    """One revision as `history REV --format json` prints it, piece by piece."""
+    head = {
+        "format_version": FORMAT_VERSION,
+        "revision": _data(revision),
+        "accepted": [
+            {name: getattr(item, name) for name in ("partner", "guard", "count", "reason", "until")}
+            for item in accepted
+        ],
+    }
+    yield _dumped(head)[:-1] + ',"changes":['
+    separator = "\n"
+    for entry in entries:
+        yield separator + _dumped(_entry_data(entry))
+        separator = ",\n"
+    yield "\n]}\n"
+
+
+def _dumped(value: Any) -> str:
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _entry_data(entry: Entry) -> dict[str, Any]:
+    """`readable` is false where something of the entry cannot be read, and null here then."""
+    before = entry.change.before if entry.change else None
+    after = entry.change.after if entry.change else None
+    return {
+        "address": entry.change.address if entry.change else entry.address,
+        "partner": entry.partner,
+        "kind": entry.kind,
+        "name": entry.name,
+        "action": entry.action,
+        "before": plain(before) if before is not None else None,
+        "after": plain(after) if after is not None else None,
+        "readable": entry.whole,
+    }

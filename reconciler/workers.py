@@ -1,0 +1,47 @@
+"""Work that is shared between processes where there is much of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def processors() -> int:
+    """How many of them this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+class Workers:
+    """So many other processes, which begin when there is something for them; none if it is one.
+
+    They leave this process free until somebody takes their results.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def map(self, function: Callable[[T], R], items: Sequence[T], at_once: int = 1) -> Iterable[R]:
+        """The results for all items, in their order; each process is handed some at once."""
+        if self._count == 1 or len(items) <= at_once:
+            return map(function, items)
+        return self._pool.map(function, items, chunksize=at_once)
+
+    @cached_property
+    def _pool(self) -> ProcessPoolExecutor:
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - small runs do without
+        from multiprocessing import get_context  # noqa: PLC0415
+
+        return ProcessPoolExecutor(self._count, get_context("fork"))
+
+    def close(self) -> None:
+        """Let them go when they are done; there are new ones if there is more to do."""
+        if pool := self.__dict__.pop("_pool", None):
+            pool.shutdown()
