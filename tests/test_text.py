@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from estates import (
     FILE,
@@ -57,6 +59,7 @@ ALIKE = [
 ]
 """Each is equal to another one by the rules of some language, or means something to a database."""
 ONE = cnpj(1)
+T = TypeVar("T")
 
 
 def test_partners(engine: Engine) -> None:
@@ -85,15 +88,17 @@ def test_mail_servers(engine: Engine) -> None:
     assert len(set(numbers.values())) == len(ALIKE)
     left = wanted
     for name in ALIKE[::2]:
-        before = left
-        left = replace(
-            left,
-            servers={key: row for key, row in left.servers.items() if key != name},
-            links={key: rows for key, rows in left.links.items() if key != name},
-        )
-        put(engine, *diff("acme", before, left))
+        linked = left
+        unlinked = replace(linked, links=without(linked.links, name))
+        left = replace(unlinked, servers=without(unlinked.servers, name))
+        put(engine, *diff("acme", linked, unlinked))
+        put(engine, *diff("acme", unlinked, left))
     assert read_back(engine) == left
     assert row_ids(engine) == {name: numbers[name] for name in left.servers}
+
+
+def without(rows: Mapping[str, T], name: str) -> dict[str, T]:
+    return {key: row for key, row in rows.items() if key != name}
 
 
 def test_hosts(engine: Engine) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -18,7 +20,12 @@ from reconciler.manifests.loading import NO_PROOFS
 from reconciler.proof import Files, Proof
 from reconciler.proving import Proving
 from reconciler.settings import Settings
+from reconciler.workers import Workers, processors
 
+MANY = 500
+"""From so many proofs on, several processes see whether they hold."""
+_CONNECTIONS = 4
+"""As many of them, at most, are connected to the database."""
 _WITHOUT_A_SAY = {
     *("database", "database_id", "database_tls", "database_ca"),  # where, not what
     *("plan_lifetime", "plan_key_file"),
@@ -35,29 +42,28 @@ def read(begun: Begun, url: str) -> Inputs:
 def _proofs(begun: Begun, url: str) -> Mapping[str, Proof]:
     """The proofs that hold now, by partner.
 
-    Where there are many, several processes look at the rows, each at those of some partners. What
-    is wrong with the database is said by the plan itself.
+    What is wrong with the database is said by the plan itself.
     """
-    fitting = [
-        proof for proof in _known(begun.settings, url) if proof.fits(begun.manifests.digests)
-    ]
-    workers = Workers(min(processors(), _MOST) if len(fitting) >= _MANY else 1)
-    shares = (
-        [fitting[start::_SHARES] for start in range(_SHARES)]
-        if len(fitting) >= _MANY
-        else [fitting]
-    )
+    digests = begun.manifests.digests
+    fitting = [proof for proof in _known(begun.settings, url) if proof.fits(digests)]
+    if not fitting:
+        return NO_PROOFS
+    count = min(processors(), _CONNECTIONS) if len(fitting) >= MANY else 1
+    share = -(-len(fitting) // count)
+    shares = [fitting[start : start + share] for start in range(0, len(fitting), share)]
     context = _context(begun.settings, begun.coverage)
     look = partial(_holding, settings=begun.settings, url=url, context=context)
+    workers = Workers(count)
     try:
         return {proof.partner: proof for found in workers.map(look, shares) for proof in found}
-    except BrokenExecutor:  # a process was killed
+    except BrokenExecutor:  # one of them was killed
         return NO_PROOFS
     finally:
         workers.close()
 
 
 def _known(settings: Settings, url: str) -> list[Proof]:
+    """All proofs of the project."""
     try:
         engine = inputs.engine(url, settings, writes=False)
         if is_missing(engine):
@@ -71,6 +77,7 @@ def _known(settings: Settings, url: str) -> list[Proof]:
 
 
 def _holding(proofs: list[Proof], settings: Settings, url: str, context: str) -> list[Proof]:
+    """Those of `proofs` that hold."""
     try:
         with transaction(inputs.engine(url, settings, writes=False)) as connection:
             return settled.holding(connection, proofs, context)
