@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.diagnostics import Failure, Problem
+from reconciler.secrets.settings import SecretSettings
 
 FILE = "reconciler.toml"
 DEFAULT_DATABASE = "sqlite:///reconciler.db"
@@ -72,6 +73,7 @@ class Settings(_Section):
     limits: Limits = Limits()
     guards: Guards = Guards()
     paths: dict[str, list[str]] = {}
+    secrets: SecretSettings = SecretSettings()
 
 
 def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:

@@ -32,6 +32,7 @@ from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
 from reconciler.messages.reading import READING
 from reconciler.messages.rules import RULES
+from reconciler.messages.secrets import SECRETS
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": 1, "n_": 2, "N_": 1}
@@ -44,6 +45,7 @@ _GROUPS = {
     "Advanced options": OPTIONS,
     "Guards, plans and databases": PLANS,
     "Settings and the command line": COMMANDS,
+    "Secrets": SECRETS,
 }
 _POT_HEADER = """\
 # Every text of reconciler. Made by `make generate`; translations are made from it.

@@ -12,8 +12,17 @@ from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
 from reconciler.messages.reading import READING
 from reconciler.messages.rules import RULES
+from reconciler.messages.secrets import SECRETS
 
-MESSAGES: dict[str, Message] = {**READING, **FIELDS, **RULES, **OPTIONS, **PLANS, **COMMANDS}
+MESSAGES: dict[str, Message] = {
+    **READING,
+    **FIELDS,
+    **RULES,
+    **OPTIONS,
+    **PLANS,
+    **COMMANDS,
+    **SECRETS,
+}
 GUARD_CODES = {
     "linked-delete": "MBX501",
     "mass-delete": "MBX502",
