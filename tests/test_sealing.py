@@ -67,9 +67,11 @@ def test_every_part_of_the_place_counts(field: str) -> None:
 
 def test_parts_of_the_place_do_not_run_together() -> None:
     text = seal(Secret("x"), Where("a", "b", 'c","d', "e"), NEW)
-    for other in (Where("a", "b", "c", 'd","e'), Where("a,b", 'c","d', "e", "")):
-        with pytest.raises(Failure, match="MBX744"):
-            unseal(text, other, RING)
+    with pytest.raises(Failure, match="MBX744"):
+        unseal(text, Where("a", "b", "c", 'd","e'), RING)
+    text = seal(Secret("x"), Where("a", "b", "c,d", "e"), NEW)
+    with pytest.raises(Failure, match="MBX744"):
+        unseal(text, Where("a", "b", "c", "d,e"), RING)
 
 
 @given(st.data())
@@ -108,7 +110,7 @@ def test_without_its_key_it_stays_closed() -> None:
         "{SSHA}hunter2",
         "v1",
         "v1:",
-        "v1:hunter2:x:y",
+        "v1:hunter2:AAAAAAAAAAAAAAAA:AAAA",
         f"v1:{NEW.id}",
         f"v1:{NEW.id}:",
         f"v1:{NEW.id}:AAAA:AAAA",
@@ -189,7 +191,7 @@ def test_a_key_ring_is_read_as_it_was_written() -> None:
         (NEW.entry().replace(NEW.id, OLD.id), 1),
         (f"{NEW.entry()} hunter2", 2),
         (f"{NEW.entry()} {NEW.id}:", 2),
-        (f"{NEW.entry()} {NEW.id}:c2hvcnQ=", 2),
+        (f"{NEW.entry()} {Key(b'short').entry()}", 2),
         (f"{NEW.entry()} {NEW.id}:éééé", 2),
         (NEW.entry().partition(":")[2], 1),
     ],
@@ -296,6 +298,7 @@ def check_readable(rows: Memory, count: int) -> None:
             secret = unseal(text, at(number), RING)
             assert secret.reveal() == f"password {number}"
             assert known
+            assert key_id(known) == key_id(text)
             assert is_same(secret, known, at(number), RING)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import pickle
+import re
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64encode
@@ -17,7 +18,7 @@ from urllib.parse import quote, quote_plus
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.secrets.keyring import generate
@@ -83,6 +84,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "hex": lambda text: text.encode().hex(),
     "url": quote,
     "url with slashes": lambda text: quote(text, safe=""),
+    "url in lower case": lambda text: re.sub("%..", lambda part: part[0].lower(), quote(text)),
     "form": quote_plus,
     "base64": lambda text: b64encode(text.encode()).decode(),
     "base64url": lambda text: urlsafe_b64encode(text.encode()).decode(),
@@ -91,6 +93,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
 @given(value=long_texts, before=texts, after=texts)
+@example(value="pass word", before="", after="")
+@example(value="a+b/c=d?é", before="", after="")
 def test_no_spelling_of_a_secret_gets_through(
     encode: Callable[[str], str], value: str, before: str, after: str
 ) -> None:
@@ -127,6 +131,8 @@ def test_secrets_that_overlap_are_masked_together() -> None:
     for value in ("abcdef", "cdefghij", "cdef"):
         redactor.add(Secret(value))
     assert redactor.redact("-abcdefghij-abcdef-") == f"-{MASK}-{MASK}-"
+    redactor.add(Secret("bcdefghijk"))
+    assert redactor.redact("bcdefghijk") == MASK
 
 
 def test_short_secrets_cannot_be_masked() -> None:
@@ -178,6 +184,18 @@ def test_logs_are_without_secrets(write: Callable[[logging.Logger], None], seen:
     assert seen in said
     assert VALUE not in said
     assert repr(VALUE)[1:-1] not in said
+
+
+def test_nothing_is_left_for_another_formatter() -> None:
+    redactor = Redactor()
+    redactor.add(Secret(VALUE))
+    try:
+        int(f"login as {VALUE}")
+    except ValueError:
+        record = logging.LogRecord("x", 40, "x.py", 1, "%s", (VALUE,), sys.exc_info())
+    assert RedactingFilter(redactor).filter(record)
+    assert repr(VALUE)[1:-1] not in str(vars(record))
+    assert (record.msg, record.args, record.exc_info) == (MASK, None, None)
 
 
 def test_streams_are_without_secrets() -> None:

@@ -24,12 +24,7 @@ class Hidden:
         self._refuse()
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        self._refuse()
-
-    def __copy__(self) -> NoReturn:
-        self._refuse()
-
-    def __deepcopy__(self, _memo: object) -> NoReturn:
+        """Refuse to be pickled or copied."""
         self._refuse()
 
     def _refuse(self) -> NoReturn:
@@ -40,7 +35,7 @@ class Secret(Hidden):
     """A password, token or the like."""
 
     __slots__ = ("_value",)
-    __hash__ = None  # type: ignore[assignment] # a hash would be the same for the same value
+    __hash__ = None  # type: ignore[assignment] # equal secrets would have equal ones
 
     def __init__(self, value: str) -> None:
         self._value = value

@@ -13,6 +13,8 @@ from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 """Characters; what is shorter would be found everywhere."""
+_NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What reads the same in every way of quoting and escaping."""
 
 
 class Spelling(NamedTuple):
@@ -28,12 +30,13 @@ def spellings(value: str) -> Iterator[Spelling]:
     for text in {value, *re.split(r"[\r\n]+", value)}:
         if len(text) >= SHORTEST:
             data = text.encode("utf-8", "surrogatepass")
-            yield from map(Spelling, (*_escaped(text), *_encoded(data)))
+            yield from map(Spelling, (text, data.hex(), data.hex().upper()))
+            if not _NEVER_ESCAPED.fullmatch(text):
+                yield from map(Spelling, (*_escaped(text), *_encoded(data)))
             yield from (Spelling(part, base64=True) for part in _base64(data))
 
 
 def _escaped(text: str) -> Iterator[str]:
-    yield text
     yield text.replace("'", "''")
     yield repr(text)[1:-1]
     yield escape(text)
@@ -44,7 +47,6 @@ def _escaped(text: str) -> Iterator[str]:
 
 def _encoded(data: bytes) -> Iterator[str]:
     yield repr(data)[2:-1]
-    yield from (data.hex(), data.hex().upper())
     for written in (quote(data), quote(data, safe=""), quote_plus(data)):
         yield from (written, re.sub("%..", lambda found: found[0].lower(), written))
     yield quopri.encodestring(data).decode().replace("=\n", "")
