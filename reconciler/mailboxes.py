@@ -38,8 +38,8 @@ class Passwords:
         """The password of that server, which its row holds as `text`.
 
         Raises:
-            Failure: it is not one of ours (MBX742), its key is not in the ring (MBX743), or it was
-                altered, or made for another row or database (MBX744).
+            Failure: it is not one of ours (MBX692), its key is not in the ring (MBX693), or it was
+                altered, or made for another row or database (MBX694).
         """
         return sealing.unseal(text, self.where(server_id), self._ring)
 

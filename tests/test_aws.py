@@ -57,13 +57,13 @@ def test_a_text_and_texts_by_key(address: str, client: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("aws:acme/missing", "MBX725"),
-        ("aws:acme/deleted", "MBX725"),
-        ("aws:acme/one#/key", "MBX726"),
-        ("aws:acme/many", "MBX726"),
-        ("aws:acme/many#/missing", "MBX726"),
-        ("aws:acme/many#/number", "MBX726"),
-        ("aws:acme/binary", "MBX727"),
+        ("aws:acme/missing", "MBX675"),
+        ("aws:acme/deleted", "MBX675"),
+        ("aws:acme/one#/key", "MBX676"),
+        ("aws:acme/many", "MBX676"),
+        ("aws:acme/many#/missing", "MBX676"),
+        ("aws:acme/many#/number", "MBX676"),
+        ("aws:acme/binary", "MBX677"),
     ],
 )
 def test_what_is_not_there(address: str, client: Any, text: str, code: str) -> None:
@@ -101,7 +101,7 @@ def test_a_rotated_version_is_seen_without_reading_it(
 
 def reason(found: Any) -> object:
     ((problem,),) = found.failed.values()
-    assert codes([problem]) == ["MBX722"]
+    assert codes([problem]) == ["MBX672"]
     return problem.values["reason"]
 
 
@@ -124,7 +124,7 @@ def test_who_may_not_read(address: str) -> None:
         found = resolved("aws:acme/any", stores=logged_in(address))
     finally:
         allow(address, b"inf")
-    assert failures(found) == {"acme/any": ["MBX724"]}
+    assert failures(found) == {"acme/any": ["MBX674"]}
 
 
 def allow(address: str, requests: bytes) -> None:

@@ -66,13 +66,13 @@ def test_all_keys_of_a_path_come_with_one_request(bao: Bao) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("vault:smtp/acme/missing#/password", "MBX725"),
-        (f"vault:{NFE}?version=9#/password", "MBX725"),
-        (f"vault:{NFE}#/missing", "MBX726"),
-        ("vault:smtp/acme/odd#/number", "MBX726"),
-        ("vault:smtp/acme/odd#/newline", "MBX727"),
-        ("vault:smtp/acme/odd#/empty", "MBX727"),
-        ("vault:smtp/acme/gone#/password", "MBX725"),
+        ("vault:smtp/acme/missing#/password", "MBX675"),
+        (f"vault:{NFE}?version=9#/password", "MBX675"),
+        (f"vault:{NFE}#/missing", "MBX676"),
+        ("vault:smtp/acme/odd#/number", "MBX676"),
+        ("vault:smtp/acme/odd#/newline", "MBX677"),
+        ("vault:smtp/acme/odd#/empty", "MBX677"),
+        ("vault:smtp/acme/gone#/password", "MBX675"),
     ],
 )
 def test_what_is_not_there(bao: Bao, text: str, code: str) -> None:
@@ -91,7 +91,7 @@ def test_what_may_not_be_read(bao: Bao) -> None:
     stores = logged_in(bao, bao.token("secret/data/smtp/acme/*"))
     found = resolved(f"vault:{NFE}#/password", "vault:smtp/beta/nfe#/password", stores=stores)
     assert [item.secret.reveal() for item in found.found.values()] == [f"{MARK}-2"]
-    assert [codes(bad) for bad in found.failed.values()] == [["MBX724"]]
+    assert [codes(bad) for bad in found.failed.values()] == [["MBX674"]]
 
 
 def test_another_mount_and_the_first_version_of_the_engine(bao: Bao) -> None:
@@ -104,7 +104,7 @@ def test_another_mount_and_the_first_version_of_the_engine(bao: Bao) -> None:
     assert values(found) == [MARK]
     assert [item.version for item in found.found.values()] == [None]
     pinned = resolved("vault:acme?version=1#/p", stores=logged_in(bao, token, **section))
-    assert failures(pinned) == {"acme": ["MBX731"]}
+    assert failures(pinned) == {"acme": ["MBX681"]}
     with logged_in(bao, token, **section) as stores:
         assert list(newest_versions([from_text("vault:acme#/p")], stores, 5).values()) == [None]
 
@@ -119,7 +119,7 @@ def test_a_namespace(bao: Bao) -> None:
     stores = logged_in(bao, servers.ROOT_TOKEN, namespace="team")
     assert values(resolved(text, stores=stores)) == [MARK]
     stores = logged_in(bao, servers.ROOT_TOKEN)
-    assert failures(resolved(text, stores=stores)) == {"acme": ["MBX725"]}
+    assert failures(resolved(text, stores=stores)) == {"acme": ["MBX675"]}
 
 
 def test_a_rotated_version_is_seen_without_reading_it(bao: Bao) -> None:
@@ -131,7 +131,7 @@ def test_a_rotated_version_is_seen_without_reading_it(bao: Bao) -> None:
         bao.put(reference.name, password=f"{MARK}-new")
         assert newest_versions([reference], stores, 5) == {reference: "2"}
     found = resolved("vault:smtp/acme/rotated#/password", stores=logged_in(bao, only_metadata))
-    assert failures(found) == {reference.name: ["MBX724"]}
+    assert failures(found) == {reference.name: ["MBX674"]}
 
 
 def test_a_version_that_cannot_be_asked_for_is_unknown(bao: Bao) -> None:
@@ -177,18 +177,18 @@ def test_the_login_of_a_pipeline(
     assert said == f"{MASK} {MASK} {MASK} {MARK}-1"
     stores = with_login(bao, {"VAULT_SECRET_ID": MARK}, **login)
     texts = [f"vault:{NFE}#/password", "vault:other#/password"]
-    assert failures(resolved(*texts, stores=stores)) == {NFE: ["MBX723"], "other": ["MBX723"]}
+    assert failures(resolved(*texts, stores=stores)) == {NFE: ["MBX673"], "other": ["MBX673"]}
 
 
 def test_a_login_without_its_credential(bao: Bao) -> None:
     stores = with_login(bao, {})
     found = resolved(f"vault:{NFE}#/password", stores=stores)
-    assert failures(found) == {NFE: ["MBX730"]}
+    assert failures(found) == {NFE: ["MBX680"]}
 
 
 def test_a_wrong_token(bao: Bao) -> None:
     found = resolved(f"vault:{NFE}#/password", stores=logged_in(bao, MARK))
-    assert failures(found) == {NFE: ["MBX724"]}
+    assert failures(found) == {NFE: ["MBX674"]}
 
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -226,7 +226,7 @@ def test_the_login_with_a_token_of_the_pipeline(bao: Bao) -> None:
     assert values(resolved(f"vault:{NFE}#/password", stores=stores)) == [f"{MARK}-2"]
     other = signed(sub="project", aud=MARK)
     stores = with_login(bao, {"ID_TOKEN": other}, **login)
-    assert failures(resolved(f"vault:{NFE}#/password", stores=stores)) == {NFE: ["MBX723"]}
+    assert failures(resolved(f"vault:{NFE}#/password", stores=stores)) == {NFE: ["MBX673"]}
 
 
 def test_the_login_of_a_pod(bao: Bao, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_the_login_of_a_pod(bao: Bao, tmp_path: Path) -> None:
         for role, name in (("mail", "reconciler"), ("other", "another")):
             client.auth.kubernetes.create_role(role, name, "mail", policies=["some"])
         credential = {"file": str(tmp_path / "token")}
-        for role, code in (("mail", None), ("other", "MBX723")):
+        for role, code in (("mail", None), ("other", "MBX673")):
             login = {"method": "kubernetes", "role": role, "credential": credential}
             found = resolved(f"vault:{NFE}#/password", stores=with_login(bao, {}, **login))
             if code:
@@ -273,7 +273,7 @@ def test_the_login_of_a_pod(bao: Bao, tmp_path: Path) -> None:
 
 def reason(found: Any) -> object:
     ((problem,),) = found.failed.values()
-    assert codes([problem]) == ["MBX722"]
+    assert codes([problem]) == ["MBX672"]
     return problem.values["reason"]
 
 
@@ -288,7 +288,7 @@ def test_the_certificate_is_checked(tmp_path: Path) -> None:
             "self-signed certificate in certificate chain",
         )
         found = resolved(text, stores=logged_in(server, "t", ca_file=str(tmp_path / "none")))
-        assert failures(found) == {NFE: ["MBX730"]}
+        assert failures(found) == {NFE: ["MBX680"]}
 
 
 def test_a_server_that_is_not_there() -> None:
@@ -326,17 +326,17 @@ def test_a_wrapped_key_ring(bao: Bao) -> None:
         assert ring
         assert [one.derive(b"x") for one in ring.keys] == [one.derive(b"x") for one in (key, plain)]
         for damaged in (entry[:-4], entry.replace(key.id, plain.id)):
-            with pytest.raises(Failure, match=r"MBX722|MBX740"):
+            with pytest.raises(Failure, match=r"MBX672|MBX690"):
                 keys.load(settings, {"KEYS": damaged}, stores, 5)
-    with pytest.raises(Failure, match="MBX741"):
+    with pytest.raises(Failure, match="MBX691"):
         parse(entry)
     other = {"VAULT_TOKEN": bao.token("secret/*")}
-    with Stores(settings, other, Redactor()) as stores, pytest.raises(Failure, match="MBX724"):
+    with Stores(settings, other, Redactor()) as stores, pytest.raises(Failure, match="MBX674"):
         keys.load(settings, {"KEYS": entry}, stores, 5)
 
 
 def test_a_wrapped_key_ring_needs_vault() -> None:
     settings = SecretSettings.model_validate({"keys": {"env": "KEYS", "transit": {"key": "k"}}})
     entry = generate().entry(lambda _text: "vault:v1:abc")
-    with Stores(settings, {}, Redactor()) as stores, pytest.raises(Failure, match="MBX720"):
+    with Stores(settings, {}, Redactor()) as stores, pytest.raises(Failure, match="MBX670"):
         keys.load(settings, {"KEYS": entry}, stores, 5)

@@ -35,11 +35,11 @@ def read(folder: Path, name: str) -> bytes:
         with _opened(str(folder), _FOLDER) as directory:
             return _read(_open_file(directory, name))
     except FileNotFoundError:
-        raise Failure.of("MBX725", store="file", name=name) from None
+        raise Failure.of("MBX675", store="file", name=name) from None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
-            raise Failure.of("MBX729", name=name, folder=str(folder)) from None
-        raise Failure.of("MBX724", store="file", name=name, reason=error.strerror) from None
+            raise Failure.of("MBX679", name=name, folder=str(folder)) from None
+        raise Failure.of("MBX674", store="file", name=name, reason=error.strerror) from None
 
 
 def _read(file: int) -> bytes:

@@ -79,7 +79,7 @@ def parse(text: str, unwrap: Convert | None = None) -> Keyring:
     """
     keys = tuple(_keys(text, unwrap))
     if not keys:
-        raise Failure.of("MBX740", number=1)
+        raise Failure.of("MBX690", number=1)
     return Keyring(keys)
 
 
@@ -88,11 +88,11 @@ def _keys(text: str, unwrap: Convert | None) -> Iterator[Key]:
         key_id, _, value = word.partition(":")
         if value.startswith(_WRAPPED):
             if unwrap is None:
-                raise Failure.of("MBX741", number=number)
+                raise Failure.of("MBX691", number=number)
             value = unwrap(value)
         key = _key(value)
         if key is None or key.id != key_id:
-            raise Failure.of("MBX740", number=number)
+            raise Failure.of("MBX690", number=number)
         yield key
 
 

@@ -30,7 +30,7 @@ def load(
         where = KeySettings(env=VARIABLE)
     if where is None:
         if settings.secret_mode == "encrypted":  # noqa: S105 - no password
-            raise Failure.of("MBX745", variable=VARIABLE)
+            raise Failure.of("MBX695", variable=VARIABLE)
         return None
     text = source.read(where, environment).reveal()
     ring = parse(text, _unwrap(where.transit, stores, seconds) if where.transit else None)
@@ -68,5 +68,5 @@ def _unwrap(transit: TransitSettings, stores: Stores, seconds: float) -> Convert
 
 def _asked(transit: TransitSettings, stores: Stores, seconds: float) -> AbstractContextManager[Any]:
     if stores.vault is None:
-        raise Failure.of("MBX720", store="vault")
+        raise Failure.of("MBX670", store="vault")
     return stores.vault.asked(f"{transit.mount}/{transit.key}", seconds)

@@ -44,7 +44,7 @@ class Stores:
         """
         if store := self._stores.get(name):
             return store
-        raise Failure.of("MBX720", store=name)
+        raise Failure.of("MBX670", store=name)
 
     def __enter__(self) -> Self:
         return self

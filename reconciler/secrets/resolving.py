@@ -108,7 +108,7 @@ def _ask(
     tasks = {item: partial(_answer, stores, question, item) for item in documents}
     done: dict[Reference, T | Failure] = at_once(tasks, seconds)
     for item in tasks.keys() - done.keys():
-        done[item] = Failure.of("MBX728", store=item.store)
+        done[item] = Failure.of("MBX678", store=item.store)
     return done
 
 
@@ -120,7 +120,7 @@ def _answer(
     except Failure as failure:
         return failure
     except Exception as error:  # noqa: BLE001 - the text of an unknown error may hold anything
-        return Failure.of("MBX722", store=document.store, reason=type(error).__name__)
+        return Failure.of("MBX672", store=document.store, reason=type(error).__name__)
 
 
 def _pick(document: Document | Failure, reference: Reference) -> Found:
@@ -137,9 +137,9 @@ def _pick(document: Document | Failure, reference: Reference) -> Found:
     else:
         secret, kind = content.get(reference.key or ""), N_("texts by key")
     if secret is None:
-        raise Failure.of("MBX726", reference=to_text(reference), kind=kind)
+        raise Failure.of("MBX676", reference=to_text(reference), kind=kind)
     if not _usable(secret.reveal()):
-        raise Failure.of("MBX727", reference=to_text(reference), limit=LIMIT)
+        raise Failure.of("MBX677", reference=to_text(reference), limit=LIMIT)
     return Found(secret, document.version)
 
 

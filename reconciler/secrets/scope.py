@@ -57,19 +57,19 @@ class Scopes:
         """
         store, name = reference.store, reference.name
         if (store, name) in self._rules.own or name.startswith(_NEVER.get(store, "\0")):
-            return Problem("MBX712", place, {"store": store})
+            return Problem("MBX662", place, {"store": store})
         patterns = self._explicit(store, partner)
         if patterns is None and self._shared(store, partner):
             pattern = self._default(store, partner)
             return Problem(
-                "MBX711", place, {"pattern": pattern, "partner": partner, "store": store}
+                "MBX661", place, {"pattern": pattern, "partner": partner, "store": store}
             )
         if patterns is None:
             inside, allowed = self._is_own(store, partner, name), self._default(store, partner)
         else:
             inside, allowed = any(_matches(item, name) for item in patterns), ", ".join(patterns)
         values = {"partner": partner, "store": store, "allowed": allowed or "–"}
-        return None if inside else Problem("MBX710", place, values)
+        return None if inside else Problem("MBX660", place, values)
 
     def _is_own(self, store: str, partner: str, name: str) -> bool:
         """Whether `name` lies where the partner's secrets are, and nobody else's."""

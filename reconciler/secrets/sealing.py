@@ -63,14 +63,14 @@ def unseal(text: str, where: Where, ring: Keyring) -> Secret:
     """The secret in a sealed text.
 
     Raises:
-        Failure: it is of another form (MBX742), its key is not in the ring (MBX743), or it was
-            altered, or made for another place (MBX744).
+        Failure: it is of another form (MBX692), its key is not in the ring (MBX693), or it was
+            altered, or made for another place (MBX694).
     """
     nonce, ciphertext, key = _parts(text, ring)
     try:
         data = AESGCM(key.derive(b"sealing")).decrypt(nonce, ciphertext, where.data(key))
     except InvalidTag:
-        raise Failure.of("MBX744", table=where.table, row=where.row, field=where.field) from None
+        raise Failure.of("MBX694", table=where.table, row=where.row, field=where.field) from None
     return Secret(data.decode("utf-8", "surrogatepass"))
 
 
@@ -78,10 +78,10 @@ def _parts(text: str, ring: Keyring) -> tuple[bytes, bytes, Key]:
     found, parts = key_id(text), text.split(":")[2:]
     nonce, ciphertext = (_decode(part) for part in parts) if len(parts) == 2 else (None, None)
     if found is None or nonce is None or ciphertext is None or len(nonce) != _NONCE:
-        raise Failure.of("MBX742")
+        raise Failure.of("MBX692")
     key = ring.find(found)
     if key is None:
-        raise Failure.of("MBX743", key=found)
+        raise Failure.of("MBX693", key=found)
     return nonce, ciphertext, key
 
 

@@ -36,7 +36,7 @@ def read(source: Source, environment: Mapping[str, str]) -> Secret:
     """
     text = _file(source.file) if source.file else environment.get(source.env or "")
     if not text or not text.strip():
-        raise Failure.of("MBX730", source=name(source))
+        raise Failure.of("MBX680", source=name(source))
     return Secret(text.strip())
 
 

@@ -60,7 +60,7 @@ class AwsStore:
             import boto3  # noqa: PLC0415 - an extra
             from botocore.config import Config  # noqa: PLC0415
         except ImportError:
-            raise Failure.of("MBX721", store="aws") from None
+            raise Failure.of("MBX671", store="aws") from None
         logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers
         settings, longest = self._settings, min(seconds, _LONGEST)
         config = Config(connect_timeout=longest, read_timeout=longest, retries={"mode": "standard"})
@@ -96,11 +96,11 @@ def _translated(name: str | None) -> Iterator[None]:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
     except (BotoCoreError, OSError, ValueError) as error:
-        raise Failure.of("MBX722", store="aws", reason=reason(error)) from None
+        raise Failure.of("MBX672", store="aws", reason=reason(error)) from None
     else:
         return
     if code in _MISSING:
-        raise Failure.of("MBX725", store="aws", name=name)
+        raise Failure.of("MBX675", store="aws", name=name)
     if code in _REFUSED:
-        raise Failure.of("MBX724", store="aws", name=name, reason=code)
-    raise Failure.of("MBX722", store="aws", reason=code)
+        raise Failure.of("MBX674", store="aws", name=name, reason=code)
+    raise Failure.of("MBX672", store="aws", reason=code)

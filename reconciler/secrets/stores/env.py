@@ -23,7 +23,7 @@ class EnvStore:
     def fetch(self, name: str, _version: int | None, _seconds: float) -> Document:
         value = self._environment.get(name)
         if value is None:
-            raise Failure.of("MBX725", store="env", name=name)
+            raise Failure.of("MBX675", store="env", name=name)
         return Document(Secret(value))
 
     def newest(self, _name: str, _seconds: float) -> None:

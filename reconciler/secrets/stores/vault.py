@@ -72,7 +72,7 @@ class VaultStore:
         mount = self._settings.mount
         if self._settings.kv_version == 1:
             if version is not None:
-                raise Failure.of("MBX731", store="vault")
+                raise Failure.of("MBX681", store="vault")
             with self.asked(name, seconds) as client:
                 data = client.secrets.kv.v1.read_secret(name, mount)["data"]
             return Document(_content(data))
@@ -104,10 +104,10 @@ class VaultStore:
         try:
             import hvac  # noqa: PLC0415 - an extra
         except ImportError:
-            raise Failure.of("MBX721", store="vault") from None
+            raise Failure.of("MBX671", store="vault") from None
         settings = self._settings
         if settings.ca_file and not Path(settings.ca_file).is_file():
-            raise Failure.of("MBX730", source=settings.ca_file)
+            raise Failure.of("MBX680", source=settings.ca_file)
         credential = source.read(settings.login.where(), self._environment)
         self._redactor.add(credential)
         client = hvac.Client(
@@ -151,9 +151,9 @@ def _translated(name: str | None) -> Iterator[None]:
         yield
     except (hvac.VaultError, OSError, LookupError, TypeError, ValueError) as error:
         if name is None and isinstance(error, (*refused, hvac.InvalidRequest)):
-            raise Failure.of("MBX723", store="vault") from None
+            raise Failure.of("MBX673", store="vault") from None
         if name is not None and isinstance(error, refused):
-            raise Failure.of("MBX724", store="vault", name=name, reason="403") from None
+            raise Failure.of("MBX674", store="vault", name=name, reason="403") from None
         if name is not None and isinstance(error, hvac.InvalidPath):
-            raise Failure.of("MBX725", store="vault", name=name) from None
-        raise Failure.of("MBX722", store="vault", reason=reason(error)) from None
+            raise Failure.of("MBX675", store="vault", name=name) from None
+        raise Failure.of("MBX672", store="vault", reason=reason(error)) from None
