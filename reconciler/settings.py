@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.diagnostics import Failure, Problem
+from reconciler.probe.settings import ProbeSettings
 
 FILE = "reconciler.toml"
 DEFAULT_DATABASE = "sqlite:///reconciler.db"
@@ -71,6 +72,7 @@ class Settings(_Section):
     database_id: str | None = None
     limits: Limits = Limits()
     guards: Guards = Guards()
+    probes: ProbeSettings = ProbeSettings()
     paths: dict[str, list[str]] = {}
 
 

@@ -10,10 +10,24 @@ from reconciler.messages.fields import FIELDS
 from reconciler.messages.message import Message
 from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
+from reconciler.messages.probe_connecting import CONNECTING
+from reconciler.messages.probe_logging_in import LOGGING_IN
+from reconciler.messages.probe_others import OTHERS
+from reconciler.messages.probe_reading import READING as READING_MAIL
+from reconciler.messages.probe_sending import SENDING
 from reconciler.messages.reading import READING
 from reconciler.messages.rules import RULES
 
-MESSAGES: dict[str, Message] = {**READING, **FIELDS, **RULES, **OPTIONS, **PLANS, **COMMANDS}
+PROBES = {**CONNECTING, **LOGGING_IN, **SENDING, **READING_MAIL, **OTHERS}
+MESSAGES: dict[str, Message] = {
+    **READING,
+    **FIELDS,
+    **RULES,
+    **OPTIONS,
+    **PLANS,
+    **COMMANDS,
+    **PROBES,
+}
 GUARD_CODES = {
     "linked-delete": "MBX501",
     "mass-delete": "MBX502",

@@ -1,0 +1,91 @@
+"""How hard a host is pressed, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from reconciler import providers
+from reconciler.probe.policy import Pace
+from reconciler.probe.results import Again, Diagnosis, Result
+from reconciler.probe.target import Door
+
+Pause = Callable[[float], Awaitable[object]]
+"""Waits for so many seconds."""
+
+_OF_THE_HOST = frozenset(("resolve", "connect", "tls", "greeting"))
+_TIMEOUTS = frozenset(("MBX755", "MBX757", "MBX818"))
+
+
+class Host:
+    """One host: how many connections at once, and how far apart."""
+
+    def __init__(self, host: str, protocol: str, pace: Pace, pause: Pause) -> None:
+        known = providers.traits(host, protocol)
+        self.connections = known.connections or pace.per_host
+        self._slots = asyncio.Semaphore(self.connections)
+        self._apart = 60.0 / known.per_minute if known.per_minute else 0.0
+        self._next = 0.0
+        self._pause = pause
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """One of its connections, when it is free and enough time has passed."""
+        async with self._slots:
+            if self._apart:
+                now = asyncio.get_running_loop().time()
+                mine = max(self._next, now)
+                self._next = mine + self._apart
+                if mine > now:
+                    await self._pause(mine - now)
+            yield
+
+
+class Behind:
+    """What is known of everything behind one door: how often it failed, each time in the same way.
+
+    After `most` equal failures it is given up: ten thousand mailboxes of a host that is down must
+    not cost ten thousand timeouts.
+    """
+
+    def __init__(self, most: int, connections: int) -> None:
+        self._most = most
+        self._connections = connections
+        self._failures = 0
+        self.given_up: Diagnosis | None = None
+        self._last = ""
+
+    def note(self, result: Result) -> None:
+        """Remember how an attempt ended. One that got as far as a login speaks for the host."""
+        diagnosis = result.diagnosis
+        if diagnosis is None or diagnosis.step not in _OF_THE_HOST:
+            self._failures, self._last = 0, ""
+            return
+        self._failures = self._failures + 1 if diagnosis.code == self._last else 1
+        self._last = diagnosis.code
+        # Where fewer may be tried at once, they would wait for their timeouts one after the other.
+        most = min(self._most, self._connections) if diagnosis.code in _TIMEOUTS else self._most
+        if self._failures >= most and diagnosis.again is not Again.SOON:
+            self.given_up = diagnosis
+
+
+class Hosts:
+    """All hosts and doors of a run."""
+
+    def __init__(self, pace: Pace, pause: Pause) -> None:
+        self._pace = pace
+        self._pause = pause
+        self._hosts: dict[str, Host] = {}
+        self._doors: dict[Door, Behind] = {}
+
+    def host(self, door: Door) -> Host:
+        if door.host not in self._hosts:
+            self._hosts[door.host] = Host(door.host, door.protocol, self._pace, self._pause)
+        return self._hosts[door.host]
+
+    def behind(self, door: Door) -> Behind:
+        if door not in self._doors:
+            connections = self.host(door).connections
+            self._doors[door] = Behind(self._pace.give_up_after, connections)
+        return self._doors[door]
