@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import maillab
 import pytest
 from conftest import REQUIRED
-from maillab import DOMAIN, HOST, PASSWORDS, Lab
 from mailservers import SERVER, look_up, loopback, secret
 
+from benchmarks import maillab
+from benchmarks.maillab import DOMAIN, HOST, PASSWORDS, Lab
 from reconciler.probe.policy import Pace
 from reconciler.probe.results import Level, Outcome, Result
 from reconciler.probe.running import Prober

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 
@@ -14,13 +13,13 @@ from reconciler.probe.diagnosing import Found, diagnose
 from reconciler.probe.imap import Imap
 from reconciler.probe.message import Message, compose
 from reconciler.probe.pop3 import Pop3
-from reconciler.probe.redaction import redacted
+from reconciler.probe.redaction import Redactor
 from reconciler.probe.results import Again, Diagnosis, Facts, Level, Outcome, Result, Step, Warned
 from reconciler.probe.sasl import Login
 from reconciler.probe.smtp import Smtp
 from reconciler.probe.table import NO_VERDICT
 from reconciler.probe.talk import TOO_EARLY, Shared, Talk
-from reconciler.probe.target import Target, refuse_strange
+from reconciler.probe.target import Door, Target, refuse_strange
 from reconciler.probe.tokens import Tokens
 from reconciler.probe.trouble import Refusal, Trouble
 
@@ -32,22 +31,28 @@ _SAYING = frozenset(("greeting", "tls", "data"))
 _ENDINGS = (Trouble, Refusal, Failure, OSError, ValueError)
 
 
-@dataclass(slots=True)
 class Attempt:
-    """An attempt, and what is known of it if it ends early. `word` is the token of its message."""
+    """An attempt, and what is known of it if it ends early.
 
-    target: Target
-    shared: Shared
-    tokens: Tokens
-    word: str
-    finds: str | None = None
-    """The token to look for in the folder, on the way back of a round trip."""
-    has_found: bool = False
-    _secrets: list[str] = field(default_factory=list)
+    `word` is the token of the message that it sends, and `finds` the one that it looks for in its
+    folder, on the way back of a round trip; whether it is there is `has_found`.
+    """
+
+    def __init__(
+        self, target: Target, shared: Shared, tokens: Tokens, word: str, finds: str | None = None
+    ) -> None:
+        self.target = target
+        self.door = target.door
+        self.shared = shared
+        self.tokens = tokens
+        self.word = word
+        self.finds = finds
+        self.has_found = False
+        self._shown = Redactor(target.server.username or "")
 
     async def made(self) -> Result:
         """Make it. Whatever a server does, there is a result, and in time."""
-        talk = Talk(self.target.door, self.shared)
+        talk = Talk(self.door, self.shared)
         at, since = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         diagnosis = None
         try:
@@ -56,9 +61,9 @@ class Attempt:
             diagnosis = await self._diagnosis(error, talk)
         finally:
             talk.wire.close()
-        return _blank(self.target)._replace(
+        return _blank(self.target, self.door)._replace(
             outcome=_outcome(diagnosis),
-            steps=tuple(map(self._shown, talk.steps)),
+            steps=tuple(map(self._fit, talk.steps)),
             diagnosis=diagnosis,
             warnings=tuple(self._warnings(talk)),
             at=at,
@@ -155,17 +160,17 @@ class Attempt:
         if self.target.secret is None or not server.username:
             raise Trouble("MBX828")
         secret = (await self.target.secret()).reveal()
-        self._secrets.append(secret)
+        self._shown.hide(secret)
         if any(sign in secret for sign in "\r\n\0") and server.auth == "password":
             raise Trouble("MBX824", values=(("key", "password"),))
         if server.auth != "oauth2":
             return Login(server.username, secret, is_token=False)
         token = await self.tokens.get(secret, server.username, server.protocol)
-        self._secrets.append(token)
+        self._shown.hide(token)
         return Login(server.username, token, is_token=True)
 
     async def _diagnosis(self, error: BaseException, talk: Talk) -> Diagnosis:
-        server, door = self.target.server, self.target.door
+        door = self.door
         provider = providers.traits(door.host, door.protocol).provider
         values: Facts = error.values if isinstance(error, Trouble) else ()
         if isinstance(error, Failure):
@@ -175,22 +180,21 @@ class Attempt:
             found = diagnose(error, talk.at, door, provider)
         if found.code == _MISMATCH:
             values = (("names", await self._names()),)
-        line = redacted(found.line, server.username or "", self._secrets)
+        line = self._shown(found.line)
         return Diagnosis(found.code, talk.at, line, found.again, provider, self._values(values))
 
-    def _shown(self, step: Step) -> Step:
+    def _fit(self, step: Step) -> Step:
         """`step` with what the server said in it fit to be kept."""
         if step.name not in _SAYING:
             return step
-        username = self.target.server.username or ""
         facts = tuple(
-            (name, redacted(value, username, self._secrets) if isinstance(value, str) else value)
+            (name, self._shown(value) if isinstance(value, str) else value)
             for name, value in step.facts
         )
         return step._replace(facts=facts)
 
     def _values(self, more: Facts) -> Facts:
-        server, door = self.target.server, self.target.door
+        server, door = self.target.server, self.door
         return (
             ("host", door.host),
             ("port", door.port),
@@ -205,7 +209,7 @@ class Attempt:
 
     async def _names(self) -> str:
         """Whom the certificate names instead: asked again without a check, and without a login."""
-        talk = Talk(self.target.door._replace(verify=False), self.shared)
+        talk = Talk(self.door._replace(verify=False), self.shared)
         try:
             async with asyncio.timeout(_NAMES_SECONDS):
                 await talk.connect(asyncio.get_running_loop().time() + _NAMES_SECONDS)
@@ -221,10 +225,10 @@ class Attempt:
             talk.wire.close()
         found = talk.certificate
         assert found is not None
-        return redacted(", ".join(found.names[:5]) or found.subject, "", ())
+        return self._shown(", ".join(found.names[:5]) or found.subject)
 
     def _warnings(self, talk: Talk) -> list[Warned]:
-        server, door = self.target.server, self.target.door
+        server, door = self.target.server, self.door
         found = []
         ends = providers.traits(door.host, door.protocol).passwords_until
         if ends is not None and server.auth == "password":
@@ -237,13 +241,13 @@ class Attempt:
 
 def given_up(target: Target, diagnosis: Diagnosis) -> Result:
     """The result of a mailbox that was not tried, because its host had failed others before."""
-    return _blank(target)._replace(
+    return _blank(target, target.door)._replace(
         outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, given_up=True
     )
 
 
-def _blank(target: Target) -> Result:
-    door, username = target.door, target.server.username or ""
+def _blank(target: Target, door: Door) -> Result:
+    username = target.server.username or ""
     return Result(
         target.names,
         door.protocol,

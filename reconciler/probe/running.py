@@ -87,7 +87,7 @@ class Prober:
 
     async def _made(self, attempt: Attempt) -> Result:
         """The result of an attempt, when its host has room for it; none of a host given up."""
-        door = attempt.target.door
+        door = attempt.door
         behind = self._hosts.behind(door)
         if behind.given_up:
             return given_up(attempt.target, behind.given_up)

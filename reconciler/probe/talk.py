@@ -108,7 +108,7 @@ class Talk:
         found = await self.wire.encrypt(context, door.host, early)
         self.certificate = certificate(found)
         self.passed(
-            version=found.version() or "",
+            version=found.get_extra_info("ssl_object").version() or "",
             subject=self.certificate.subject,
             expires=self.certificate.expires.strftime("%Y-%m-%d"),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,11 +61,12 @@ class Contexts:
         return str(self._folder / name)
 
 
-def certificate(found: ssl.SSLObject) -> Certificate:
+def certificate(transport: asyncio.Transport) -> Certificate:
     """What the server's certificate says, whether it was verified or not."""
-    said = found.getpeercert()
+    said = transport.get_extra_info("peercert")
     if said:
         return _verified(said)
+    found: ssl.SSLObject = transport.get_extra_info("ssl_object")
     try:
         return _unverified(found.getpeercert(binary_form=True) or b"")
     except ValueError:
@@ -74,8 +77,12 @@ def _verified(said: dict[str, Any]) -> Certificate:
     parts = [pair for name in said.get("subject", ()) for pair in name]
     common = [value for key, value in parts if key == "commonName"]
     names = tuple(name for _, name in said.get("subjectAltName", ()))
-    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(said["notAfter"]), UTC)
-    return Certificate((*common, *names, "?")[0], names, expires)
+    return Certificate((*common, *names, "?")[0], names, _time(said["notAfter"]))
+
+
+@lru_cache(maxsize=1024)
+def _time(text: str) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
 def _unverified(der: bytes) -> Certificate:

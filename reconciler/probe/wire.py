@@ -36,7 +36,7 @@ class Wire(asyncio.Protocol):
         """
         await self._loop.create_connection(lambda: self, address, port)
 
-    async def encrypt(self, context: ssl.SSLContext, host: str, early: str) -> ssl.SSLObject:
+    async def encrypt(self, context: ssl.SSLContext, host: str, early: str) -> asyncio.Transport:
         """Speak TLS from here on, with a server that proves to be `host`.
 
         Raises:
@@ -49,8 +49,7 @@ class Wire(asyncio.Protocol):
         transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
         assert transport is not None
         self._transport = transport
-        found: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        return found
+        return transport
 
     @property
     def encrypted(self) -> bool:

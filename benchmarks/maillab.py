@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,7 +95,7 @@ mail_owner = postfix
 setgid_group = postdrop
 maillog_file = {lab}/postfix.log
 maillog_file_prefixes = {lab}
-inet_interfaces = 127.0.0.1
+inet_interfaces = loopback-only
 inet_protocols = ipv4
 myhostname = {host}
 mydestination =
@@ -127,12 +127,14 @@ disable_dns_lookups = yes
 smtputf8_enable = no
 message_size_limit = 200000
 """
-_MASTER = """\
-127.0.0.1:{smtp} inet n - n - - smtpd
-127.0.0.1:{submission} inet n - n - - smtpd
+_LISTENING = """\
+{address}:{smtp} inet n - n - - smtpd
+{address}:{submission} inet n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
-127.0.0.1:{submissions} inet n - n - - smtpd
+{address}:{submissions} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
+"""
+_MASTER = """\
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
@@ -166,22 +168,23 @@ def is_possible() -> bool:
 
 
 @contextmanager
-def running(*names: str) -> Iterator[Lab]:
-    """Both servers, with a certificate for `names`, until the end of the block."""
+def running(
+    *names: str, passwords: Mapping[str, str] = PASSWORDS, addresses: str = "127.0.0.1"
+) -> Iterator[Lab]:
+    """Both servers, until the end of the block, with a certificate for `names`.
+
+    `passwords` has the mailboxes of `DOMAIN`, by the part before the @; Postfix listens at
+    `addresses`, and Dovecot at 127.0.0.1.
+    """
     # Not below pytest's own folder, which nobody else may enter, and Dovecot is nobody.
-    with TemporaryDirectory(prefix="reconciler-lab-") as folder, _both(Path(folder), names) as lab:
-        yield lab
-
-
-@contextmanager
-def _both(folder: Path, names: tuple[str, ...]) -> Iterator[Lab]:
-    lab = Lab(folder, dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)))
-    _write(lab, names)
-    try:
-        _start(lab)
-        yield lab
-    finally:
-        _stop(folder)
+    with TemporaryDirectory(prefix="reconciler-lab-") as name:
+        lab = Lab(Path(name), dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)))
+        _write(lab, names, passwords, addresses)
+        try:
+            _start(lab, addresses)
+            yield lab
+        finally:
+            _stop(lab.folder)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -193,7 +196,7 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _write(lab: Lab, names: tuple[str, ...]) -> None:
+def _write(lab: Lab, names: tuple[str, ...], passwords: Mapping[str, str], addresses: str) -> None:
     folder = lab.folder
     folder.chmod(0o755)
     for name in ("run", "postfix", "spool", "data", "mail", f"mail/{DOMAIN}"):
@@ -220,25 +223,29 @@ def _write(lab: Lab, names: tuple[str, ...]) -> None:
         **lab.ports,
     }
     (folder / "passwd").write_text(
-        "".join(f"{name}@{DOMAIN}:{{PLAIN}}{word}\n" for name, word in PASSWORDS.items())
+        "".join(f"{name}@{DOMAIN}:{{PLAIN}}{word}\n" for name, word in passwords.items())
     )
     (folder / "dovecot.conf").write_text(_DOVECOT.format_map(values))
     (folder / "postfix" / "main.cf").write_text(_MAIN.format_map(values))
-    (folder / "postfix" / "master.cf").write_text(_MASTER.format_map(values))
-    boxes = "".join(f"{name}@{DOMAIN} {DOMAIN}/{name}/\n" for name in PASSWORDS)
-    owners = "".join(f"{name}@{DOMAIN} {name}@{DOMAIN}\n" for name in PASSWORDS)
+    listening = "".join(
+        _LISTENING.format_map(values | {"address": address}) for address in addresses.split()
+    )
+    (folder / "postfix" / "master.cf").write_text(listening + _MASTER)
+    boxes = "".join(f"{name}@{DOMAIN} {DOMAIN}/{name}/\n" for name in passwords)
+    owners = "".join(f"{name}@{DOMAIN} {name}@{DOMAIN}\n" for name in passwords)
     (folder / "postfix" / "vmailbox").write_text(boxes)
     (folder / "postfix" / "sender_login").write_text(owners)
 
 
-def _start(lab: Lab) -> None:
+def _start(lab: Lab, addresses: str) -> None:
     folder = lab.folder
     without_root = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
     _run(*without_root, DOVECOT, "-c", str(folder / "dovecot.conf"), log=folder)
     _run(POSTFIX, "-c", str(folder / "postfix"), "start", log=folder)
     until = time.monotonic() + _PATIENCE
-    for port in lab.ports.values():
-        while not _listens(port):
+    for name, port in lab.ports.items():
+        where = addresses.split(maxsplit=1)[0] if "sub" in name or name == "smtp" else "127.0.0.1"
+        while not _listens(where, port):
             if time.monotonic() > until:
                 raise TimeoutError(f"the lab does not start:\n{_logs(folder)}")
             time.sleep(0.05)
@@ -252,9 +259,9 @@ def _run(*command: str, log: Path) -> None:
         raise RuntimeError(f"{command[-1]} ended with {done.returncode}:\n{_logs(log)}")
 
 
-def _listens(port: int) -> bool:
+def _listens(where: str, port: int) -> bool:
     with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+        return one.connect_ex((where, port)) == 0
 
 
 def _logs(folder: Path) -> str:
