@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from ipaddress import ip_network
+from threading import Event
 
 import pytest
-from mailservers import Pauses, loopback, prober, served, smtp, target
+from mailservers import Pauses, loopback, probed, prober, served, smtp, target
 
+from reconciler.probe import attempt
 from reconciler.probe.addresses import MOST, Resolver, allowed, may_connect
 from reconciler.probe.policy import MAIL_PORTS, Pace, Policy
 from reconciler.probe.results import Outcome, Result
@@ -141,6 +143,16 @@ def test_one_look_up_for_many_mailboxes() -> None:
     assert sorted(asked) == ["h0.test", "h1.test", "h2.test"]
 
 
+def test_a_resolver_that_hangs_costs_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hanging.wait(20) and [])
+    result = asyncio.run(Prober(loopback(deadline=0.2), Pace()).probe(target(465)))
+    hanging.set()
+    assert result.diagnosis is not None
+    assert (result.diagnosis.code, result.diagnosis.step) == ("MBX818", "resolve")
+    assert result.seconds < 2
+
+
 def test_a_temporary_answer_is_not_kept() -> None:
     answers = [socket.EAI_AGAIN, socket.EAI_NONAME, socket.EAI_NONAME]
 
@@ -185,6 +197,18 @@ def test_a_password_is_not_said_in_the_clear_on_the_internet() -> None:
         _refuse_open_secret(talk)
 
     asyncio.run(run())
+
+
+def test_that_is_asked_before_any_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_talk: object) -> None:
+        raise Trouble("MBX847")
+
+    monkeypatch.setattr(attempt, "_refuse_open_secret", refuse)
+    server = smtp()
+    result = probed(server)
+    assert result.diagnosis is not None
+    assert (result.diagnosis.code, result.outcome) == ("MBX847", Outcome.NOT_TESTED)
+    assert "AUTH" not in server.words()
 
 
 def test_a_prober_of_tests_uses_no_resolver() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from aiosmtpd import smtp as aiosmtpd
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mailservers import (
     HOST,
     PASSWORD,
@@ -390,6 +392,14 @@ def test_endless_talk_is_cut_short(name: str, parts: tuple[bytes, ...], again: b
     assert peak < 8 * 1024 * 1024
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_many_short_lines_are_too_many(name: str) -> None:
+    part = {"smtp": b"250-\r\n", "imap": b"* x\r\n", "pop3": b"x\r\n"}[name]
+    parts = (GREETINGS[name], b"+OK\r\n") if name == "pop3" else (GREETINGS[name],)
+    result = probed(saying(*parts, again=part), name, policy=loopback(lines=50, bytes=10**9))
+    assert code(result) == "MBX819"
+
+
 @pytest.mark.parametrize("size", [b"99999999999", b"9" * 20, b"300000"])
 def test_a_giant_literal_is_not_waited_for(size: bytes) -> None:
     server = saying(b"* OK [CAPABILITY IMAP4rev1] x\r\n", b"* X {" + size + b"}\r\n")
@@ -462,6 +472,15 @@ def test_hanging_up_after_the_message_is_unknown_and_not_sent_again() -> None:
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_never_answers_a_farewell_has_passed(name: str) -> None:
+    word = "LOGOUT" if name == "imap" else "QUIT"
+    server = SERVERS[name](**{word: "250-"})
+    result = probed(server, name, policy=loopback(deadline=0.5))
+    assert result.outcome is Outcome.PASSED
+    assert result.seconds < 4
+
+
 def test_a_server_that_hangs_up_once_all_is_done_has_passed() -> None:
     assert probed(smtp(QUIT="hang up")).outcome is Outcome.PASSED
 
@@ -512,6 +531,48 @@ def test_old_tls_is_never_spoken(certs: Certificates) -> None:
         context = contexts.get(verify=verify, ca_file=None)
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
         assert context is contexts.get(verify=verify, ca_file=None)
+
+
+LINES = [
+    b"220 x",
+    b"250-x",
+    b"250 AUTH PLAIN",
+    b"235 in",
+    b"334 ",
+    b"354 go",
+    b"* OK x",
+    b"* PREAUTH x",
+    b"* CAPABILITY IMAP4 AUTH=PLAIN",
+    b"* 5 EXISTS",
+    b"a1 OK",
+    b"a2 OK",
+    b"a3 OK",
+    b"+",
+    b"+ ",
+    b"+OK",
+    b"+OK 5 5",
+    b"-ERR",
+    b".",
+    b"{3}",
+    b"* {3}",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(NAMES),
+    st.lists(st.one_of(st.sampled_from(LINES), st.binary(max_size=30)), max_size=25),
+)
+def test_there_is_a_verdict_whatever_a_server_says(name: str, lines: list[bytes]) -> None:
+    async def talking(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(line + b"\r\n" for line in lines))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    result = probed(talking, name, policy=loopback(deadline=3))
+    assert result.outcome in (Outcome.PASSED, Outcome.FAILED)
+    assert result.seconds < 6
 
 
 # --- what the server says is shown without secrets

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from threading import Thread
+from typing import Any
 
 from reconciler.probe.policy import Policy
 from reconciler.probe.trouble import Trouble
@@ -96,18 +98,31 @@ def _is_address(host: str) -> bool:
 
 
 class _System:
-    """The system's resolver, in threads of its own: it cannot be interrupted."""
+    """The system's resolver, in threads that are left behind: it cannot be interrupted."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
+        self._room = asyncio.Semaphore(_THREADS)
 
     async def __call__(self, host: str) -> tuple[str, ...]:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, "resolve")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _ask, host)
+        answer: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+        async with self._room:
+            Thread(target=_ask, args=(host, answer), daemon=True).start()
+            return await answer
 
 
-def _ask(host: str) -> tuple[str, ...]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+def _ask(host: str, answer: asyncio.Future[tuple[str, ...]]) -> None:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        _tell(answer, answer.set_result, addresses)
+    except (OSError, ValueError) as error:
+        _tell(answer, answer.set_exception, error)
+
+
+def _tell(answer: asyncio.Future[Any], how: Callable[[Any], None], what: object) -> None:
+    def now() -> None:
+        if not answer.done():
+            how(what)
+
+    with suppress(RuntimeError):  # the run is over
+        answer.get_loop().call_soon_threadsafe(now)

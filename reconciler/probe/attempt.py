@@ -23,6 +23,7 @@ from reconciler.probe.target import Door, Target, refuse_strange
 from reconciler.probe.tokens import Tokens
 from reconciler.probe.trouble import Refusal, Trouble
 
+Client = Smtp | Imap | Pop3
 USUAL_TIMEOUT = 30
 _EXPIRING = timedelta(days=21)
 _MISMATCH = "MBX759"
@@ -53,7 +54,7 @@ class Attempt:
     async def made(self) -> Result:
         """Make it. Whatever a server does, there is a result, and in time."""
         talk = Talk(self.door, self.shared)
-        at, since = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+        at, since = _now(), time.perf_counter()
         diagnosis = None
         try:
             await self._converse(talk)
@@ -77,19 +78,23 @@ class Attempt:
         into_sink = message is not None and self.shared.policy.sink
         login = None if into_sink else await self._login(talk)
         seconds = min(self.target.server.timeout or USUAL_TIMEOUT, self.shared.policy.deadline)
+        client: Client | None
         async with asyncio.timeout(seconds):
             if into_sink:
-                await self._fill(talk, *into_sink, message)
+                client = await self._fill(talk, *into_sink, message)
             else:
-                await self._enter(talk, login, message, asyncio.get_running_loop().time() + seconds)
+                deadline = asyncio.get_running_loop().time() + seconds
+                client = await self._enter(talk, login, message, deadline)
+        if client is not None:
+            await client.leave()
 
     async def _enter(
         self, talk: Talk, login: Login | None, message: Message | None, deadline: float
-    ) -> None:
+    ) -> Client | None:
         level = self.target.level
         await talk.connect(deadline)
         if level is Level.CONNECT:
-            return
+            return None
         if talk.door.security == "tls":
             await talk.encrypt(TOO_EARLY)
         client = self._client(talk)
@@ -105,7 +110,7 @@ class Attempt:
             await client.open(self.target.server.folder or "INBOX")
             if self.finds is not None:
                 self.has_found = await client.has(self.finds)
-        await client.leave()
+        return client
 
     async def _hand_over(self, client: Smtp, message: Message | None) -> None:
         if message is not None:
@@ -113,15 +118,15 @@ class Attempt:
             if self.target.level is Level.SEND:
                 await client.send(message)
 
-    async def _fill(self, talk: Talk, host: str, port: int, message: Message | None) -> None:
+    async def _fill(self, talk: Talk, host: str, port: int, message: Message | None) -> Client:
         """Give the message to the sink, which wants no login, and no secret is shown to."""
         await talk.connect_to_sink(host, port)
         client = Smtp(talk, None)
         await client.greet()
         await self._hand_over(client, message)
-        await client.leave()
+        return client
 
-    def _client(self, talk: Talk) -> Smtp | Imap | Pop3:
+    def _client(self, talk: Talk) -> Client:
         match talk.door.protocol:
             case "smtp":
                 return Smtp(talk, self.target.server.ehlo_name)
@@ -242,8 +247,12 @@ class Attempt:
 def given_up(target: Target, diagnosis: Diagnosis) -> Result:
     """The result of a mailbox that was not tried, because its host had failed others before."""
     return _blank(target, target.door)._replace(
-        outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, given_up=True
+        outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, given_up=True, at=_now()
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _blank(target: Target, door: Door) -> Result:

@@ -15,6 +15,8 @@ Pause = Callable[[float], Awaitable[object]]
 """Waits for so many seconds."""
 
 _OF_THE_HOST = frozenset(("resolve", "connect", "tls", "greeting"))
+_PATIENCE = 5
+"""How many times as many failures a host has that asks to come back soon."""
 _TIMEOUTS = frozenset(("MBX755", "MBX757", "MBX818"))
 
 
@@ -64,10 +66,16 @@ class Behind:
             return
         self._failures = self._failures + 1 if diagnosis.code == self._last else 1
         self._last = diagnosis.code
-        # Where fewer may be tried at once, they would wait for their timeouts one after the other.
-        most = min(self._most, self._connections) if diagnosis.code in _TIMEOUTS else self._most
-        if self._failures >= most and diagnosis.again is not Again.SOON:
+        if self._failures >= self._enough(diagnosis):
             self.given_up = diagnosis
+
+    def _enough(self, diagnosis: Diagnosis) -> int:
+        if diagnosis.again is Again.SOON:
+            return self._most * _PATIENCE
+        # Where fewer may be tried at once, they would wait for their timeouts one after the other.
+        if diagnosis.code in _TIMEOUTS:
+            return min(self._most, self._connections)
+        return self._most
 
 
 class Hosts:

@@ -12,8 +12,9 @@ _BODY = (
     "Nobody needs to answer it.",
     "",
     "Esta mensagem mostra que a caixa de e-mail consegue enviar.",
-    "Não é preciso responder.",
+    "N=C3=A3o =C3=A9 preciso responder.",
 )
+"""In quoted-printable, which every server carries."""
 
 
 class Message(NamedTuple):
@@ -44,7 +45,7 @@ def compose(sender: str, name: str | None, recipient: str, word: str) -> Message
         "Content-Transfer-Encoding: quoted-printable",
         "",
     )
-    lines = (*head, *map(_quoted, _BODY), "", word, ".", "")
+    lines = (*head, *_BODY, "", word, ".", "")
     return Message(sender, recipient, word, "\r\n".join(lines).encode("utf-8", "replace"))
 
 
@@ -55,9 +56,3 @@ def _named(name: str | None, address: str) -> str:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{address}>'
     return f"{Header(name, 'utf-8').encode(linesep=chr(13) + chr(10))} <{address}>"
-
-
-def _quoted(line: str) -> str:
-    """`line` in quoted-printable; short enough to need no breaks once it is ASCII."""
-    raw = line.encode()
-    return "".join(chr(byte) if 32 <= byte < 127 and byte != 61 else f"={byte:02X}" for byte in raw)

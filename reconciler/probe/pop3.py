@@ -10,7 +10,7 @@ from reconciler.probe.talk import INJECTED, Talk, take_leave
 from reconciler.probe.trouble import Refusal, Trouble
 
 _STAT = re.compile(r"(\d{1,10}) \d+")
-NEWEST = 20
+NEWEST = 8
 """In how many of the newest messages a round trip looks for its own."""
 
 

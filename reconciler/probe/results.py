@@ -74,7 +74,7 @@ class Result(NamedTuple):
     """The verdict on one mailbox, for every server that shares it.
 
     `names` are servers as `partner/id`. `at` is when the last attempt began, in UTC (ISO 8601);
-    `seconds` is what that attempt took. `given_up` says that no attempt was made, because others
+    `seconds` is what it took. `given_up` says that no attempt was made, because others
     had failed on the same host with this very diagnosis.
     """
 

@@ -53,13 +53,16 @@ class Prober:
         """Probe every target, and give each result to `consume` as soon as there is one.
 
         Targets are taken from their iterable only as room is there for them, so that neither they
-        nor their results pile up.
+        nor their results pile up. What either of the two raises ends the run.
         """
         room = asyncio.Semaphore(self._pace.at_once * WINDOW)
-        async with asyncio.TaskGroup() as group:
-            for target in targets:
-                await room.acquire()
-                group.create_task(self._consumed(target, consume, room))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for target in targets:
+                    await room.acquire()
+                    group.create_task(self._consumed(target, consume, room))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
 
     async def probe(self, target: Target) -> Result:
         """The verdict on one mailbox, after as many attempts as its failures allow."""
