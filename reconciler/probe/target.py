@@ -11,8 +11,6 @@ from reconciler.options import PLAIN, USUAL
 from reconciler.probe.results import Level
 from reconciler.probe.trouble import Trouble
 
-STEPS_WITH_SECRET = Level.LOGIN
-
 
 class Secret(Protocol):
     """A value that shows itself only when it is asked to."""
