@@ -188,6 +188,38 @@ def test_a_host_that_asks_to_come_back_is_asked_longer_and_not_for_ever() -> Non
     assert Counter(map(code, results)) == {"MBX768": 60}
 
 
+def test_mailboxes_that_were_not_tried_say_nothing_of_their_host() -> None:
+    def strange(port: int) -> Iterator[Target]:
+        for number, one in enumerate(many(40)(port)):
+            changed: dict[str, Any] = {"username": f"a\r\n{number}"} if number % 2 else {}
+            yield one._replace(server=one.server._replace(**changed))
+
+    results = run(smtp(), strange, Pace(per_host=1))
+    assert Counter(result.outcome for result in results) == {
+        Outcome.PASSED: 20,
+        Outcome.NOT_TESTED: 20,
+    }
+
+    def without_secrets(port: int) -> Iterator[Target]:
+        for number, one in enumerate(many(40)(port)):
+            yield one if number % 2 else one._replace(secret=None)
+
+    server = smtp(greeting="554 5.7.1 Blocked")
+    results = run(server, without_secrets, Pace(per_host=1))
+    assert server.connections == 3
+
+
+def test_no_more_find_out_than_it_takes() -> None:
+    """Those that come later do not begin a timeout of their own."""
+
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    bounds = loopback(deadline=0.3)
+    results = run(silent, many(50), Pace(per_host=10), policy=bounds)
+    assert sum(not result.given_up for result in results) == 3
+
+
 def test_another_door_of_the_host_is_not_given_up_with_it() -> None:
     async def talking() -> list[Result]:
         results: list[Result] = []

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from reconciler import providers
 from reconciler.probe.policy import Pace
 from reconciler.probe.results import Again, Diagnosis, Result
+from reconciler.probe.table import NO_VERDICT
 from reconciler.probe.target import Door
 
 Pause = Callable[[float], Awaitable[object]]
@@ -48,34 +49,67 @@ class Behind:
     """What is known of everything behind one door: how often it failed, each time in the same way.
 
     After `most` equal failures it is given up: ten thousand mailboxes of a host that is down must
-    not cost ten thousand timeouts.
+    not cost ten thousand timeouts. For the same reason no more are let in than it takes to find
+    out, until one of them has got as far as a login.
     """
 
     def __init__(self, most: int, connections: int) -> None:
         self._most = most
         self._connections = connections
         self._failures = 0
-        self.given_up: Diagnosis | None = None
+        self._enough = most
         self._last = ""
+        self._is_open = False
+        self._inside = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self.given_up: Diagnosis | None = None
 
-    def note(self, result: Result) -> None:
-        """Remember how an attempt ended. One that got as far as a login speaks for the host."""
+    async def enter(self) -> None:
+        """Wait until one more may try, or nobody may any more."""
+        while not (self.given_up or self._has_room()):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._inside += 1
+
+    def leave(self, result: Result | None) -> None:
+        """Let the next ones in, and remember how the attempt ended, if one was made."""
+        self._inside -= 1
+        if result is not None:
+            self._note(result)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+    def _has_room(self) -> bool:
+        return self._is_open or self._inside + self._failures < self._enough
+
+    def _note(self, result: Result) -> None:
         diagnosis = result.diagnosis
+        if diagnosis and _says_nothing(diagnosis, result):
+            return
         if diagnosis is None or diagnosis.step not in _OF_THE_HOST:
-            self._failures, self._last = 0, ""
+            self._failures, self._last, self._is_open, self._enough = 0, "", True, self._most
             return
         self._failures = self._failures + 1 if diagnosis.code == self._last else 1
-        self._last = diagnosis.code
-        if self._failures >= self._enough(diagnosis):
+        self._last, self._is_open = diagnosis.code, False
+        self._enough = self._enough_of(diagnosis)
+        if self._failures >= self._enough:
             self.given_up = diagnosis
 
-    def _enough(self, diagnosis: Diagnosis) -> int:
+    def _enough_of(self, diagnosis: Diagnosis) -> int:
         if diagnosis.again is Again.SOON:
             return self._most * _PATIENCE
         # Where fewer may be tried at once, they would wait for their timeouts one after the other.
         if diagnosis.code in _TIMEOUTS:
             return min(self._most, self._connections)
         return self._most
+
+
+def _says_nothing(diagnosis: Diagnosis, result: Result) -> bool:
+    """Whether the host had no part in it: nobody has asked for it, or not been allowed to."""
+    return not result.steps and (diagnosis.step != "resolve" or diagnosis.code in NO_VERDICT)
 
 
 class Hosts:

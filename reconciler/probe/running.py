@@ -91,15 +91,18 @@ class Prober:
     async def _made(self, attempt: Attempt) -> Result:
         """The result of an attempt, when its host has room for it; none of a host given up."""
         door = attempt.door
-        behind = self._hosts.behind(door)
-        if behind.given_up:
-            return given_up(attempt.target, behind.given_up)
-        async with self._hosts.host(door).slot(), self._at_once:
+        behind, result = self._hosts.behind(door), None
+        await behind.enter()
+        try:
             if behind.given_up:
                 return given_up(attempt.target, behind.given_up)
-            result = await attempt.made()
-        behind.note(result)
-        return result
+            async with self._hosts.host(door).slot(), self._at_once:
+                if behind.given_up:
+                    return given_up(attempt.target, behind.given_up)
+                result = await attempt.made()
+                return result
+        finally:
+            behind.leave(result)
 
     def _wait(self, result: Result, number: int) -> float | None:
         """How long to wait before the next attempt; None where there must not be one."""
