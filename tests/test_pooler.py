@@ -11,7 +11,7 @@ import pytest
 from conftest import REQUIRED
 from estates import cnpj, companies, manifest, outgoing, plain_sql, run, write
 from servers.databases import Database
-from servers.home import Home, free_ports, give
+from servers.home import Home, free_ports, give, open_to_all
 from sqlalchemy import make_url
 from stepping import Stepping
 
@@ -38,8 +38,7 @@ def pooled(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
     url = make_url(database.url)
     (port,) = free_ports(1)
     folder = tmp_path_factory.mktemp("pooler")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
+    open_to_all(folder)
     file = folder / "pgbouncer.ini"
     file.write_text(
         SETTINGS.format(

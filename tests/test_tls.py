@@ -11,7 +11,7 @@ import trustme
 from conftest import REQUIRED
 from estates import run
 from servers.databases import Database
-from servers.home import Home, Server, give
+from servers.home import Home, Server, give, open_to_all
 from servers.mariadb import MariaDb
 from servers.postgres import DebianPostgres
 from sqlalchemy import make_url
@@ -45,8 +45,7 @@ def server(
     if missing := kind.missing():
         (pytest.fail if REQUIRED else pytest.skip)(missing)
     folder = tmp_path_factory.mktemp("tls", numbered=True)
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
+    open_to_all(folder)
     certificate, key, authority, stranger = _certificates(folder)
     home = Home(folder)
     try:

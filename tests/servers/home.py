@@ -111,6 +111,13 @@ def give(path: Path) -> None:
             os.chown(each, owner["user"], owner["group"])
 
 
+def open_to_all(folder: Path) -> None:
+    """Let whom the server runs as reach a folder of pytest's, which are closed to others."""
+    for each in (folder, *folder.parents):
+        if each.name.startswith(("pytest-", "popen-")) or each == folder:
+            each.chmod(0o755)
+
+
 def free_ports(count: int) -> Sequence[int]:
     """Ports on loopback that nobody listens at."""
     sockets = [socket.socket() for _ in range(count)]
