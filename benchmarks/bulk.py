@@ -6,8 +6,8 @@ the part that counts: neither start-up nor what is prepared before, as the plan 
 `apply` applies a plan of the manifests in FOLDER. `copy` loads the same rows from the files that
 `dump` wrote there, those of the ledger too, with the foreign keys left as they are;
 `copy-without-keys` takes them off and puts them back on again, `copy-without-ledger` leaves out the
-ledger as well. `states` reads all rows as the tool does for a plan, `cursor` without doing anything
-with them.
+ledger as well. `states` and `digests` read all rows as the tool does, to plan and to see that
+nothing has changed; `cursor` does nothing with them.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ def _nothing_to_prepare(_connection: Transaction) -> bool:
     return False
 
 
-def reading(url: str) -> Part:
+def reading(url: str, *, states: bool) -> Part:
     from sqlalchemy import select  # noqa: PLC0415 - raw ways do without
 
-    from reconciler import observed  # noqa: PLC0415
+    from reconciler import observed, settled  # noqa: PLC0415
     from reconciler.database.engine import engine_of, transaction  # noqa: PLC0415
     from reconciler.database.tables import partner  # noqa: PLC0415
 
@@ -114,8 +114,9 @@ def reading(url: str) -> Part:
     def read() -> None:
         with transaction(engine) as connection:
             names = connection.execute(select(partner.c.id).order_by(partner.c.id)).scalars().all()
-            for _name, _found in observed.read(connection, names):
-                pass
+            understand = observed.understood if states else settled.digest
+            for _name, rows in observed.rows(connection, names):
+                understand(rows)
 
     return read
 
@@ -130,7 +131,7 @@ def fetching(url: str) -> Part:
     return fetch
 
 
-def _part(what: str, url: str, folder: Path) -> Part:
+def _part(what: str, url: str, folder: Path) -> Part:  # noqa: PLR0911 - one for each way
     match what:
         case "apply":
             return applying(url, folder)
@@ -141,7 +142,9 @@ def _part(what: str, url: str, folder: Path) -> Part:
         case "copy-without-ledger":
             return copying(url, folder, TABLES, keys=False)
         case "states":
-            return reading(url)
+            return reading(url, states=True)
+        case "digests":
+            return reading(url, states=False)
         case "cursor":
             return fetching(url)
         case _:

@@ -38,7 +38,8 @@ class Job(StrEnum):
     COPY_WITHOUT_LEDGER = "COPY, keys off and on again, no ledger"
     LOAD = "the transaction of that apply"
     CURSOR = "floor: all rows through a plain cursor"
-    STATES = "all rows as a plan reads them"
+    DIGESTS = "all rows, read and hashed partner by partner"
+    STATES = "all rows, read into states"
     HELP = "--help"
     VALIDATE = "validate examples/mailboxes.yaml"
 
@@ -70,7 +71,7 @@ _FLOORS: Mapping[Job, tuple[Job, ...]] = {
     **dict.fromkeys((Job.PLAN, Job.ONE), (Job.HASHES,)),
     **dict.fromkeys((Job.APPLY, Job.CHANGED, Job.UNPROVEN), (Job.FLOOR,)),
     Job.LOAD: (Job.COPY, Job.COPY_WITHOUT_KEYS),
-    Job.STATES: (Job.CURSOR,),
+    **dict.fromkeys((Job.DIGESTS, Job.STATES), (Job.CURSOR,)),
 }
 
 
@@ -134,6 +135,7 @@ def _bulk(place: Workplace, runs: int) -> dict[Job, Cost]:
             Job.COPY_WITHOUT_LEDGER: place.bulk_load("copy-without-ledger", rows),
             Job.LOAD: place.bulk_load("apply", place.manifests),
             Job.CURSOR: place.bulk_read("cursor"),
+            Job.DIGESTS: place.bulk_read("digests"),
             Job.STATES: place.bulk_read("states"),
         },
     )

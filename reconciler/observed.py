@@ -41,6 +41,8 @@ from reconciler.plan import Accepted
 
 BATCH = 100
 """As many partners are looked at together."""
+_LINKS = 4
+"""Where links are in `Rows`."""
 _ASKED = 500
 _ROWS = 100_000
 """As many rows, at most, are read with one query, unless one partner has more."""
@@ -88,10 +90,17 @@ def rows(
     """All rows of each of `partners`, in their order."""
     for batch in batches(connection, partners):
         found = {name: Rows([], [], [], [], []) for name in batch}
-        for kind, query in enumerate(_queries(batch)):
+
+        def take(kind: int, query: Select[Any]) -> None:
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
-                found[owner][kind].extend(group)
+                found[owner][kind].extend(group)  # noqa: B023 - called here and now
+
+        for kind, query in enumerate(_queries(batch)):
+            take(kind, query)
+        numbers = [row[-1] for of_partner in found.values() for row in of_partner.servers]
+        if numbers:
+            take(_LINKS, _links_query(batch, min(numbers), max(numbers)))
         for name in batch:
             yield name, found.pop(name)
 
@@ -121,15 +130,23 @@ def _counts(connection: Connection, table: Table, partners: Sequence[str]) -> di
 
 
 def _queries(partners: Sequence[str]) -> Iterator[Select[Any]]:
-    """A query for each kind of row, in the order of `Rows`."""
+    """A query for each kind of row but links, in the order of `Rows`."""
     head_office, number = company.c.head_office, mail_server.c.id
     yield _query(partners, partner.c.id, [partner.c.project])
     yield _query(partners, company.c.partner, [*_columns(company, Company), head_office])
     yield _query(partners, host_profile.c.partner, _columns(host_profile, HostProfile))
     columns = [_NAME, *_columns(mail_server, MailServer)[1:], number]
     yield _query(partners, mail_server.c.partner, columns)
+
+
+def _links_query(partners: Sequence[str], first: int, last: int) -> Select[Any]:
+    """The query for links; their servers have numbers from `first` to `last`.
+
+    Without these PostgreSQL would go through all links for every batch.
+    """
     query = _query(partners, mail_server.c.partner, [_NAME, *_columns(link, Link)])
-    yield query.select_from(link.join(mail_server))
+    near = link.c.mail_server_id.between(first, last)
+    return query.select_from(link.join(mail_server)).where(near)
 
 
 def _query(

@@ -20,32 +20,34 @@ Files = tuple[tuple[str, str], ...]
 class Proof(NamedTuple):
     """That nothing is to be changed and nothing is to be said of a partner.
 
-    `files` are all its manifests. The counts are those of a plan: rows that stay, rows of other
-    programs among them, and companies that `all` and `branches_of` leave out. `seal` binds them to
-    the partner's rows and to what the plan was made with.
+    `context` names what the plan was made with, and `files` are all its manifests. The counts are
+    those of a plan: rows that stay, rows of other programs among them, and companies that `all` and
+    `branches_of` leave out. `seal` binds it all to the partner's rows.
     """
 
     partner: str
+    context: str
     files: Files
     unchanged: int
     left_alone: int
     skipped: int
     seal: str
 
-    def holds(self, context: str, rows: str) -> bool:
-        """Whether this is of these rows, and of plans made with this `context`."""
-        return self.seal == _seal(self, context, rows)
-
-    def fits(self, digests: Mapping[str, str]) -> bool:
+    def fits(self, context: str, digests: Mapping[str, str]) -> bool:
         """Whether its files are among those with these digests by their names."""
-        return bool(self.files) and all(digests.get(name) == sha for name, sha in self.files)
+        there = bool(self.files) and all(digests.get(name) == sha for name, sha in self.files)
+        return there and self.context == context
+
+    def holds(self, rows: str) -> bool:
+        """Whether this is of the rows with this digest."""
+        return self.seal == _seal(self, rows)
 
 
-def sealed(proof: Proof, context: str, rows: str) -> Proof:
+def sealed(proof: Proof, rows: str) -> Proof:
     """The proof, with its seal."""
-    return proof._replace(seal=_seal(proof, context, rows))
+    return proof._replace(seal=_seal(proof, rows))
 
 
-def _seal(proof: Proof, context: str, rows: str) -> str:
-    text = repr((context, rows, *proof[:-1]))
+def _seal(proof: Proof, rows: str) -> str:
+    text = repr((rows, *proof[:-1]))
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()

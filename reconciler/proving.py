@@ -42,13 +42,14 @@ class Proving(NamedTuple):
             return None
         proof = Proof(
             declared.partner,
+            self.context,
             files,
             desired.state.size,
             desired.state.left_alone(coverage.project),
             desired.skipped,
             seal="",
         )
-        return sealed(proof, self.context, digest)
+        return sealed(proof, digest)
 
 
 def decides_alone(declared: Declared, state: State) -> bool:

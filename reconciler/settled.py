@@ -26,16 +26,16 @@ from reconciler.proof import Files, Proof
 _FORM = 2
 """The form of `marshal` that depends on nothing but the values."""
 _IN = 500
-_COLUMNS = ("project", "partner", "files", "unchanged", "left_alone", "skipped", "seal")
+_COLUMNS = ("project", "partner", "context", "files", "unchanged", "left_alone", "skipped", "seal")
 
 
-def holding(connection: Connection, proofs: Iterable[Proof], context: str) -> list[Proof]:
+def holding(connection: Connection, proofs: Iterable[Proof]) -> list[Proof]:
     """Those of `proofs` that hold of the rows which the database has now."""
     by_name = {proof.partner: proof for proof in proofs}
     return [
         by_name[name]
         for name, rows in observed.rows(connection, sorted(by_name))
-        if by_name[name].holds(context, digest(rows) or "")
+        if by_name[name].holds(digest(rows) or "")
     ]
 
 
@@ -71,15 +71,14 @@ def rows_of(partner: str, state: State, flag: Callable[[bool], Any]) -> Rows:
 def read(connection: Connection, project: str) -> Iterator[Proof]:
     """All proofs of a project."""
     columns = [table.c[name] for name in _COLUMNS[1:]]
-    for partner, files, *rest in bulk.fetch(
-        connection, select(*columns).where(table.c.project == project)
-    ):
-        yield Proof(partner, _files(str(files)), *rest)
+    query = select(*columns).where(table.c.project == project)
+    for partner, context, files, *rest in bulk.fetch(connection, query):
+        yield Proof(partner, context, _files(str(files)), *rest)
 
 
 def write(connection: Connection, project: str, proofs: Sequence[Proof]) -> None:
     """Keep proofs in place of the partners' earlier ones, unless somebody else just did."""
-    rows = [(project, item.partner, _text(item.files), *item[2:]) for item in proofs]
+    rows = [(project, *item[:2], _text(item.files), *item[3:]) for item in proofs]
     try:
         with connection.begin_nested():
             for start in range(0, len(proofs), _IN):

@@ -314,7 +314,7 @@ def _write_unchecked(scene: Scene, plan: Plan) -> None:
 
 def _numbers(scene: Scene) -> dict[str, int]:
     rows = scene.other.execute("SELECT stable_id, id FROM mail_server WHERE partner = 'acme'")
-    return {row[0]: row[1] for row in rows}
+    return dict(list(map(tuple, rows)))
 
 
 def test_a_link_after_the_check_makes_the_plan_stale(

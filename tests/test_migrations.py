@@ -38,7 +38,8 @@ def migrate(engine: Engine, revision: str) -> None:
 def differences(engine: Engine) -> list[object]:
     """What the database has that the tables do not say, and the other way round."""
     with transaction(engine) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": _is_another_type})
+        compare = {"compare_type": _is_another_type, "compare_server_default": _is_another_default}
+        context = MigrationContext.configure(connection, opts=compare)
         return list(compare_metadata(context, tables.metadata))
 
 
@@ -47,6 +48,19 @@ def _is_another_type(
 ) -> bool | None:
     """None leaves it to Alembic. MariaDB makes of a length the type that has room for it."""
     return False if column.type is tables.LONG_TEXT and isinstance(found, LONGTEXT) else None
+
+
+def _is_another_default(*values: Any) -> bool:
+    _context, _found, _column, inspected, _default, rendered = values
+    return _plain(inspected) != _plain(rendered)
+
+
+def _plain(default: str | None) -> str:
+    """A default without the clothes that each database puts on it."""
+    bare = (default or "").split("::")[0].strip("()'")
+    if bare == "NULL" or bare.startswith("nextval"):
+        return ""
+    return {"0": "false", "1": "true"}.get(bare, bare)
 
 
 def identities(database: Database) -> list[tuple[object, ...]]:
@@ -115,7 +129,7 @@ def test_every_table_compares_text_as_it_is(database: Database) -> None:
         "WHERE table_schema = database() AND table_type = 'BASE TABLE'"
     )
     with plain_sql(database.url) as program:
-        collations = {str(row[0]): str(row[1]) for row in program.execute(query)}
+        collations = dict(list(map(tuple, program.execute(query))))
     assert collations.keys() == {*tables.metadata.tables, "alembic_version"}
     collations.pop("alembic_version")
     assert set(collations.values()) == {"utf8mb4_nopad_bin"}

@@ -23,6 +23,7 @@ from estates import (
     companies,
     database_file,
     fetch,
+    incoming,
     manifest,
     opened,
     outgoing,
@@ -410,6 +411,17 @@ def test_a_warning_is_told_every_time(cli: Cli) -> None:
 
 
 @pytest.mark.databases(SQLITE)
+def test_companies_that_are_left_out_are_told_every_time(cli: Cli) -> None:
+    folder_of(1)
+    content = one(2)
+    content["mail_servers"]["in"] = incoming("p2-in", companies=[{"all": True}])
+    write(Path("m"), {"p2.yaml": content})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    assert "1 company without document_import left out" in cli("plan", "m").err
+
+
+@pytest.mark.databases(SQLITE)
 def test_an_acceptance_is_judged_every_time(cli: Cli) -> None:
     folder_of(1)
     offer = {"guard": "mass-delete", "count": 12, "reason": "meant", "until": "2026-01-01"}
@@ -479,13 +491,15 @@ def test_a_new_file_of_a_settled_partner_is_read_with_its_others(cli: Cli) -> No
 
 @pytest.mark.databases(SQLITE)
 def test_one_wrong_file_brings_up_everything_that_is_wrong(cli: Cli) -> None:
-    folder_of(1, 2, 3)
+    folder_of(1, 2)
     assert cli("apply", "m", "--auto-approve").code == 0
-    write(Path("m"), {"p1.yaml": "version: 1\npartner: p1\nmail_server: {}\n"})
+    theirs = companies(cnpj(1, root=10_000_002))
+    write(Path("m"), {"p0.yaml": {**manifest("p0", companies=theirs), "mail_server": {}}})
     short = cli("plan", "m")
     execute("DELETE FROM proof")
     assert short == cli("plan", "m")
     assert short.code == 1
+    assert "m/p2.yaml" in short.err  # whose company it is, as far as manifests tell
 
 
 @pytest.mark.databases(SQLITE)
@@ -527,6 +541,7 @@ def test_what_depends_on_other_partners_is_never_proven(cli: Cli) -> None:
         "UPDATE proof SET unchanged = unchanged + 1",
         "UPDATE proof SET left_alone = 1",
         "UPDATE proof SET skipped = 1",
+        "UPDATE proof SET context = ''",
         "UPDATE proof SET files = ''",
         "UPDATE proof SET files = 'x'",
         "UPDATE proof SET seal = ''",
@@ -540,6 +555,19 @@ def test_a_proof_that_was_tampered_with_proves_nothing(new_cli: Cli, change: str
     execute(change)
     assert settled_now() == set()
     assert new_cli("plan", "m").out == "Nothing to change. 4 rows unchanged.\n"
+
+
+@pytest.mark.databases(*MAIN)
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_several_processes_see_what_one_sees(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(*range(20))
+    assert cli("apply", "m", "--auto-approve").code == 0
+    execute("UPDATE mail_server SET nickname = 'x' WHERE partner IN ('p3', 'p17')")
+    alone = settled_now()
+    monkeypatch.setattr(settling, "MANY", 2)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2})
+    assert settled_now() == alone
+    assert len(alone) == 18
 
 
 @pytest.mark.databases(SQLITE)
@@ -556,7 +584,7 @@ def test_strange_rows_prove_nothing(cli: Cli) -> None:
 
 @pytest.mark.databases("postgres18", "mariadb")
 def test_two_applies_that_prove_the_same_do_not_stop_each_other(database: Database) -> None:
-    proof = Proof("p1", (("p1.yaml", "0" * 64),), 5, 0, 0, "1" * 64)
+    proof = Proof("p1", "2" * 64, (("p1.yaml", "0" * 64),), 5, 0, 0, "1" * 64)
     with opened(database.url) as engine, ThreadPoolExecutor() as threads:
         with transaction(engine) as first:
             settled.write(first, "", [proof])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from estates import (
     FILE,
@@ -125,7 +125,7 @@ def test_the_longest_texts_fit(cli: Cli) -> None:
     host = ".".join(["h" * 63, "h" * 63, "h" * 63, "h" * 57, "br"])
     email = f"{'e' * 64}@{label}.{label}.{label}.br"
     stem = Path("m", *["f" * 120] * 8)
-    entry = {
+    entry: dict[str, Any] = {
         "nickname": long,
         "host": host,
         "username": long,

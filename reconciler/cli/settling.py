@@ -44,15 +44,14 @@ def _proofs(begun: Begun, url: str) -> Mapping[str, Proof]:
 
     What is wrong with the database is said by the plan itself.
     """
-    digests = begun.manifests.digests
-    fitting = [proof for proof in _known(begun.settings, url) if proof.fits(digests)]
+    context, digests = _context(begun.settings, begun.coverage), begun.manifests.digests
+    fitting = [proof for proof in _known(begun.settings, url) if proof.fits(context, digests)]
     if not fitting:
         return NO_PROOFS
     count = min(processors(), _CONNECTIONS) if len(fitting) >= MANY else 1
     share = -(-len(fitting) // count)
     shares = [fitting[start : start + share] for start in range(0, len(fitting), share)]
-    context = _context(begun.settings, begun.coverage)
-    look = partial(_holding, settings=begun.settings, url=url, context=context)
+    look = partial(_holding, settings=begun.settings, url=url)
     workers = Workers(count)
     try:
         return {proof.partner: proof for found in workers.map(look, shares) for proof in found}
@@ -76,11 +75,11 @@ def _known(settings: Settings, url: str) -> list[Proof]:
         return []
 
 
-def _holding(proofs: list[Proof], settings: Settings, url: str, context: str) -> list[Proof]:
+def _holding(proofs: list[Proof], settings: Settings, url: str) -> list[Proof]:
     """Those of `proofs` that hold."""
     try:
         with transaction(inputs.engine(url, settings, writes=False)) as connection:
-            return settled.holding(connection, proofs, context)
+            return settled.holding(connection, proofs)
     except Failure:
         return []
 

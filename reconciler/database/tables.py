@@ -172,6 +172,7 @@ proof = Table(
     metadata,
     Column("project", String(100), primary_key=True),
     Column("partner", String(63), primary_key=True),
+    Column("context", String(64), nullable=False),
     Column("files", LONG_TEXT, nullable=False),
     Column("unchanged", Integer, nullable=False),
     Column("left_alone", Integer, nullable=False),

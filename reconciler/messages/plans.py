@@ -166,8 +166,7 @@ PLANS = {
         N_("the driver of the database is not installed"),
         N_('The Python package "{driver}" is missing.'),
         N_(
-            "Install it with the tool: pip install 'reconciler[postgres]' or "
-            "'reconciler[mariadb]'."
+            "Install it with the tool: pip install 'reconciler[postgres]' or 'reconciler[mariadb]'."
         ),
     ),
     "MBX538": error(

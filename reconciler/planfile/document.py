@@ -135,11 +135,12 @@ class ProofForm(_Part):
     """What apply notes of a partner, so that later plans need not parse these files again."""
 
     partner: Annotated[str, Field(min_length=1, max_length=63)]
+    context: Sha256 = Field(description="Names tool, settings and scope that plans are made with.")
     files: list[FileForm]
     unchanged: Count
     left_alone: Count
     skipped: Count
-    seal: Sha256 = Field(description="Binds files and counts to the partner's rows and the tool.")
+    seal: Sha256 = Field(description="Binds all this to the partner's rows.")
 
 
 class SelectionForm(_Part):

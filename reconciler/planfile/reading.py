@@ -219,7 +219,8 @@ def _plan(
 
 def _proof(form: ProofForm) -> Proof:
     files = tuple((file.name, file.sha256) for file in form.files)
-    return Proof(form.partner, files, form.unchanged, form.left_alone, form.skipped, form.seal)
+    counts = (form.unchanged, form.left_alone, form.skipped)
+    return Proof(form.partner, form.context, files, *counts, form.seal)
 
 
 def _selection(form: SelectionForm) -> Selection:

@@ -26,6 +26,8 @@ def main(name: str, folder: Path) -> None:
     finally:
         home.stop()
         shutil.rmtree(home.folder, ignore_errors=True)
+        if not any(folder.glob("*/")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answer(name: str, home: Home) -> list[str] | str:

@@ -14,6 +14,7 @@ def upgrade() -> None:
         "proof",
         sa.Column("project", sa.String(length=100), nullable=False),
         sa.Column("partner", sa.String(length=63), nullable=False),
+        sa.Column("context", sa.String(length=64), nullable=False),
         sa.Column(
             "files", sa.Text().with_variant(sa.Text(length=16777216), "mariadb"), nullable=False
         ),
