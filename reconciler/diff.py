@@ -78,9 +78,10 @@ class Change(NamedTuple):
     @property
     def server(self) -> str:
         """The server that it is about, by the name it will have; empty for other kinds."""
-        if isinstance(self.row, MailServer):
-            return self.name
-        return self.name.rpartition("/")[0] if isinstance(self.row, Link) else ""
+        kind = type(self.row)
+        if kind is Link:
+            return self.name.rpartition("/")[0]
+        return self.name if kind is MailServer else ""
 
 
 KINDS: dict[type[Row], str] = {
