@@ -21,12 +21,26 @@ class Endpoint(NamedTuple):
     provider: str
 
 
+class Traits(NamedTuple):
+    """What a client has to know of a host: whose it is, and what it puts up with.
+
+    `connections` at once and `per_minute` new ones; None where nothing is known. Passwords are
+    taken until `passwords_until`, where that is going to end or has ended.
+    """
+
+    provider: str | None = None
+    connections: int | None = None
+    per_minute: int | None = None
+    passwords_until: date | None = None
+
+
 class Entry(NamedTuple):
     """The endpoints of a host and protocol, preferred first; a `*` in `host` is any one label."""
 
     host: str
     protocol: str
     endpoints: tuple[Endpoint, ...]
+    traits: Traits
 
 
 class Provider(NamedTuple):
@@ -42,16 +56,30 @@ class Provider(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-@lru_cache(maxsize=4096)
+NOTHING_KNOWN = Traits()
+
+
 def endpoints(host: str, protocol: str) -> tuple[Endpoint, ...]:
     """What the catalogue knows of `host`, in lower case, preferred first; empty when unknown."""
+    entry = _entry_of(host, protocol)
+    return entry.endpoints if entry else ()
+
+
+def traits(host: str, protocol: str) -> Traits:
+    """What is to know of `host`, in lower case."""
+    entry = _entry_of(host, protocol)
+    return entry.traits if entry else NOTHING_KNOWN
+
+
+@lru_cache(maxsize=4096)
+def _entry_of(host: str, protocol: str) -> Entry | None:
     exact = _by_host().get((host, protocol))
     if exact is not None:
         return exact
     for entry in _patterns():
         if entry.protocol == protocol and _matches(host, entry.host):
-            return entry.endpoints
-    return ()
+            return entry
+    return None
 
 
 @cache
@@ -66,8 +94,8 @@ def catalogue() -> tuple[Provider, ...]:
 
 
 @cache
-def _by_host() -> dict[tuple[str, str], tuple[Endpoint, ...]]:
-    return {(entry.host, entry.protocol): entry.endpoints for entry in _entries()}
+def _by_host() -> dict[tuple[str, str], Entry]:
+    return {(entry.host, entry.protocol): entry for entry in _entries()}
 
 
 @cache
@@ -86,12 +114,18 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 def _provider(table: Mapping[str, Any]) -> Provider:
+    entries = tuple(_entry(endpoint, table) for endpoint in table["endpoint"])
     name = table["name"]
-    entries = tuple(_entry(endpoint, name) for endpoint in table["endpoint"])
     return Provider(name, table["source"], table["checked"], table["confirmed"], entries)
 
 
-def _entry(table: Mapping[str, Any], provider: str) -> Entry:
-    options = table["options"]
-    offered = tuple(Endpoint(option["port"], option["security"], provider) for option in options)
-    return Entry(table["host"], table["protocol"], offered)
+def _entry(table: Mapping[str, Any], provider: Mapping[str, Any]) -> Entry:
+    name, options = provider["name"], table["options"]
+    offered = tuple(Endpoint(option["port"], option["security"], name) for option in options)
+    known = Traits(
+        name,
+        provider.get("connections"),
+        provider.get("per_minute"),
+        table.get("passwords_until"),
+    )
+    return Entry(table["host"], table["protocol"], offered, known)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from reconciler.diagnostics import Failure, Problem
+from reconciler.probe.settings import ProbeSettings
+from reconciler.secrets.settings import SecretSettings
 
 FILE = "reconciler.toml"
 DEFAULT_DATABASE = "sqlite:///reconciler.db"
@@ -94,7 +96,9 @@ class Settings(_Section):
     plan_key_file: str | None = None
     limits: Limits = Limits()
     guards: Guards = Guards()
+    probes: ProbeSettings = ProbeSettings()
     paths: dict[str, list[str]] = {}
+    secrets: SecretSettings = SecretSettings()
 
 
 def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:

@@ -24,7 +24,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
 from reconciler import jsonschemas
-from reconciler.messages import GUARD_CODES
+from reconciler.messages import GUARD_CODES, PROBES
 from reconciler.messages.adoption import ADOPTION
 from reconciler.messages.commands import COMMANDS
 from reconciler.messages.fields import FIELDS
@@ -34,6 +34,8 @@ from reconciler.messages.plans import PLANS
 from reconciler.messages.reading import READING
 from reconciler.messages.rollbacks import ROLLBACKS
 from reconciler.messages.rules import RULES
+from reconciler.messages.secrets import SECRETS
+from scripts import probe_page
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": 1, "n_": 2, "N_": 1}
@@ -48,6 +50,8 @@ _GROUPS = {
     "Rolling back": ROLLBACKS,
     "Export and adoption": ADOPTION,
     "Settings and the command line": COMMANDS,
+    "Secrets": SECRETS,
+    "Tests of mailboxes": PROBES,
 }
 _POT_HEADER = """\
 # Every text of reconciler. Made by `make generate`; translations are made from it.
@@ -206,10 +210,16 @@ def _environment() -> dict[str, str]:
     }
 
 
+def probes() -> str:
+    """The page on tests of mailboxes, with every failure."""
+    return probe_page.page((ROOT / "docs" / "probes.md").read_text(encoding="utf-8"))
+
+
 FILES: dict[str, Callable[[], str]] = {
     "schemas/manifest.schema.json": manifest_schema,
     "schemas/plan.schema.json": plan_schema,
     "docs/codes.md": codes,
+    "docs/probes.md": probes,
     "reconciler/locale/reconciler.pot": catalogue,
     "README.md": readme,
 }

@@ -335,7 +335,7 @@ def test_docs_have_every_key_of_the_language(model: type[BaseModel]) -> None:
 
 
 def test_docs_have_every_setting() -> None:
-    text = text_of("README.md")
+    text = text_of("README.md") + text_of("docs/secrets.md")
     names = keys_of_model(settings.Settings) | settings.ENVIRONMENT.keys()
     assert [name for name in names if name not in text] == []
 
@@ -353,6 +353,18 @@ def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
     assert (written.project, written.limits) == (default.project, default.limits)
     assert written.database == settings.DEFAULT_DATABASE
     assert written.guards.model_copy(update={"accept": []}) == default.guards
+
+
+def test_the_settings_of_the_page_about_secrets_are_settings(tmp_path: Path) -> None:
+    (block,) = blocks("docs/secrets.md", "toml")
+    (tmp_path / "reconciler.toml").write_text(block)
+    found = settings.load(tmp_path / "reconciler.toml", {}).secrets
+    sections = (found, found.env, found.file, found.vault, found.aws, found.keys)
+    for section in (*sections, found.vault and found.vault.login):
+        assert section
+        alternatives = {"env", "file"} if section is found.keys else set()
+        assert type(section).model_fields.keys() - section.model_fields_set <= alternatives
+    assert found.deadline == settings.Settings().secrets.deadline
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/language.md"])
@@ -428,7 +440,16 @@ def test_no_sql_is_put_together_from_pieces() -> None:
     assert found == []
 
 
-HEAVY = {"sqlalchemy", "alembic", "deepdiff", "email_validator"}
+HEAVY = {
+    "alembic",
+    "boto3",
+    "cryptography",
+    "deepdiff",
+    "email_validator",
+    "hvac",
+    "requests",
+    "sqlalchemy",
+}
 
 
 @pytest.mark.parametrize(

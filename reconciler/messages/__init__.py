@@ -11,10 +11,17 @@ from reconciler.messages.fields import FIELDS
 from reconciler.messages.message import Message
 from reconciler.messages.options import OPTIONS
 from reconciler.messages.plans import PLANS
+from reconciler.messages.probe_connecting import CONNECTING
+from reconciler.messages.probe_logging_in import LOGGING_IN
+from reconciler.messages.probe_others import OTHERS
+from reconciler.messages.probe_reading import READING as READING_MAIL
+from reconciler.messages.probe_sending import SENDING
 from reconciler.messages.reading import READING
 from reconciler.messages.rollbacks import ROLLBACKS
 from reconciler.messages.rules import RULES
+from reconciler.messages.secrets import SECRETS
 
+PROBES = {**CONNECTING, **LOGGING_IN, **SENDING, **READING_MAIL, **OTHERS}
 MESSAGES: dict[str, Message] = {
     **READING,
     **FIELDS,
@@ -24,6 +31,8 @@ MESSAGES: dict[str, Message] = {
     **ROLLBACKS,
     **ADOPTION,
     **COMMANDS,
+    **SECRETS,
+    **PROBES,
 }
 GUARD_CODES = {
     "linked-delete": "MBX501",

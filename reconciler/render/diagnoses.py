@@ -1,0 +1,71 @@
+"""What a failed probe means, in words: its title, its cause, and what to do at this provider."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reconciler.messages import MESSAGES
+from reconciler.messages.probe_providers import REPAIRS
+from reconciler.probe.results import Again, Diagnosis, Facts, Warned
+from reconciler.render.terminal import one_line
+from reconciler.words import N_, Word, _
+
+AGAIN = {
+    Again.NO: N_("The same would happen again until this is corrected."),
+    Again.ONCE: N_("It was tried once more."),
+    Again.SOON: N_("It passes by itself; a test tries again after some seconds."),
+    Again.WAIT: N_("It passes by itself; a test tries again after some minutes."),
+    Again.LATER: N_("It may pass by itself in hours or days; a test does not wait for that."),
+}
+STEPS = {
+    "resolve": N_("look-up"),
+    "connect": N_("connection"),
+    "tls": N_("encryption"),
+    "greeting": N_("greeting"),
+    "login": N_("login"),
+    "sender": N_("sender"),
+    "recipient": N_("recipient"),
+    "data": N_("message"),
+    "folder": N_("folder"),
+    "round-trip": N_("way back"),
+}
+
+
+class Words(NamedTuple):
+    title: str
+    cause: str
+    repair: str
+
+
+class _Given(dict[str, str]):
+    """Values for a message; a name that nobody gave is shown as it is written."""
+
+    def __missing__(self, name: str) -> str:
+        return "{" + name + "}"
+
+
+def described(diagnosis: Diagnosis) -> Words:
+    """The words of a diagnosis, with its values."""
+    return _filled(words(diagnosis.code, diagnosis.provider), diagnosis.values)
+
+
+def warned(warning: Warned) -> Words:
+    """The words of a warning, with its values."""
+    return _filled(words(warning.code, None), warning.values)
+
+
+def words(code: str, provider: str | None) -> Words:
+    """The words of a code as they are written; the repair is the one for `provider`."""
+    message = MESSAGES[code]
+    repair = REPAIRS.get((code, provider or ""), message.repair)
+    return Words(_(message.title), _(message.cause), _(repair))
+
+
+def by_provider(code: str) -> dict[str, Word]:
+    """The repairs of a code that hold for one provider only, by its name."""
+    return {name: repair for (found, name), repair in sorted(REPAIRS.items()) if found == code}
+
+
+def _filled(found: Words, values: Facts) -> Words:
+    given = _Given((name, one_line(value)) for name, value in values)
+    return Words(*(text.format_map(given) for text in found))

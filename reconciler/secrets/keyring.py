@@ -1,0 +1,104 @@
+"""The keys of what the database holds sealed. They are never in the database themselves.
+
+A key ring is text, one key to a word, the key that seals first:
+
+    1f3a9c04:q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=   # since November
+    77d0b2e5:vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM1…
+
+Before the colon stands the id of the key, which follows from the key, so that a damaged one is
+noticed; behind it are its 32 bytes in base64, or what Vault's transit engine has wrapped them into.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from reconciler.diagnostics import Failure
+from reconciler.secrets.secret import Hidden
+
+SIZE = 32
+_WRAPPED = "vault:"
+_COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
+
+Convert = Callable[[str], str]
+"""Wraps a text in base64 with another key, or unwraps it."""
+
+
+class Key(Hidden):
+    """32 random bytes, from which each use derives a key of its own."""
+
+    __slots__ = ("_material", "id")
+
+    def __init__(self, material: bytes) -> None:
+        self._material = material
+        self.id = self.derive(b"id")[:4].hex()
+
+    def derive(self, purpose: bytes) -> bytes:
+        """32 bytes for this purpose, from which neither the key nor others can be told.
+
+        It is HKDF-SHA256 (RFC 5869) without a salt, in its form for one block.
+        """
+        seed = hmac.digest(bytes(SIZE), self._material, "sha256")
+        return hmac.digest(seed, b"reconciler " + purpose + b"\x01", "sha256")
+
+    def entry(self, wrap: Convert | None = None) -> str:
+        """The key as a key ring holds it: this is the secret itself, unless it gets wrapped."""
+        text = b64encode(self._material).decode()
+        return f"{self.id}:{wrap(text) if wrap else text}"
+
+
+class Keyring(NamedTuple):
+    """Keys, the one that seals first; all of them open."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def active(self) -> Key:
+        return self.keys[0]
+
+    def find(self, key_id: str) -> Key | None:
+        """The key of that id, if it is here."""
+        return next((key for key in self.keys if key.id == key_id), None)
+
+
+def generate() -> Key:
+    """A new key."""
+    return Key(os.urandom(SIZE))
+
+
+def parse(text: str, unwrap: Convert | None = None) -> Keyring:
+    """The key ring that is written as `text`; wrapped keys need `unwrap`.
+
+    Raises:
+        Failure: it has no key, or one that is damaged. None is repeated.
+    """
+    keys = tuple(_keys(text, unwrap))
+    if not keys:
+        raise Failure.of("MBX690", number=1)
+    return Keyring(keys)
+
+
+def _keys(text: str, unwrap: Convert | None) -> Iterator[Key]:
+    for number, word in enumerate(_COMMENT.sub("", text).split(), 1):
+        key_id, _, value = word.partition(":")
+        if value.startswith(_WRAPPED):
+            if unwrap is None:
+                raise Failure.of("MBX691", number=number)
+            value = unwrap(value)
+        key = _key(value)
+        if key is None or key.id != key_id:
+            raise Failure.of("MBX690", number=number)
+        yield key
+
+
+def _key(value: str) -> Key | None:
+    try:
+        material = b64decode(value, validate=True)
+    except ValueError:
+        return None
+    return Key(material) if len(material) == SIZE else None

@@ -1,0 +1,54 @@
+"""A secret in memory: it can be used and compared, and by mistake neither shown nor stored."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class Hidden:
+    """A value that no text, copy or pickle is made of.
+
+    Its `repr` is always the same, so that it may stand in a traceback; `str` and `format` fail,
+    rather than hand a mail server asterisks for a password.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__.lower()}>"
+
+    def __str__(self) -> NoReturn:  # noqa: PLE0307 - that is the point
+        self._refuse()
+
+    def __format__(self, _form: str) -> NoReturn:
+        self._refuse()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is neither shown nor copied")
+
+
+class Secret(Hidden):
+    """A password, token or the like."""
+
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment] # equal secrets would have equal ones
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for whoever is about to use it."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        """Compare in a time that does not tell how much is right."""
+        if not isinstance(other, Secret):
+            return NotImplemented
+        import hmac  # noqa: PLC0415 - the settings need this module, and none of them compares
+
+        mine, theirs = (item.reveal().encode("utf-8", "surrogatepass") for item in (self, other))
+        return hmac.compare_digest(mine, theirs)

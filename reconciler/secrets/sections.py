@@ -1,0 +1,54 @@
+"""What all sections about secrets in the settings have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, named = parts.hostname or "", parts.username or parts.password
+        _port = parts.port
+    except ValueError:
+        raise ValueError("this is no URL") from None
+    if not host or named or parts.query or parts.fragment:
+        raise ValueError("a URL of the form https://host:port is expected")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(host)):
+        raise ValueError("https is needed, except on this machine")
+    return value
+
+
+def _is_this_machine(host: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415 - few settings have an address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or "\0" in value:
+        raise ValueError("an absolute path is expected")
+    return value
+
+
+def _template(value: str) -> str:
+    if value.count("{partner}") != 1:
+        raise ValueError("it has to hold {partner} once")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Prefix = Annotated[str, AfterValidator(_template)]
+Mount = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
+Word = Annotated[str, Field(min_length=1)]
