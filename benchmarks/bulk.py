@@ -81,7 +81,7 @@ def _take_keys(connection: Connection[Any]) -> list[Any]:
 
 
 def applying(url: str, manifests: Path) -> Part:
-    from reconciler.attempts import apply_plan  # noqa: PLC0415 - raw ways do without
+    from reconciler.attempts import Work, apply_plan  # noqa: PLC0415 - raw ways do without
     from reconciler.cli import inputs, planning  # noqa: PLC0415
     from reconciler.cli.planning import Asked  # noqa: PLC0415
     from reconciler.database.lock import Claim  # noqa: PLC0415
@@ -93,7 +93,7 @@ def applying(url: str, manifests: Path) -> Part:
     engine = inputs.engine(url, given.settings, writes=True)
 
     def apply() -> None:
-        apply_plan(engine, plan, _nothing_to_prepare, claim, seconds=60)
+        apply_plan(engine, Work(plan), _nothing_to_prepare, claim, seconds=60)
 
     return apply
 

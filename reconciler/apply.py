@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -15,13 +16,25 @@ from sqlalchemy.exc import IntegrityError
 from reconciler import forms, ledger, observed, settled
 from reconciler.database.writing import RowsMissing, Writer
 from reconciler.diagnostics import Failure, Problem, Stale
-from reconciler.plan import Moved, PartnerPlan, Plan, moved, unsettled
+from reconciler.passwords import NOTHING_TO_SEAL, Sealer
+from reconciler.plan import Moved, PartnerPlan, Password, Plan, moved, unsettled
 
 
-def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
+class Done(NamedTuple):
+    """The revision that was written, and the passwords that were sealed anew with it."""
+
+    revision: int
+    sealed: tuple[Password, ...] = ()
+
+
+def apply(
+    connection: Connection,
+    plan: Plan,
+    applied_by: str,
+    now: datetime,
+    sealer: Sealer = NOTHING_TO_SEAL,
+) -> Done:
     """Write all partners of `plan` that can be applied; the caller commits.
-
-    Returns the number of the new revision.
 
     Raises:
         Stale: the plan was applied before, a row no longer reads as planned, or a link appeared
@@ -36,10 +49,11 @@ def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) ->
         writer.write(change for part in plan.applicable for change in part.changes)
     except (IntegrityError, RowsMissing):
         raise Stale.of("MBX540") from None
-    number = ledger.record(connection, plan, applied_by, now)
+    sealed = sealer.write(connection, plan)
+    number = ledger.record(connection, plan, sealed, applied_by, now)
     _fail_for(_unsettled(connection, plan.applicable), Failure, "MBX525")
     settled.write(connection, plan.project, plan.proofs)
-    return number
+    return Done(number, sealed)
 
 
 def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:

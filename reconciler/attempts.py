@@ -17,7 +17,8 @@ from reconciler.database.engine import Conflict, ConnectionLost, transaction
 from reconciler.database.lock import Claim, Lock
 from reconciler.database.schema import Condition
 from reconciler.diagnostics import Failure, Locked
-from reconciler.plan import Plan
+from reconciler.passwords import NOTHING_TO_SEAL, Sealer
+from reconciler.plan import Password, Plan
 
 TRIES = 6
 """How often a transaction is begun that others keep getting in the way of."""
@@ -28,20 +29,30 @@ Prepare = Callable[[Connection], bool]
 """Checks that it is the database which was planned for and makes its tables; whether it was new."""
 
 
+class Work(NamedTuple):
+    """A plan, and what seals the passwords that were read for it."""
+
+    plan: Plan
+    sealer: Sealer = NOTHING_TO_SEAL
+
+
 class Applied(NamedTuple):
-    """A revision that was committed. `created` is whether the tables were made for it, and
-    `answer_lost` whether the connection broke before the database could say so.
+    """A revision that was committed, and the passwords that were sealed anew with it.
+
+    `created` is whether the tables were made for it, and `answer_lost` whether the connection broke
+    before the database could say so.
     """
 
     revision: int
+    sealed: tuple[Password, ...] = ()
     created: bool = False
     answer_lost: bool = False
 
 
 def apply_plan(
-    engine: Engine, plan: Plan, prepare: Prepare, claim: Claim, seconds: float
+    engine: Engine, work: Work, prepare: Prepare, claim: Claim, seconds: float
 ) -> Applied:
-    """Apply `plan` in one transaction, holding the locks that `claim` names.
+    """Apply a plan in one transaction, holding the locks that `claim` names.
 
     Waits at most `seconds` for whoever holds one of them. A transaction that the database undid
     because of another one is begun anew, and checks everything again.
@@ -61,11 +72,11 @@ def apply_plan(
         held = _take(engine, claim, seconds)
         tries += 1
         try:
-            applied = _attempt(engine, plan, prepare, claim, held)
+            applied = _attempt(engine, work, prepare, claim, held)
             return applied._replace(created=applied.created or made)
         except ConnectionLost as failure:
             if failure.committing:
-                return _found_out(engine, plan, held)
+                return _found_out(engine, work.plan, held)
             _drop(engine, held)
             raise
         except Locked as failure:
@@ -92,7 +103,7 @@ def _drop(engine: Engine, held: Lock | None) -> None:
 
 
 def _attempt(
-    engine: Engine, plan: Plan, prepare: Prepare, claim: Claim, held: Lock | None
+    engine: Engine, work: Work, prepare: Prepare, claim: Claim, held: Lock | None
 ) -> Applied:
     with transaction(engine) as connection:
         if held:
@@ -100,8 +111,9 @@ def _attempt(
         created = prepare(connection)
         unseen = tables.metadata.sorted_tables if created else ()
         with dialect_for(engine).keys_checked_once(connection, unseen):
-            number = apply_.apply(connection, plan, claim.who, clock.now(connection))
-    return Applied(number, created)
+            now = clock.now(connection)
+            done = apply_.apply(connection, work.plan, claim.who, now, work.sealer)
+    return Applied(*done, created)
 
 
 def _found_out(engine: Engine, plan: Plan, held: Lock | None) -> Applied:

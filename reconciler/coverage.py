@@ -32,6 +32,10 @@ class Coverage:
         loose = (file for file in self.files if not self._is_below(file))
         return (self.project, False, tuple(sorted(self.folders)), tuple(sorted(loose)))
 
+    def declares(self, row: MailServer | Company | HostProfile | Link) -> bool:
+        """Whether `row` is declared in a file that was read."""
+        return row.project == self.project and row.file in self.files
+
     def lost(self, row: MailServer | Company | HostProfile | Link) -> bool:
         """Whether `row` was declared in a file that is gone."""
         return self.holds(row) and row.file not in self.files

@@ -7,7 +7,7 @@ still listed, with what of it can be read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from types import NoneType
@@ -29,15 +29,21 @@ from reconciler import forms, observed
 from reconciler.applied import LATEST, Key, Ledger, Renames, Span
 from reconciler.cnpj import root
 from reconciler.database.bulk import fetch
-from reconciler.database.tables import revision, revision_acceptance, revision_change
+from reconciler.database.tables import (
+    revision,
+    revision_acceptance,
+    revision_change,
+    revision_password,
+)
 from reconciler.diagnostics import Failure
 from reconciler.diff import Change
 from reconciler.model import Row
-from reconciler.plan import Accepted, Selection
+from reconciler.plan import Accepted, Password, Selection, Verdict
 from reconciler.summary import Summary
 
 _KEYS = frozenset({"id", "cnpj", "root", "host", "protocol", "stable_id"})
 _CHANGE = revision_change.c
+_PASSWORD = revision_password.c
 _REVISION = revision.c
 
 
@@ -146,6 +152,16 @@ def acceptances(connection: Connection, number: int) -> tuple[Accepted, ...]:
     query = select(c.partner, c.guard, c.count, c.reason, c.until)
     query = query.where(c.revision == number).order_by(c.partner, c.guard)
     return tuple(Accepted(*row) for row in fetch(connection, query))
+
+
+def sealed(connection: Connection, number: int) -> tuple[Password, ...]:
+    """The mail servers whose password revision `number` sealed anew, without where it is."""
+    c = revision_password.c
+    query = select(c.partner, c.server).where(c.revision == number).order_by(c.partner, c.server)
+    return tuple(
+        Password(str(partner), str(server), "", Verdict.CHANGED)
+        for partner, server in fetch(connection, query)
+    )
 
 
 def entries(
@@ -273,15 +289,30 @@ def _conditions(connection: Connection, wanted: Filter) -> Iterator[ColumnElemen
     if wanted.until is not None:
         yield _REVISION.applied_at <= wanted.until.replace(tzinfo=None)
     if wanted.partner is not None:
-        yield _with_a_change(_CHANGE.partner == wanted.partner)
+        yield or_(
+            _with_a_change(_CHANGE.partner == wanted.partner),
+            _with_a_password(_PASSWORD.partner == wanted.partner),
+        )
     if wanted.company is not None:
         yield _with_a_change(_of_company(connection, wanted.company))
     if wanted.server is not None:
-        yield _with_a_change(_of_server(connection, *wanted.server))
+        partner, name = wanted.server
+        spans = _spans(connection, partner, name)
+        of_server = or_(*map(_in_span, spans))
+        yield or_(
+            _with_a_change(and_(_CHANGE.partner == partner, of_server)),
+            _with_a_password(
+                and_(_PASSWORD.partner == partner, or_(*map(_password_in_span, spans)))
+            ),
+        )
 
 
 def _with_a_change(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return _REVISION.number.in_(select(_CHANGE.revision).where(condition))
+
+
+def _with_a_password(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return _REVISION.number.in_(select(_PASSWORD.revision).where(condition))
 
 
 def _of_company(connection: Connection, cnpj: str) -> ColumnElement[bool]:
@@ -296,16 +327,15 @@ def _of_company(connection: Connection, cnpj: str) -> ColumnElement[bool]:
     return and_(c.partner == owner, is_meant) if owner else is_meant
 
 
-def _of_server(connection: Connection, partner: str, name: str) -> ColumnElement[bool]:
-    """The changes of a server and of its links, under every name that it had when they were made.
+def _spans(connection: Connection, partner: str, name: str) -> Sequence[Span]:
+    """Every name that a server had, and in which revisions.
 
     It is the one that is called so now; where there is none, the last that was.
     """
     key = Key(partner, "server", name)
     renames = Ledger(connection).renames([partner]).get(partner, Renames({}))
     is_there = observed.partners_with(connection, name, partner)
-    spans = renames.spans(key, LATEST if is_there else renames.last_called(key))
-    return and_(_CHANGE.partner == partner, or_(*map(_in_span, spans)))
+    return list(renames.spans(key, LATEST if is_there else renames.last_called(key)))
 
 
 def _in_span(span: Span) -> ColumnElement[bool]:
@@ -313,3 +343,8 @@ def _in_span(span: Span) -> ColumnElement[bool]:
     of_link = and_(c.kind == "link", func.substr(c.name, 1, len(prefix)) == prefix)
     is_named = or_(and_(c.kind == "server", c.name == name), of_link)
     return and_(is_named, c.revision.between(span.first, span.last))
+
+
+def _password_in_span(span: Span) -> ColumnElement[bool]:
+    c = _PASSWORD
+    return and_(c.server == span.key.name, c.revision.between(span.first, span.last))

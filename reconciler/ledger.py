@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,14 @@ from sqlalchemy import Connection, insert, select
 
 from reconciler import __version__, forms
 from reconciler.database import bulk
-from reconciler.database.tables import partner, revision, revision_acceptance, revision_change
-from reconciler.plan import PartnerPlan, Plan
+from reconciler.database.tables import (
+    partner,
+    revision,
+    revision_acceptance,
+    revision_change,
+    revision_password,
+)
+from reconciler.plan import PartnerPlan, Password, Plan
 from reconciler.summary import summarise
 
 _FIRST = ((revision, "number"), (partner, "id"))
@@ -20,11 +26,20 @@ _CHANGE = (
     *("revision", "position", "partner", "kind", "name", "action"),
     *("renamed_from", "before", "after"),
 )
+_PASSWORD = ("revision", "partner", "server")
 _ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
 
 
-def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
-    """Write the revision of what can be applied of `plan`; its number is returned."""
+def record(
+    connection: Connection,
+    plan: Plan,
+    sealed: Sequence[Password],
+    applied_by: str,
+    now: datetime,
+) -> int:
+    """Write the revision of what can be applied of `plan`, and of the passwords that were sealed
+    anew; its number is returned.
+    """
     applied = plan.applicable
     connection.execute(
         insert(revision).values(
@@ -37,12 +52,14 @@ def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -
             tool_version=__version__,
             manifest_digest=plan.manifest_digest,
             selection=json.dumps(plan.selection._asdict()),
-            summary=json.dumps(summarise(applied)._asdict()),
+            summary=json.dumps(summarise(applied, sealed)._asdict()),
         )
     )
     query = select(revision.c.number).where(revision.c.plan_id == plan.id)
     number = int(connection.execute(query).scalar_one())
     bulk.load(connection, revision_change, _CHANGE, _changes(number, applied))
+    passwords = ((number, item.partner, item.server) for item in sealed)
+    bulk.load(connection, revision_password, _PASSWORD, passwords)
     bulk.load(connection, revision_acceptance, _ACCEPTANCE, _acceptances(number, applied))
     return number
 

@@ -1,57 +1,126 @@
-"""For the application: the passwords of mail servers, opened and sealed as the tool does.
+"""For the invoicing application: its mailboxes with their passwords, opened and sealed as here.
 
-from reconciler.mailboxes import Passwords
-from reconciler.secrets.keyring import parse
+    from reconciler.mailboxes import Mailboxes, keyring
 
-passwords = Passwords(parse(os.environ["RECONCILER_KEYS"]), database_id)
-smtp.login(username, passwords.unseal(server_id, password_sealed).reveal())
+    mailboxes = Mailboxes(connection, keyring(os.environ["RECONCILER_KEYS"]))
+    for mailbox in mailboxes.of_company("12345678000195", direction="outgoing"):
+        smtp.login(mailbox.username, mailboxes.password(mailbox).reveal())
+
+    mailboxes.store(mail_server_id, Secret(typed))  # of a row that the application has inserted
+
+`connection` is one of SQLAlchemy; the transaction is the caller's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from sqlalchemy import Connection, column, select, table
+
+from reconciler.database import schema, stored
+from reconciler.database.stored import Sealed
+from reconciler.diagnostics import Failure
 from reconciler.secrets import sealing
 from reconciler.secrets.keyring import Keyring
+from reconciler.secrets.keyring import parse as keyring
 from reconciler.secrets.sealing import Where
 from reconciler.secrets.secret import Secret
+
+__all__ = ["Mailbox", "Mailboxes", "Secret", "keyring", "where"]
 
 TABLE = "mail_server"
 FIELD = "password"
 
 
-class Sealed(NamedTuple):
-    """What the columns of a password get."""
-
-    text: str
-    fingerprint: str
+def where(database: str, server: int) -> Where:
+    """What the password of a mail server is bound to: the database's id, and the row's number."""
+    return Where(database, TABLE, str(server), FIELD)
 
 
-class Passwords:
-    """The passwords of one database, by the number of the mail server."""
+class Mailbox(NamedTuple):
+    """A row of the view `company_mailbox`: a mailbox that a company uses, all that it takes to.
 
-    def __init__(self, ring: Keyring, database_id: str) -> None:
-        self._ring = ring
-        self._database_id = database_id
+    `password_reference` says where the password is, as in `vault:smtp/acme#/nfe`;
+    `password_sealed` is what `Mailboxes.password` opens.
+    """
 
-    def unseal(self, server_id: int, text: str) -> Secret:
-        """The password of that server, which its row holds as `text`.
+    partner: str
+    cnpj: str
+    company_nickname: str
+    mail_server_id: int
+    stable_id: str | None
+    nickname: str
+    direction: str
+    protocol: str
+    host: str
+    port: int | None
+    security: str | None
+    verify_certificate: bool | None
+    ca_file: str | None
+    timeout: int | None
+    ehlo_name: str | None
+    auth: str
+    username: str | None
+    password_reference: str | None
+    password_sealed: str | None
+    sender_name: str | None
+    sender_email: str | None
+    reply_to: str | None
+    folder: str | None
+
+    def __repr__(self) -> str:
+        """Without what is sealed, which has no business in a log."""
+        return f"<mailbox {self.mail_server_id} of {self.cnpj}>"
+
+
+_VIEW = table("company_mailbox", *(column(name) for name in Mailbox._fields))
+
+
+class Mailboxes:
+    """The active mailboxes of a database, and their passwords."""
+
+    def __init__(self, connection: Connection, ring: Keyring) -> None:
+        """Read through `connection`, with the keys of `ring`.
 
         Raises:
-            Failure: it is not one of ours (MBX692), its key is not in the ring (MBX693), or it was
-                altered, or made for another row or database (MBX694).
+            Failure: the database is not of this version of the tool.
         """
-        return sealing.unseal(text, self.where(server_id), self._ring)
+        found = schema.status_of(connection)
+        schema.require(found)
+        self._connection = connection
+        self._ring = ring
+        self._database = found.database_id or ""
 
-    def seal(self, server_id: int, password: Secret) -> Sealed:
-        """What to write into the row of that server, which therefore has to be there already."""
-        where, key = self.where(server_id), self._ring.active
-        return Sealed(sealing.seal(password, where, key), sealing.fingerprint(password, where, key))
+    def of_company(self, cnpj: str, direction: str | None = None) -> Iterator[Mailbox]:
+        """The mailboxes of a company, by its CNPJ without the mask: `outgoing`, `incoming`, all."""
+        query = select(_VIEW).where(_VIEW.c.cnpj == cnpj).order_by(_VIEW.c.mail_server_id)
+        if direction:
+            query = query.where(_VIEW.c.direction == direction)
+        for row in self._connection.execute(query):
+            yield Mailbox._make(row)
 
-    def is_same(self, server_id: int, password: Secret, fingerprint: str) -> bool | None:
-        """Whether the password has that fingerprint; None where the key to tell is missing."""
-        return sealing.is_same(password, fingerprint, self.where(server_id), self._ring)
+    def password(self, mailbox: Mailbox) -> Secret | None:
+        """The password of a mailbox; None where the database keeps a reference only, or nothing.
 
-    def where(self, server_id: int) -> Where:
-        """What the password of that server is bound to."""
-        return Where(self._database_id, TABLE, str(server_id), FIELD)
+        Raises:
+            Failure: another program has written it (MBX692), its key is not in the ring (MBX693),
+                or it was altered, or made for another row or database (MBX694).
+        """
+        text = mailbox.password_sealed
+        return self.opened(mailbox.mail_server_id, text) if text else None
+
+    def opened(self, server: int, text: str) -> Secret:
+        """The password that the row of a mail server keeps as `text`; raises as `password`."""
+        return sealing.unseal(text, where(self._database, server), self._ring)
+
+    def store(self, server: int, password: Secret) -> None:
+        """Seal the password of a mail server into its row, which has to be there already.
+
+        Raises:
+            Failure: it is not (MBX699).
+        """
+        place, key = where(self._database, server), self._ring.active
+        text, mark = sealing.seal(password, place, key), sealing.fingerprint(password, place, key)
+        if not stored.write(self._connection, [Sealed(server, text, mark, None)]):
+            raise Failure.of("MBX699", number=server)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.alarms import Alarm
@@ -75,6 +76,29 @@ class PartnerPlan:
         return refused | {item.guard for item in self.accepted}
 
 
+class Verdict(StrEnum):
+    """What is known of a password, beside what the database keeps of it."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    NOT_CHECKED = "not checked"
+    FOREIGN = "foreign"
+    """Another program stored it in a form of its own; it is left as it is."""
+
+
+class Password(NamedTuple):
+    """Where the password of a mail server is, as in `env:NAME`; `server` is the name it gets."""
+
+    partner: str
+    server: str
+    reference: str
+    verdict: Verdict = Verdict.NOT_CHECKED
+
+    @property
+    def address(self) -> str:
+        return f"{self.partner}/{self.server}"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The database a plan is for; `id` is None where it is still new."""
@@ -89,6 +113,8 @@ class Plan:
     """All that a run would do. `partners` holds those with changes or refusals, by name.
 
     `rolls_back` is the revision that the plan undoes, if it is a rollback.
+
+    `passwords` are those that an apply compares with what the database keeps sealed.
 
     `created_at` and `expires_at` are in UTC, by the clock of the database.
     """
@@ -106,6 +132,28 @@ class Plan:
     commit: str | None = None
     rolls_back: int | None = None
     proofs: tuple[Proof, ...] = ()
+    passwords: tuple[Password, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying may write anything."""
+        return bool(self.applicable or self.to_seal)
+
+    @property
+    def changed_passwords(self) -> tuple[Password, ...]:
+        """The passwords that an apply seals, as far as that is known."""
+        return tuple(item for item in self.to_seal if item.verdict is Verdict.CHANGED)
+
+    @property
+    def to_seal(self) -> tuple[Password, ...]:
+        """The passwords that an apply seals, or first compares with what is sealed."""
+        refused = {part.partner for part in self.partners if part.refusals}
+        wanted = (Verdict.CHANGED, Verdict.NOT_CHECKED)
+        return tuple(
+            item
+            for item in self.passwords
+            if item.verdict in wanted and item.partner not in refused
+        )
 
     @property
     def applicable(self) -> tuple[PartnerPlan, ...]:

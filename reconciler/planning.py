@@ -17,6 +17,7 @@ from reconciler.alarms import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.applied import Ledger
 from reconciler.causes import Cause
 from reconciler.coverage import Coverage
+from reconciler.database import stored
 from reconciler.declaration import Acceptance
 from reconciler.declared import Declared, elsewhere, owners
 from reconciler.desired import Desired, desire
@@ -25,7 +26,7 @@ from reconciler.diff import Change, diff
 from reconciler.guards import alarms
 from reconciler.model import EMPTY, State
 from reconciler.naming import may_be_swapped
-from reconciler.plan import Accepted, PartnerPlan, Plan, Selection, Target, select
+from reconciler.plan import Accepted, PartnerPlan, Password, Plan, Selection, Target, select
 from reconciler.proof import Proof
 from reconciler.proving import Proving
 from reconciler.words import N_
@@ -36,6 +37,8 @@ class Request:
     """What a plan is asked for. `now` is the time by the clock of the database, and `lifetime` how
     long the plan can be applied; `acceptances` are those of the command line and the settings;
     `older_than` is the last applied commit where this one does not descend from it.
+
+    With `sealing` the plan lists the passwords that the database keeps sealed.
 
     `settled` has the partners that are proven to be left as they are; with `proving`, the plan gets
     proofs of what it leads to.
@@ -51,6 +54,7 @@ class Request:
     commit: str | None = None
     older_than: str | None = None
     settled: Mapping[str, Proof] = field(default_factory=dict)
+    sealing: bool = False
     proving: Proving | None = None
 
 
@@ -82,13 +86,19 @@ def make_plan(
             part, told = judged(draft, found, undone, used, request)
             problems = (*draft.desired.problems, *told)
             proof = _proof(draft, part, seen, request)
-            outcomes[seen.partner] = _Outcome(part, problems, draft.desired.skipped, proof)
+            passwords = tuple(_passwords(draft, request))
+            outcomes[seen.partner] = _Outcome(
+                part, problems, draft.desired.skipped, proof, passwords
+            )
     ordered = [outcomes[name] for name in names]
     parts = [outcome.part for outcome in ordered]
     noticed = [problem for outcome in ordered for problem in outcome.problems]
     noticed += given_acceptances(request.acceptances, parts)
     proofs = tuple(outcome.proof for outcome in ordered if outcome.proof)
-    plan = replace(plan_of(parts, target, request), proofs=proofs)
+    listed = [password for outcome in ordered for password in outcome.passwords]
+    if connection and request.sealing:
+        listed += _settled_passwords(connection, request)
+    plan = replace(plan_of(parts, target, request), proofs=proofs, passwords=tuple(sorted(listed)))
     return Planned(plan, tuple(noticed), sum(outcome.skipped for outcome in ordered))
 
 
@@ -99,6 +109,29 @@ class _Outcome(NamedTuple):
     problems: tuple[Problem, ...]
     skipped: int
     proof: Proof | None = None
+    passwords: tuple[Password, ...] = ()
+
+
+def _passwords(draft: Draft, request: Request) -> Iterator[Password]:
+    """The passwords of the servers that a partner's manifests declare, and that are selected."""
+    if not request.sealing:
+        return
+    partner, selection = draft.wanted.partner, request.selection
+    for name, server in draft.desired.state.servers.items():
+        selected = not selection.named() or partner in selection.partners
+        if not (selected or (partner, name) in selection.servers):
+            continue
+        if server.password_reference and request.coverage.declares(server):
+            yield Password(partner, name, server.password_reference)
+
+
+def _settled_passwords(connection: Connection, request: Request) -> Iterator[Password]:
+    """The passwords of what the manifests of settled partners declare."""
+    coverage = request.coverage
+    found = stored.references(connection, sorted(request.settled), coverage.project)
+    for partner, name, reference, file in found:
+        if file in coverage.files:
+            yield Password(partner, name, reference)
 
 
 def _settled(proof: Proof, request: Request) -> _Outcome:

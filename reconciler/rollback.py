@@ -6,7 +6,8 @@ guards judge it like every plan. It restores rows, not secrets: the ledger has r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -18,8 +19,8 @@ from reconciler.desired import Desired
 from reconciler.diagnostics import Place, Problem
 from reconciler.diff import Change, diff
 from reconciler.history import Revision
-from reconciler.model import State
-from reconciler.plan import PartnerPlan, Target
+from reconciler.model import MailServer, State
+from reconciler.plan import PartnerPlan, Password, Target
 from reconciler.planning import Draft, Planned, Request, given_acceptances, judged, plan_of
 from reconciler.restoring import Since, restore
 
@@ -48,7 +49,21 @@ def plan_rollback(
             parts.append(part)
     problems += given_acceptances(request.acceptances, parts)
     plan = plan_of(parts, target, request, rolls_back=revision.number)
+    if request.sealing:
+        plan = replace(plan, passwords=tuple(_passwords(plan.changes)))
     return Planned(plan, tuple(problems), skipped=0)
+
+
+def _passwords(changes: Iterable[Change]) -> Iterator[Password]:
+    """The passwords of servers that come back, or that are elsewhere again."""
+    for change in changes:
+        before, after = change.before, change.after
+        if isinstance(after, MailServer) and after.password_reference and after.project is not None:
+            same = isinstance(before, MailServer) and (
+                before.password_reference == after.password_reference
+            )
+            if not same:
+                yield Password(change.partner, change.name, after.password_reference)
 
 
 def _by_partner(

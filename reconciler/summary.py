@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import NamedTuple
 
 from reconciler.diff import Action
@@ -11,7 +11,10 @@ from reconciler.plan import PartnerPlan
 
 
 class Summary(NamedTuple):
-    """Counts of changes; a partner with a refusal counts under `refused` only."""
+    """Counts of changes; a partner with a refusal counts under `refused` only.
+
+    `seal` are passwords whose values have changed.
+    """
 
     create: int
     update: int
@@ -19,10 +22,11 @@ class Summary(NamedTuple):
     link: int
     unlink: int
     refused: int
+    seal: int = 0
 
 
-def summarise(parts: Iterable[PartnerPlan]) -> Summary:
-    """Count the changes of `parts`."""
+def summarise(parts: Iterable[PartnerPlan], passwords: Sized = ()) -> Summary:
+    """Count the changes of `parts`, and the `passwords` that have changed."""
     counts: Counter[Action] = Counter()
     refused = 0
     for part in parts:
@@ -30,4 +34,4 @@ def summarise(parts: Iterable[PartnerPlan]) -> Summary:
         if not part.refusals:
             counts.update(change.action for change in part.changes)
     done = {action.value: counts[action] for action in Action}
-    return Summary(**done, refused=refused)
+    return Summary(**done, refused=refused, seal=len(passwords))

@@ -444,7 +444,7 @@ class Estate:
         if not plan.applicable:
             return None
         with transaction(self.engine) as connection:
-            return apply_.apply(connection, plan, "test", NOW)
+            return apply_.apply(connection, plan, "test", NOW).revision
 
     def settle(self, manifests: Mapping[str, Manifest | str], *, whole: bool = True) -> Plan:
         """Plan with all guards accepted, and apply."""

@@ -560,7 +560,7 @@ def _text(row: Any) -> str | None:
 def test_a_revision_says_what_it_was(scene: Scene) -> None:
     plan = scene.plan(free=None)
     with transaction(scene.engine) as connection:
-        number = apply_.apply(connection, plan, "somebody", NOW)
+        number = apply_.apply(connection, plan, "somebody", NOW).revision
     (row,) = fetch(
         scene.engine,
         "SELECT plan_id, applied_at, applied_by, project, commit_id, tool_version, "

@@ -611,7 +611,15 @@ def test_a_revision_says_who_what_and_from_where(cli: Cli, monkeypatch: pytest.M
     (row,) = query(f"SELECT {columns} FROM revision WHERE number = {number}")
     assert row[:6] == (number, "ana", "invoicing", None, __version__, planned["manifest_digest"])
     assert json.loads(row[6]) == {"partners": [], "servers": []}
-    counts = {"create": 2, "update": 1, "delete": 0, "link": 0, "unlink": 1, "refused": 0}
+    counts = {
+        "create": 2,
+        "update": 1,
+        "delete": 0,
+        "link": 0,
+        "unlink": 1,
+        "refused": 0,
+        "seal": 0,
+    }
     assert json.loads(row[7]) == counts
     ((at,),) = query(f"SELECT applied_at FROM revision WHERE number = {number}")
     # MariaDB keeps whole seconds.

@@ -46,6 +46,7 @@ from reconciler.model import EMPTY, Company, HeadOffice, Partner, State
 from reconciler.plan import Accepted, PartnerPlan, Selection
 from reconciler.render.history_text import RevisionText
 from reconciler.render.terminal import PLAIN, clean
+from reconciler.summary import Summary
 
 ONE, TWO, OTHER = cnpj(1), cnpj(2), cnpj(1, root=87654321)
 URL = "sqlite:///reconciler.db"
@@ -318,7 +319,7 @@ def test_a_revision_with_strange_values_is_read(engine: Engine, text: str) -> No
     settle(engine, state())
     tamper(engine, 1, selection=text, summary=text)
     found = called(engine, "1")
-    assert (found.selection, found.summary) == (Selection(), (0, 0, 0, 0, 0, 0))
+    assert (found.selection, found.summary) == (Selection(), Summary(0, 0, 0, 0, 0, 0))
 
 
 @pytest.mark.databases(SQLITE)
@@ -338,7 +339,7 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
         tamper(engine, 1, name=one.replace("\x00", ""), **texts)
         found = entries(engine, 1)
         assert [entry.whole for entry in found] == [False] * 4
-        text = "\n".join(RevisionText(called(engine, "1"), PLAIN, full=True).lines(found, ()))
+        text = "\n".join(RevisionText(called(engine, "1"), PLAIN, full=True).lines(found, (), ()))
         assert text == clean(text)
 
 
@@ -496,7 +497,10 @@ def test_json_of_the_list(applied: Cli) -> None:
     (only,) = document["revisions"]
     assert (document["format_version"], document["more"]) == ("1.0", 2)
     assert only["applied_at"].endswith("Z")
-    assert only["summary"] == {"create": 0, "update": 0, "delete": 1, "link": 0, "unlink": 0}
+    assert only["summary"] == {
+        **dict.fromkeys(("create", "update", "link", "unlink", "seal"), 0),
+        "delete": 1,
+    }
     assert only["selection"] == {"partners": [], "servers": []}
     assert (only["number"], only["applied_by"], only["rolls_back"]) == (3, "ana", None)
 

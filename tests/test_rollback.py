@@ -95,7 +95,7 @@ def accepting(engine: Engine, number: int) -> Planned:
 
 def apply(engine: Engine, plan: Plan) -> int:
     with transaction(engine) as connection:
-        return apply_.apply(connection, plan, "test", NOW)
+        return apply_.apply(connection, plan, "test", NOW).revision
 
 
 def roll_back(engine: Engine, number: int) -> Planned:

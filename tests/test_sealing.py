@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics import Failure
-from reconciler.mailboxes import Passwords
-from reconciler.secrets import keys, sealing
+from reconciler.secrets import keys
 from reconciler.secrets.keyring import Key, Keyring, generate, parse
 from reconciler.secrets.opened import Stores
 from reconciler.secrets.redaction import MASK, Redactor
@@ -314,17 +313,3 @@ def test_how_far_a_rotation_is() -> None:
     texts = [text for text, _ in mixture(9, set()).texts.values()]
     assert status(texts, RING) == Status({NEW.id: 3, OLD.id: 4}, {LOST.id: 3}, 1)
     assert status([], RING) == Status({NEW.id: 0, OLD.id: 0}, {}, 0)
-
-
-# --- what the application uses
-
-
-def test_the_application_reads_and_writes_passwords() -> None:
-    passwords = Passwords(RING, "6f0c1f0e")
-    made = passwords.seal(7, Secret("Tr0ub4dor&3"))
-    assert passwords.unseal(7, made.text).reveal() == "Tr0ub4dor&3"
-    assert passwords.is_same(7, Secret("Tr0ub4dor&3"), made.fingerprint) is True
-    assert sealing.unseal(made.text, HERE, RING) == Secret("Tr0ub4dor&3")
-    for other in (Passwords(RING, "another"), passwords):
-        with pytest.raises(Failure, match="MBX694"):
-            other.unseal(8, made.text)

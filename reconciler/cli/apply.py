@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import socket
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import click
 from sqlalchemy import Connection
 
 from reconciler import freshness, ledger
-from reconciler.attempts import apply_plan
-from reconciler.cli import inputs, options, output, settling
+from reconciler.attempts import Work, apply_plan
+from reconciler.cli import inputs, options, output, passwords, settling
 from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
 from reconciler.cli.plan import exit_code
-from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, show, target_of
+from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, reading, show, target_of
 from reconciler.commits import commit_of
 from reconciler.database import clock, schema
 from reconciler.database.engine import is_missing
@@ -89,11 +90,25 @@ def command(
         given = settling.read(begun, url)
         commit = commit_of(given.loaded.scope.root)
         todo = plan(given, url, asked, commit, proving=True).plan
-    show(todo, given, full=full)
-    if todo.applicable:
+    work = _work(todo, given, url, settings)
+    show(work.plan, given, full=full)
+    if work.plan.writes:
         confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
-        _write(todo, url, settings, lock_timeout)
-    return exit_code(todo, detailed=False)
+        _write(work, url, settings, lock_timeout)
+        if not passwords.are_sealed(settings.secrets):
+            passwords.warn_of_references(work.plan, settings.secrets)
+    return exit_code(work.plan, detailed=False)
+
+
+def _work(todo: Plan, given: Inputs | None, url: str, settings: Settings) -> Work:
+    """The plan with all that it takes to apply it: the secrets that it needs are read now."""
+    if not passwords.are_sealed(settings.secrets):
+        return Work(replace(todo, passwords=()))
+    if not todo.to_seal:
+        return Work(todo)
+    with reading(inputs.engine(url, settings, writes=False)) as connection:
+        found, sealer = passwords.checked(todo, given, connection, settings.secrets, applying=True)
+    return Work(found.plan, sealer)
 
 
 def _is_saved(path: Path) -> bool:
@@ -124,27 +139,34 @@ def _read(file: Path, key: PlanKey | None, digest: str) -> Plan:
         raise Failure.of("MBX523", file=str(file), reason=error.strerror or "") from None
 
 
-def _write(todo: Plan, url: str, settings: Settings, lock_timeout: float) -> None:
+def _write(work: Work, url: str, settings: Settings, lock_timeout: float) -> None:
+    todo = work.plan
     engine = inputs.engine(url, settings, writes=True, wait=lock_timeout)
     if is_missing(engine):  # before a connection would create it
         target_of(schema.NEW, engine, settings.database_id)
         if todo.target.id:
             raise Stale.of("MBX522", planned=_named(todo.target), found=_("a new one"))
     claim = Claim(
-        partners=tuple(part.partner for part in todo.applicable),
+        partners=_touched(todo),
         who=_who(),
         place=_place(),
-        changes=sum(len(part.changes) for part in todo.applicable),
+        changes=sum(len(part.changes) for part in todo.applicable) + len(todo.to_seal),
     )
-    applied = apply_plan(engine, todo, partial(_prepare, todo, settings), claim, lock_timeout)
+    applied = apply_plan(engine, work, partial(_prepare, todo, settings), claim, lock_timeout)
     if applied.created:
         output.say(_("The database was new: its tables were created."))
     if applied.answer_lost:
         output.note(_("The connection broke while committing; the ledger has the plan."))
-    counts = done(summarise(todo.applicable))
+    counts = done(summarise(todo.applicable, applied.sealed))
     output.say(
         _("Applied as revision {number}: {counts}.").format(number=applied.revision, counts=counts)
     )
+
+
+def _touched(todo: Plan) -> tuple[str, ...]:
+    """The partners that an apply writes to."""
+    sealed = {item.partner for item in todo.to_seal}
+    return tuple(sorted(sealed | {part.partner for part in todo.applicable}))
 
 
 def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:

@@ -145,9 +145,10 @@ def _list(found: Found, form: str) -> None:
 def _show(connection: Connection, name: str, form: str, *, full: bool) -> None:
     found = history.revision_called(connection, name)
     accepted = history.acceptances(connection, found.number)
+    sealed = history.sealed(connection, found.number)
     entries = history.entries(connection, found.number)
     if form == "json":
-        output.pour(history_text.revision_json(found, entries, accepted))
+        output.pour(history_text.revision_json(found, entries, accepted, sealed))
     else:
         text = history_text.RevisionText(found, output.style(), full=full)
-        output.say(text.lines(entries, accepted))
+        output.say(text.lines(entries, accepted, sealed))

@@ -42,6 +42,11 @@ REFUSED = 3
 @options.output_format("text", "json")
 @options.out
 @click.option(
+    "--check-secrets",
+    is_flag=True,
+    help=_("Read all passwords, and say which have changed."),
+)
+@click.option(
     "--detailed-exitcode", is_flag=True, help=_("Exit with 2 where there are changes to apply.")
 )
 def command(
@@ -55,6 +60,7 @@ def command(
     full: bool,
     form: str,
     out: Path | None,
+    check_secrets: bool,
     detailed_exitcode: bool,
 ) -> int:
     begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
@@ -65,7 +71,9 @@ def command(
     given = settling.read(begun, url)
     key = inputs.plan_key(given.settings) if out else None
     commit = commit_of(given.loaded.scope.root)
-    made = planning.plan(given, url, asked, commit, proving=bool(out))
+    made = planning.plan(
+        given, url, asked, commit, proving=bool(out), checking_secrets=check_secrets
+    )
     deliver(made.plan, given, key, out, form, full=full)
     return exit_code(made.plan, detailed=detailed_exitcode)
 
@@ -89,7 +97,7 @@ def deliver(
         output.pour(map(clean, _file(plan, given, key)))
         return
     planning.show(plan, given, full=full)
-    if out and plan.applicable:
+    if out and plan.writes:
         how = shlex.quote(str(out)) + ("" if key else f" --expect-digest {saved.digest}")
         output.say(_("Apply it with: reconciler apply {file}").format(file=how))
 
@@ -98,7 +106,7 @@ def exit_code(plan: Plan, *, detailed: bool) -> int:
     """3 with a refusal; with `detailed`, 2 with changes; else 0."""
     if plan.refusals:
         return REFUSED
-    return CHANGES if detailed and plan.applicable else 0
+    return CHANGES if detailed and (plan.applicable or plan.changed_passwords) else 0
 
 
 def _file(plan: Plan, given: inputs.Inputs | None, key: PlanKey | None) -> PlanFile:

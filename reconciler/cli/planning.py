@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from reconciler import checking, observed, selecting
 from reconciler.acceptance import NEVER
 from reconciler.alarms import Thresholds
-from reconciler.cli import inputs, output, settling
+from reconciler.cli import inputs, output, passwords, settling
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
 from reconciler.database import clock
@@ -49,11 +49,18 @@ class Asked:
 
 
 def plan(
-    given: Inputs, url: str, asked: Asked, commit: Commit | None, *, proving: bool = False
+    given: Inputs,
+    url: str,
+    asked: Asked,
+    commit: Commit | None,
+    *,
+    proving: bool = False,
+    checking_secrets: bool = False,
 ) -> Planned:
     """Plan what was asked for; problems are shown, and errors among them end the run.
 
-    With `proving`, a plan of everything has proofs, which an apply keeps for later plans.
+    With `checking_secrets`, passwords are read and compared with what the database keeps. With
+    `proving`, a plan of everything has proofs, which an apply keeps for later plans.
     """
     if inputs.has_errors(given.problems):
         offline = checking.offline(given.declared, given.coverage, complete=False)
@@ -61,12 +68,18 @@ def plan(
     engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
     target = target_of(found, engine, given.settings.database_id)
-    with _reading(engine, found) as connection:
+    with reading(engine) as connection:
         now = clock.now(connection) if connection else clock.now_of(engine)
-        request = _request(given, asked, connection, commit, now)
+        sealed = checking_secrets or passwords.are_sealed(given.settings.secrets)
+        request = replace(_request(given, asked, connection, commit, now), sealing=sealed)
         if proving and not request.selection.named():
             request = replace(request, proving=settling.proving(given, engine))
         planned = make_plan(given.declared, connection, target, request)
+        if checking_secrets and not inputs.has_errors(planned.problems):
+            checked, _sealer = passwords.checked(
+                planned.plan, given, connection, given.settings.secrets, applying=False
+            )
+            planned = replace(planned, plan=_told(checked.plan, given))
     problems = (*given.problems, *planned.problems)
     if inputs.has_errors(problems):
         _fail(given, problems)
@@ -82,13 +95,23 @@ def plan(
     return planned
 
 
+def _told(plan: Plan, given: Inputs) -> Plan:
+    """The plan whose secrets could all be read; passwords belong to it where they are sealed."""
+    if passwords.are_sealed(given.settings.secrets):
+        return plan
+    count = len(plan.passwords)
+    output.note(n_("{count} password can be read.", "{count} passwords can be read.", count))
+    return replace(plan, passwords=())
+
+
 def _fail(given: Inputs, problems: tuple[Problem, ...]) -> None:
     raise Failure(problems, given.sources)
 
 
 @contextmanager
-def _reading(engine: Engine, found: Status) -> Iterator[Connection | None]:
-    if found.condition is Condition.NEW:
+def reading(engine: Engine) -> Iterator[Connection | None]:
+    """A connection to read through; None where the database is new."""
+    if status(engine).condition is Condition.NEW:
         yield None
         return
     with transaction(engine) as connection:

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from reconciler import history
-from reconciler.cli import inputs, options, output
+from reconciler.cli import inputs, options, output, passwords
 from reconciler.cli.plan import deliver, exit_code
 from reconciler.cli.planning import acceptances, all_acceptances, target_of, thresholds
 from reconciler.commits import revert_command
@@ -89,6 +89,7 @@ def _request(settings: Settings, asked: tuple[Acceptance, ...], connection: Conn
         lifetime=settings.plan_lifetime,
         thresholds=thresholds(settings),
         acceptances=all_acceptances(settings, asked),
+        sealing=passwords.are_sealed(settings.secrets),
     )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0019"
+SCHEMA_REVISION = "0020"
 """The migration that this version of the tool works with."""
 
 LONG_TEXT = Text().with_variant(Text(1 << 24), "mariadb")
@@ -121,6 +121,9 @@ mail_server = Table(
     Column("auth", String(8), nullable=False, server_default="password"),
     Column("username", String(200)),
     Column("password_reference", String(300)),
+    Column("password_sealed", LONG_TEXT),
+    Column("password_fingerprint", String(48)),
+    Column("password_version", String(64)),
     Column("sender_name", String(200)),
     Column("sender_email", String(254)),
     Column("reply_to", String(254)),
@@ -194,6 +197,14 @@ revision_change = Table(
     Column("after", Text),
     Index(None, "partner", "kind", "name", "renamed_from"),
     sqlite_with_rowid=False,
+)
+
+revision_password = Table(
+    "revision_password",
+    metadata,
+    Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
+    Column("partner", String(63), primary_key=True),
+    Column("server", String(63), primary_key=True),
 )
 
 revision_acceptance = Table(

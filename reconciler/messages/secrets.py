@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.messages.message import error
+from reconciler.messages.message import error, warning
 from reconciler.words import N_
 
 SECRETS = {
@@ -99,6 +99,16 @@ SECRETS = {
         N_("The settings say kv_version = 1, and the reference names a version."),
         N_("Remove the version from the reference."),
     ),
+    "MBX688": error(
+        N_("there is no key ring"),
+        N_("Neither the settings nor {variable} say where it is."),
+        N_("Make a key with reconciler keys generate, and keep it where {variable} is set from."),
+    ),
+    "MBX689": error(
+        N_("the key cannot be written to {file}"),
+        N_("The system says: {reason}. A file that is there is never overwritten."),
+        N_("Choose another file, or print the key without --out."),
+    ),
     "MBX690": error(
         N_("the key ring is damaged"),
         N_("Its key number {number} is missing, or is not what its id says."),
@@ -134,5 +144,31 @@ SECRETS = {
             "Make one with reconciler keys generate, and keep it where [secrets.keys] says or in "
             "{variable}."
         ),
+    ),
+    "MBX696": warning(
+        N_("passwords are not kept in the database, only where they are"),
+        N_("There is no key to seal them with: neither the settings nor {variable} have one."),
+        N_(
+            "Make one with reconciler keys generate; or, where the application reads the stores "
+            'itself, say so with secret_mode = "reference".'
+        ),
+    ),
+    "MBX697": warning(
+        N_("{count} passwords are variables of this process"),
+        N_(
+            'With secret_mode = "reference" the application reads the secrets itself, and a '
+            "variable of a pipeline means nothing to it."
+        ),
+        N_("Keep them in a store that the application can read too, or seal them with a key."),
+    ),
+    "MBX698": error(
+        N_("the password of {address} is nowhere that can be asked"),
+        N_("What stands in place of a reference was not written by this tool."),
+        N_("Declare where the password is, in the manifest of the mail server."),
+    ),
+    "MBX699": error(
+        N_("there is no mail server number {number}"),
+        N_("A password is sealed into the row of its mail server, which has to be there."),
+        N_("Insert the row first, without a password."),
     ),
 }

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from reconciler.causes import Changed
 from reconciler.diff import Action
+from reconciler.plan import Verdict
 
 FORMAT = "1.0"
 Actions = Literal["create", "update", "delete", "no-op"]
@@ -143,6 +144,15 @@ class ProofForm(_Part):
     seal: Sha256 = Field(description="Binds all this to the partner's rows.")
 
 
+class PasswordForm(_Part):
+    """Where the password of a mail server is, and what is known of it; never what it is."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=63)]
+    server: Annotated[str, Field(min_length=1, max_length=63)]
+    reference: Annotated[str, Field(max_length=300)]
+    verdict: Verdict
+
+
 class SelectionForm(_Part):
     partners: list[str]
     servers: list[str]
@@ -155,6 +165,7 @@ class SummaryForm(_Part):
     link: int
     unlink: int
     refused: int
+    seal: int = Field(description="Passwords whose values are known to have changed.")
     noop: int
     left_alone: int
 
@@ -181,6 +192,9 @@ class PlanDocument(_Part):
     accepted: list[AcceptedForm]
     summary: SummaryForm
     proofs: list[ProofForm]
+    passwords: list[PasswordForm] = Field(
+        description="What an apply compares with the passwords that the database keeps sealed."
+    )
     digest: str = Field(
         description="SHA-256 over the canonical form (RFC 8785) of the document without `digest` "
         "and `signature`, where `resource_changes` is the SHA-256, as hexadecimal digits, over the "

@@ -20,7 +20,7 @@ from reconciler.causes import Cause
 from reconciler.diagnostics import Failure, Stale
 from reconciler.diff import Change
 from reconciler.model import Link, Row
-from reconciler.plan import Accepted, PartnerPlan, Plan, Refusal, Selection, Target
+from reconciler.plan import Accepted, PartnerPlan, Password, Plan, Refusal, Selection, Target
 from reconciler.planfile.document import (
     FORMAT,
     CauseForm,
@@ -214,6 +214,10 @@ def _plan(
         commit=document.commit,
         rolls_back=document.rolls_back,
         proofs=tuple(map(_proof, document.proofs)),
+        passwords=tuple(
+            Password(item.partner, item.server, item.reference, item.verdict)
+            for item in document.passwords
+        ),
     )
 
 

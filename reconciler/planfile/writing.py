@@ -76,10 +76,11 @@ def _head(plan: Plan) -> dict[str, Any]:
         "refusals": [_refusal(refusal) for refusal in plan.refusals],
         "accepted": [_plain(item) for part in plan.partners for item in part.accepted],
         "summary": {
-            **summarise(plan.partners)._asdict(),
+            **summarise(plan.partners, plan.changed_passwords)._asdict(),
             "noop": plan.unchanged,
             "left_alone": plan.left_alone,
         },
+        "passwords": [item._asdict() for item in plan.passwords],
         "proofs": [_proof(proof) for proof in plan.proofs],
     }
 

@@ -18,6 +18,8 @@ from reconciler.summary import Summary, summarise
 from reconciler.words import _, n_
 
 FORMAT_VERSION = "1.0"
+_OF_PLANS = ("refused", "seal")
+"""What a summary counts that no drift can be."""
 
 
 class Drift:
@@ -72,7 +74,9 @@ def document(drift: Drift, project: str, reports: Reports | None) -> Iterator[st
         for change, cause in part.explained:
             yield separator + _dumped(resource_change(change, cause))
             separator = ",\n"
-    counts = {name: count for name, count in drift.summary._asdict().items() if name != "refused"}
+    counts = drift.summary._asdict()
+    for name in _OF_PLANS:
+        del counts[name]
     counts |= {"noop": drift.unchanged, "reported_before": reports.known if reports else 0}
     yield f'\n],"summary":{_dumped(counts)}}}\n'
 

@@ -13,7 +13,8 @@ from reconciler.diff import Action, Change, changed_fields
 from reconciler.forms import plain
 from reconciler.history import Entry, Found, Revision
 from reconciler.model import OPTIONS
-from reconciler.plan import Accepted, PartnerPlan, Selection
+from reconciler.plan import Accepted, PartnerPlan, Password, Selection
+from reconciler.render.passwords_text import password_lines
 from reconciler.render.plan_text import BUDGET, ChangesText, done, field_text
 from reconciler.render.table import table
 from reconciler.render.terminal import Style, clean, one_line
@@ -27,6 +28,7 @@ _HEADERS = (
     *(N_("DELETE"), N_("LINK"), N_("UNLINK"), N_("NOTES")),
 )
 _COUNTS = tuple(action.value for action in Action)
+_ALL_COUNTS = (*_COUNTS, "seal")
 _TITLED = ("stable_id", "cnpj")
 
 
@@ -57,6 +59,8 @@ def _when(revision: Revision) -> str:
 
 def _notes(revision: Revision) -> str:
     notes = []
+    if sealed := revision.summary.seal:
+        notes.append(n_("{count} password sealed", "{count} passwords sealed", sealed))
     if revision.rolls_back is not None:
         notes.append(_("rolls back {number}").format(number=revision.rolls_back))
     if only := _selected(revision.selection):
@@ -85,7 +89,12 @@ class RevisionText:
         self._left = 10**9 if full else BUDGET
         self._unreadable: list[Entry] = []
 
-    def lines(self, entries: Iterable[Entry], accepted: Sequence[Accepted]) -> Iterator[str]:
+    def lines(
+        self,
+        entries: Iterable[Entry],
+        accepted: Sequence[Accepted],
+        sealed: Sequence[Password],
+    ) -> Iterator[str]:
         """Who, when and what for; every change; and how many they were."""
         yield from self._head()
         yield ""
@@ -101,6 +110,7 @@ class RevisionText:
             shown_ones = addresses if self._full else addresses[:20]
             yield from (f"  ? {one_line(address)}" for address in shown_ones)
             yield ""
+        yield from password_lines(sealed, self._style, full=self._full)
         yield _("Revision {number}: {counts}.").format(
             number=self._revision.number, counts=done(self._revision.summary)
         )
@@ -200,12 +210,15 @@ def _data(revision: Revision) -> dict[str, Any]:
             "partners": list(revision.selection.partners),
             "servers": list(map("/".join, revision.selection.servers)),
         },
-        "summary": {name: getattr(revision.summary, name) for name in _COUNTS},
+        "summary": {name: getattr(revision.summary, name) for name in _ALL_COUNTS},
     }
 
 
 def revision_json(
-    revision: Revision, entries: Iterable[Entry], accepted: Iterable[Accepted]
+    revision: Revision,
+    entries: Iterable[Entry],
+    accepted: Iterable[Accepted],
+    sealed: Iterable[Password],
 ) -> Iterator[str]:
     """One revision as `history REV --format json` prints it, piece by piece."""
     head = {
@@ -215,6 +228,7 @@ def revision_json(
             {name: getattr(item, name) for name in ("partner", "guard", "count", "reason", "until")}
             for item in accepted
         ],
+        "passwords": [{"partner": item.partner, "server": item.server} for item in sealed],
     }
     yield _dumped(head)[:-1] + ',"changes":['
     separator = "\n"

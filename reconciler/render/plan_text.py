@@ -22,6 +22,7 @@ from reconciler.model import (
 )
 from reconciler.plan import PartnerPlan, Plan
 from reconciler.render.cause_text import of_field, reason
+from reconciler.render.passwords_text import password_lines
 from reconciler.render.refusals import refusal_lines
 from reconciler.render.terminal import Style, one_line
 from reconciler.summary import Summary, summarise
@@ -57,6 +58,8 @@ class PlanText:
     def __init__(self, plan: Plan, style: Style, locate: Locate, *, full: bool) -> None:
         self._plan = plan
         self._locate = locate
+        self._style = style
+        self._full = full
         self._changes = ChangesText(style, self._why, fields, full=full)
 
     def _why(self, change: Change, cause: Cause) -> str:
@@ -68,6 +71,7 @@ class PlanText:
     def lines(self) -> Iterator[str]:
         """The whole text, line by line."""
         yield from self._changes.lines(self._plan.partners)
+        yield from password_lines(self._plan.passwords, self._style, full=self._full)
         yield from summary_lines(self._plan)
 
 
@@ -280,8 +284,8 @@ def _counted(changes: Iterable[Change]) -> Counter[str]:
 
 def summary_lines(plan: Plan) -> Iterator[str]:
     """The line that sums a plan up, and what it does not touch."""
-    summary = summarise(plan.partners)
-    if not plan.partners:
+    summary = summarise(plan.partners, plan.changed_passwords)
+    if not plan.partners and not summary.seal:
         yield _("Nothing to change.") + " " + _untouched(plan)
         return
     if plan.rolls_back is not None:
@@ -298,6 +302,8 @@ def counts(summary: Summary) -> str:
         n_("{count} to link", "{count} to link", summary.link),
         n_("{count} to unlink", "{count} to unlink", summary.unlink),
     ]
+    if summary.seal:
+        words.append(n_("{count} password to seal", "{count} passwords to seal", summary.seal))
     if summary.refused:
         words.append(n_("{count} refused", "{count} refused", summary.refused))
     return ", ".join(words)
@@ -312,6 +318,8 @@ def done(summary: Summary) -> str:
         n_("{count} linked", "{count} linked", summary.link),
         n_("{count} unlinked", "{count} unlinked", summary.unlink),
     ]
+    if summary.seal:
+        words.append(n_("{count} password sealed", "{count} passwords sealed", summary.seal))
     return ", ".join(words)
 
 

@@ -23,6 +23,7 @@ SELECT
     mail_server.auth AS auth,
     mail_server.username AS username,
     mail_server.password_reference AS password_reference,
+    mail_server.password_sealed AS password_sealed,
     COALESCE(link.sender_name, mail_server.sender_name) AS sender_name,
     mail_server.sender_email AS sender_email,
     mail_server.reply_to AS reply_to,
@@ -33,8 +34,8 @@ JOIN company ON company.cnpj = link.cnpj
 WHERE link.active AND mail_server.active
 """
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:

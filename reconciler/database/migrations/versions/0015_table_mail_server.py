@@ -5,8 +5,8 @@ from alembic import op
 
 from reconciler.database.migrations import text
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:
@@ -30,6 +30,13 @@ def upgrade() -> None:
         sa.Column("auth", sa.String(length=8), server_default="password", nullable=False),
         sa.Column("username", sa.String(length=200), nullable=True),
         sa.Column("password_reference", sa.String(length=300), nullable=True),
+        sa.Column(
+            "password_sealed",
+            sa.Text().with_variant(sa.Text(length=16777216), "mariadb"),
+            nullable=True,
+        ),
+        sa.Column("password_fingerprint", sa.String(length=48), nullable=True),
+        sa.Column("password_version", sa.String(length=64), nullable=True),
         sa.Column("sender_name", sa.String(length=200), nullable=True),
         sa.Column("sender_email", sa.String(length=254), nullable=True),
         sa.Column("reply_to", sa.String(length=254), nullable=True),

@@ -1,0 +1,95 @@
+"""What `plan --check-secrets` and `apply` do about passwords, as the settings say."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from reconciler.cli import output, redacting
+from reconciler.cli.inputs import Inputs
+from reconciler.database import stored
+from reconciler.diagnostics import Failure, Place, Problem
+from reconciler.model import MailServer
+from reconciler.plan import Password, Plan
+from reconciler.secrets.settings import SecretSettings, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.passwords import Checked, Sealer
+    from reconciler.secrets.keyring import Keyring
+
+KEYS = "RECONCILER_KEYS"
+NO_KEYS_HERE = "MBX680"
+
+
+def are_sealed(settings: SecretSettings) -> bool:
+    """Whether the database is to keep passwords, sealed; else it has references alone."""
+    if settings.secret_mode:
+        return settings.secret_mode == "encrypted"  # noqa: S105 - no password
+    return settings.keys is not None or KEYS in os.environ
+
+
+def checked(
+    plan: Plan,
+    given: Inputs | None,
+    connection: Connection | None,
+    settings: SecretSettings,
+    *,
+    applying: bool,
+) -> tuple[Checked, Sealer]:
+    """Read and compare the passwords of a plan; what seals them comes with it.
+
+    A plan can be made where there are no keys; an apply that is to seal needs them.
+
+    Raises:
+        Failure: a secret cannot be read, or may not be; or there are no keys, or damaged ones.
+    """
+    from reconciler.passwords import Means, Sealer, check  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import keys  # noqa: PLC0415
+    from reconciler.secrets.opened import Stores  # noqa: PLC0415
+    from reconciler.secrets.scope import Scopes  # noqa: PLC0415
+
+    seconds = float(settings.deadline)
+    known = {item.partner for item in plan.passwords} | set(given.declared if given else ())
+    if connection:
+        known |= stored.partners(connection)
+    with Stores(settings, os.environ, redacting.begin()) as stores:
+        ring: Keyring | None = None
+        if are_sealed(settings):
+            try:
+                ring = keys.load(settings, os.environ, stores, seconds)
+            except Failure as failure:
+                if applying or failure.problems[0].code != NO_KEYS_HERE:
+                    raise
+        means = Means(stores, Scopes(rules(settings), known), ring, seconds)
+        found = check(plan, connection, means, dict(_places(plan, given)))
+    if found.problems:
+        raise Failure(found.problems, given.sources if given else None)
+    return found, Sealer(ring, found.secrets)
+
+
+def _places(plan: Plan, given: Inputs | None) -> Iterator[tuple[Password, Place]]:
+    """Where the manifests have the passwords of a plan."""
+    for item in plan.passwords if given else ():
+        declared = given.declared.get(item.partner) if given else None
+        server = declared.servers.get(item.server) if declared else None
+        if server:
+            yield item, server.place._replace(path=(*server.place.path, "password"))
+
+
+def warn_of_references(plan: Plan, settings: SecretSettings) -> None:
+    """Tell that of what was applied the database keeps references alone, where that surprises."""
+    references = [
+        change.after.password_reference
+        for part in plan.applicable
+        for change in part.changes
+        if isinstance(change.after, MailServer) and change.after.password_reference
+    ]
+    variables = sum(reference.startswith("env:") for reference in references)
+    if references and settings.secret_mode is None:
+        output.show_problems([Problem("MBX696", None, {"variable": KEYS})], output.NO_SOURCES)
+    elif variables:
+        output.show_problems([Problem("MBX697", None, {"count": variables})], output.NO_SOURCES)

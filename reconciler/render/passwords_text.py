@@ -1,0 +1,67 @@
+"""What a plan says of passwords: which have changed, and how many it knows nothing of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from reconciler.plan import Password, Verdict
+from reconciler.render.terminal import Style, one_line
+from reconciler.words import N_, _, n_
+
+BUDGET = 50
+"""How many passwords are shown one by one."""
+_WORDS = {
+    Verdict.CHANGED: N_("changed"),
+    Verdict.UNCHANGED: N_("unchanged"),
+    Verdict.NOT_CHECKED: N_("not checked"),
+    Verdict.FOREIGN: N_("left to another program"),
+}
+
+
+def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -> Iterator[str]:
+    """Those that changed one by one, or with `full` all, and how many there are of each kind."""
+    if not passwords:
+        return
+    shown = [item for item in passwords if full or item.verdict is Verdict.CHANGED]
+    told = shown if full else shown[:BUDGET]
+    if told:
+        yield style(_("Passwords"), "bold")
+    for item in told:
+        sign, colour = ("~", "yellow") if item.verdict is Verdict.CHANGED else (" ", "dim")
+        text = _("{address}  password (sensitive, {verdict})").format(
+            address=one_line(item.address), verdict=_(_WORDS[item.verdict])
+        )
+        yield "  " + style(f"{sign} {text}", colour)
+    if left := len(shown) - len(told):
+        yield "  " + style(
+            n_(
+                "… and {count} more; --full shows it", "… and {count} more; --full shows them", left
+            ),
+            "dim",
+        )
+    if told:
+        yield ""
+    yield _counts(passwords)
+
+
+def _counts(passwords: Sequence[Password]) -> str:
+    counts = Counter(item.verdict for item in passwords)
+    words = []
+    if changed := counts[Verdict.CHANGED]:
+        words.append(n_("{count} changed", "{count} changed", changed))
+    if unchanged := counts[Verdict.UNCHANGED]:
+        words.append(n_("{count} unchanged", "{count} unchanged", unchanged))
+    if foreign := counts[Verdict.FOREIGN]:
+        words.append(
+            n_("{count} left to another program", "{count} left to another program", foreign)
+        )
+    if unknown := counts[Verdict.NOT_CHECKED]:
+        words.append(
+            n_(
+                "{count} not checked: apply compares it",
+                "{count} not checked: apply compares them",
+                unknown,
+            )
+        )
+    return _("Passwords: {counts}.").format(counts=", ".join(words))
