@@ -60,7 +60,7 @@ def check(plan: Plan, connection: Connection | None, means: Means, places: Locat
     Raises:
         Failure: a partner may not use one of the secrets, or a reference is none.
     """
-    wanted = {item: _reference(item) for item in plan.passwords if item in set(plan.to_seal)}
+    wanted = {item: _reference(item) for item in plan.to_seal}
     _require_scope(wanted, means.scopes, places)
     rows = _Rows(plan, connection)
     settled = _settled(wanted, rows, means)

@@ -19,7 +19,7 @@ HERE = Path(__file__)
 
 def _points() -> dict[str, tuple[Any, str, bool]]:
     """Each step of apply: a function by room and name, and whether the step is its end."""
-    from reconciler import apply, attempts, ledger
+    from reconciler import apply, attempts, ledger, passwords
     from reconciler.database import lock, writing
 
     return {
@@ -29,6 +29,7 @@ def _points() -> dict[str, tuple[Any, str, bool]]:
         "before the rows are read again": (apply, "_moved", False),
         "before the rows are written": (writing.Writer, "write", False),
         "with the rows written": (writing.Writer, "write", True),
+        "with the passwords sealed": (passwords.Sealer, "write", True),
         "with the revision recorded": (ledger, "record", True),
         "before the commit": (apply, "apply", True),
         "after the commit": (attempts, "_attempt", True),
@@ -42,6 +43,7 @@ STEPS = (
     "before the rows are read again",
     "before the rows are written",
     "with the rows written",
+    "with the passwords sealed",
     "with the revision recorded",
     "before the commit",
     "after the commit",
