@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from reconciler import scoping
 from reconciler.coverage import Coverage
 from reconciler.declared import Declared, elsewhere, owners
 from reconciler.desired import desire
 from reconciler.diagnostics import Problem
 from reconciler.model import EMPTY
+from reconciler.secrets.scope import Rules, Scopes
 
 _UNDECLARED = frozenset({"MBX308", "MBX310"})
 
 
 def offline(
-    declared: dict[str, Declared], coverage: Coverage, *, complete: bool = True
+    declared: dict[str, Declared], coverage: Coverage, rules: Rules, *, complete: bool = True
 ) -> list[Problem]:
     """The problems of all partners, as far as manifests alone can tell.
 
@@ -20,7 +22,8 @@ def offline(
     what they do not declare.
     """
     owned = owners(declared)
-    return [
+    scopes = Scopes(rules, declared.keys())
+    found = [
         problem
         for name, item in declared.items()
         for problem in desire(
@@ -28,3 +31,4 @@ def offline(
         ).problems
         if complete or problem.code not in _UNDECLARED
     ]
+    return [*found, *scoping.problems(scoping.declared(declared), scopes)]

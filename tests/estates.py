@@ -54,6 +54,8 @@ LIFETIME = timedelta(hours=24)
 TODAY = date(2026, 11, 24)
 BY_DEFAULT = Origins(*["default"] * 6)
 UNGUARDED = Thresholds(most=10**6, least=10**6, percent=100)
+OWN = "ACME_BOX"
+"""The password of a mail server that says nothing else."""
 Manifest = dict[str, Any]
 Manifests = Mapping[str, Manifest]
 
@@ -91,7 +93,7 @@ def server(stable_id: str, **fields: Any) -> MailServer:
         origins=BY_DEFAULT,
         auth="password",
         username=f"{stable_id}@acme.example",
-        password_reference=f"env:{stable_id.upper()}",
+        password_reference=f"env:ACME_{stable_id.upper()}",
         sender_name=None,
         sender_email=f"{stable_id}@acme.example",
         reply_to=None,
@@ -169,7 +171,7 @@ def outgoing(name: str = "nfe-out", **keys: Any) -> Manifest:
         "nickname": "Envio",
         "host": HOST,
         "username": f"{name}@acme.example",
-        "password": {"env": "ACME"},
+        "password": {"env": OWN},
         "sender": {"email": f"{name}@acme.example"},
         **keys,
     }
@@ -188,7 +190,19 @@ def companies(*numbers: str, **keys: Any) -> Manifest:
 
 
 def manifest(partner: str = PARTNER, **sections: Any) -> Manifest:
-    return {"version": 1, "partner": partner, **sections}
+    """A manifest; passwords that nothing was said of are the partner's own."""
+    servers = {
+        name: _with_own_password(partner, entry)
+        for name, entry in sections.get("mail_servers", {}).items()
+    }
+    given = sections | ({"mail_servers": servers} if servers else {})
+    return {"version": 1, "partner": partner, **given}
+
+
+def _with_own_password(partner: str, entry: Manifest) -> Manifest:
+    if not isinstance(entry, dict) or entry.get("password") != {"env": OWN}:
+        return entry
+    return entry | {"password": {"env": f"{partner.upper().replace('-', '_')}_BOX"}}
 
 
 def as_bytes(content: Manifest | str | bytes) -> bytes:

@@ -13,10 +13,11 @@ from reconciler.database import stored
 from reconciler.diagnostics import Failure, Place, Problem
 from reconciler.model import MailServer
 from reconciler.plan import Password, Plan
+from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import SecretSettings, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.passwords import Checked, Sealer
     from reconciler.secrets.keyring import Keyring
@@ -30,6 +31,16 @@ def are_sealed(settings: SecretSettings) -> bool:
     if settings.secret_mode:
         return settings.secret_mode == "encrypted"  # noqa: S105 - no password
     return settings.keys is not None or KEYS in os.environ
+
+
+def scopes(
+    partners: Iterable[str], connection: Connection | None, settings: SecretSettings
+) -> Scopes:
+    """Who may use which secrets; known are these partners, and those of settings and database."""
+    known = set(partners)
+    if connection:
+        known |= stored.partners(connection)
+    return Scopes(rules(settings), known)
 
 
 def checked(
@@ -50,12 +61,8 @@ def checked(
     from reconciler.passwords import Means, Sealer, check  # noqa: PLC0415 - brings cryptography
     from reconciler.secrets import keys  # noqa: PLC0415
     from reconciler.secrets.opened import Stores  # noqa: PLC0415
-    from reconciler.secrets.scope import Scopes  # noqa: PLC0415
 
     seconds = float(settings.deadline)
-    known = {item.partner for item in plan.passwords} | set(given.declared if given else ())
-    if connection:
-        known |= stored.partners(connection)
     with Stores(settings, os.environ, redacting.begin()) as stores:
         ring: Keyring | None = None
         if are_sealed(settings):
@@ -64,11 +71,17 @@ def checked(
             except Failure as failure:
                 if applying or failure.problems[0].code != NO_KEYS_HERE:
                     raise
-        means = Means(stores, Scopes(rules(settings), known), ring, seconds)
+        means = Means(stores, scopes(_partners(plan, given), connection, settings), ring, seconds)
         found = check(plan, connection, means, dict(_places(plan, given)))
     if found.problems:
         raise Failure(found.problems, given.sources if given else None)
     return found, Sealer(ring, found.secrets)
+
+
+def _partners(plan: Plan, given: Inputs | None) -> set[str]:
+    """The partners that a plan is about, or that its manifests are of."""
+    listed = {item.partner for item in plan.passwords}
+    return listed | {*given.declared, *given.loaded.settled} if given else listed
 
 
 def _places(plan: Plan, given: Inputs | None) -> Iterator[tuple[Password, Place]]:

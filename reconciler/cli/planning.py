@@ -10,23 +10,24 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from reconciler import checking, observed, selecting
+from reconciler import checking, observed, scoping, selecting
 from reconciler.acceptance import NEVER
 from reconciler.alarms import Thresholds
 from reconciler.cli import inputs, output, passwords, settling
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
-from reconciler.database import clock
+from reconciler.database import clock, stored
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, Status, require, status
 from reconciler.declaration import Acceptance
-from reconciler.diagnostics import Failure, Problem, Stale
+from reconciler.diagnostics import Failure, Place, Problem, Stale
 from reconciler.diff import Change
 from reconciler.guards import GUARDS
 from reconciler.places import Places, Source
 from reconciler.plan import Plan, Target
 from reconciler.planning import Planned, Request, make_plan
 from reconciler.render.plan_text import PlanText
+from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
 from reconciler.words import n_
 
@@ -63,7 +64,9 @@ def plan(
     `proving`, a plan of everything has proofs, which an apply keeps for later plans.
     """
     if inputs.has_errors(given.problems):
-        offline = checking.offline(given.declared, given.coverage, complete=False)
+        offline = checking.offline(
+            given.declared, given.coverage, rules(given.settings.secrets), complete=False
+        )
         _fail(given, (*given.problems, *offline))
     engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
@@ -75,6 +78,7 @@ def plan(
         if proving and not request.selection.named():
             request = replace(request, proving=settling.proving(given, engine))
         planned = make_plan(given.declared, connection, target, request)
+        planned = replace(planned, problems=(*planned.problems, *_out_of_scope(given, connection)))
         if checking_secrets and not inputs.has_errors(planned.problems):
             checked, _sealer = passwords.checked(
                 planned.plan, given, connection, given.settings.secrets, applying=False
@@ -93,6 +97,19 @@ def plan(
             )
         )
     return planned
+
+
+def _out_of_scope(given: Inputs, connection: Connection | None) -> Iterator[Problem]:
+    """What stands against secrets that manifests name, those that were not read again included."""
+    settled, project = given.loaded.settled, given.settings.project
+    scopes = passwords.scopes({*given.declared, *settled}, connection, given.settings.secrets)
+    yield from scoping.problems(scoping.declared(given.declared), scopes)
+    suspects = sorted(filter(scopes.may_have_changed, settled))
+    for partner, _name, reference, file in (
+        stored.references(connection, suspects, project) if connection else ()
+    ):
+        if file in given.coverage.files:
+            yield from scoping.problems([(partner, reference, Place(file))], scopes)
 
 
 def _told(plan: Plan, given: Inputs) -> Plan:

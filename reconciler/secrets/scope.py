@@ -36,7 +36,7 @@ class Rules(NamedTuple):
     partners: Mapping[str, Mapping[str, Patterns]] = {}
     """Partner → store → patterns."""
     prefixes: Mapping[str, str | None] = {}
-    """Store → what a partner's names begin with, in place of `PREFIXES`."""
+    """Store that is set up → what a partner's names begin with, in place of `PREFIXES`."""
     own: frozenset[tuple[str, str]] = frozenset()
     """Store and name of each secret that the tool itself logs in with."""
 
@@ -70,6 +70,15 @@ class Scopes:
             inside, allowed = any(_matches(item, name) for item in patterns), ", ".join(patterns)
         values = {"partner": partner, "store": store, "allowed": allowed or "–"}
         return None if inside else Problem("MBX660", place, values)
+
+    def may_have_changed(self, partner: str) -> bool:
+        """Whether what a partner may use by default depends on who else there is."""
+        for store in self._rules.prefixes:
+            if self._explicit(store, partner) is None and (
+                self._prefix(store, partner) is None or self._shared(store, partner)
+            ):
+                return True
+        return False
 
     def _is_own(self, store: str, partner: str, name: str) -> bool:
         """Whether `name` lies where the partner's secrets are, and nobody else's."""
