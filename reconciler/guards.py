@@ -200,7 +200,7 @@ GUARDS: dict[str, Callable[[Case], Iterable[Concern]]] = {
 
 def _loses_password(change: Change) -> bool:
     before, after = change.before, change.after
-    if not isinstance(after, MailServer) or after.auth != "password" or after.password_reference:
+    if not isinstance(after, MailServer) or not after.needs_password or after.password_reference:
         return False
     return not isinstance(before, MailServer) or before.password_reference is not None
 

@@ -100,9 +100,9 @@ class MailServer(NamedTuple):
     """One mailbox, sending or reading, with its advanced options resolved.
 
     `stable_id` is the manifest's id; a row of another program that has none is called `#` and the
-    number of its row. `password_reference` says where the password is, as in `env:NAME`; `timeout`
-    is in seconds; `company` is the CNPJ of the company whose own file declares it; the fields of
-    `ignore_changes` are left to other programs.
+    number of its row. `password_reference` says where the password, or the document of `oauth2`,
+    is, as in `env:NAME`; `timeout` is in seconds; `company` is the CNPJ of the company whose own
+    file declares it; the fields of `ignore_changes` are left to other programs.
     """
 
     stable_id: str
@@ -135,6 +135,11 @@ class MailServer(NamedTuple):
     def mailbox(self) -> tuple[str, str, str]:
         """What makes two servers of a partner the same mailbox."""
         return (self.protocol, self.host.lower(), self.username or "")
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether it cannot log in without a secret; one for `oauth2` may be prepared without."""
+        return self.auth == "password" or (self.auth == "oauth2" and bool(self.active))
 
     def keeping(self, names: Iterable[str], row: MailServer) -> MailServer:
         """The same with those of these fields that can be ignored as they are in `row`.

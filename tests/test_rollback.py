@@ -569,7 +569,8 @@ def test_a_server_stored_without_a_reference_is_refused_by_name(engine: Engine) 
         ({"password_reference": None}, {}, True),
         ({"password_reference": None}, {"password_reference": None, "port": 1}, False),
         ({"password_reference": None, "auth": "none"}, {}, False),
-        ({"password_reference": None, "auth": "oauth2"}, {}, False),
+        ({"password_reference": None, "auth": "oauth2"}, {}, True),
+        ({"password_reference": None, "auth": "oauth2", "active": False}, {}, False),
         ({"password_reference": "file:a"}, {}, False),
     ],
 )

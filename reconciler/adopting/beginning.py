@@ -32,7 +32,7 @@ def declare(texts: Texts, partner: str, row_name: str, found: Observed, into: st
     taken = (*state.servers, *(item.stable_id for item in others))
     name = ids({row_name: row}, {row_name: found.row_ids[row_name]}, taken)[row_name]
     entry = _entry(row, row_name, state)
-    if row.auth == "password" and row.password_reference is None:
+    if row.needs_password and row.password_reference is None:
         variables = Variables()
         there = (item.password_reference for item in [*others, *state.servers.values()])
         variables.take(text for text in there if text)

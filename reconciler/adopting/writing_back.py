@@ -15,6 +15,7 @@ from reconciler.exporting import entries
 from reconciler.linking import DOCUMENT_IMPORT
 from reconciler.model import OPTIONS, Link, MailServer, State
 from reconciler.ownership import Difference
+from reconciler.secrets.references import FORMS, from_text
 from reconciler.yamltext import Plain, Value
 
 FileEdit = tuple[str, Edit]
@@ -184,14 +185,20 @@ def _of_password(scene: Scene) -> Iterator[Edit]:
     if value is None:
         if scene.has(path):
             yield Remove(path)
-    elif reference and written:
-        kind, _colon, name = reference.partition(":")
-        old = written.partition(":")[0]
-        if kind != old:
-            yield Rename((*path, old), kind)
-        yield Put((*path, old), name)
+    elif reference and written and (renamed := _of_name(scene, path, reference, written)):
+        yield from renamed
     else:
         yield Put(path, value, ENTRY_ORDER)
+
+
+def _of_name(scene: Scene, path: Path, reference: str, written: str) -> tuple[Edit, ...]:
+    """Another name in the place of the one in the manifest, where no more than that is written."""
+    new, old = from_text(reference), from_text(written)
+    place = (*path, old.store)
+    if FORMS[new.store].word or FORMS[old.store].word or not scene.has(place):
+        return ()
+    put = Put(place, new.name)
+    return (put,) if new.store == old.store else (Rename(place, new.store), put)
 
 
 # Links

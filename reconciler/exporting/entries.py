@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.cnpj import masked
 from reconciler.manifests.schema import CompanyServer, PartnerServer
 from reconciler.model import OPTIONS, Company, HostProfile, Link, MailServer
+from reconciler.secrets.references import from_text, to_mapping
 from reconciler.words import _
 from reconciler.yamltext import Flow, InQuotes, Noted, Plain, Value
 
@@ -87,11 +88,16 @@ def _seconds(value: Any) -> str:
 
 
 def reference(text: str | None) -> Value | None:
-    """`env:NAME` as a manifest writes it."""
+    """What leads to a password as a manifest writes it; `text` is what a row has for it."""
     if text is None:
         return None
-    kind, _colon, name = text.partition(":")
-    return Flow({kind: name})
+    return Flow({store: _named(name) for store, name in to_mapping(from_text(text)).items()})
+
+
+def _named(name: str | Mapping[str, str]) -> Value:
+    if isinstance(name, str):
+        return name
+    return Flow({part: Plain(text) if part == "version" else text for part, text in name.items()})
 
 
 def with_password(written: Mapping[str, Value], text: str) -> dict[str, Value]:

@@ -95,5 +95,5 @@ def _references(
     return {
         name: f"env:{variables.name(partner, names[name])}"
         for name in sorted(state.servers, key=names.__getitem__)
-        if state.servers[name].auth == "password" and state.servers[name].password_reference is None
+        if state.servers[name].needs_password and state.servers[name].password_reference is None
     }

@@ -33,7 +33,7 @@ def _server_problems(declared: ServerDeclaration, raw: Any) -> Iterator[Problem]
         yield Problem("MBX223", _below(place, key), {"key": key, "kind": _kind(server)})
     for key in _missing_keys(server):
         yield Problem("MBX221", place, {"key": key, "because": _because(server, key)})
-    if server.password_reference and server.auth != "password":
+    if server.password_reference and server.auth == "none":
         yield Problem("MBX222", _below(place, "password"), {"auth": server.auth})
 
 
@@ -59,12 +59,15 @@ def _missing_keys(server: MailServer) -> Iterator[str]:
         yield "sender"
     if server.auth != "none" and server.username is None:
         yield "username"
-    if server.auth == "password" and server.password_reference is None:
+    if server.needs_password and server.password_reference is None:
         yield "password"
 
 
 def _because(server: MailServer, key: str) -> str:
-    return "direction: outgoing" if key == "sender" else f"auth: {server.auth}"
+    if key == "sender":
+        return "direction: outgoing"
+    active = ", active: true" if (key, server.auth) == ("password", "oauth2") else ""
+    return f"auth: {server.auth}{active}"
 
 
 def repeated_keys(raw: Any, file: str) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from reconciler import declaration as d
 from reconciler.diagnostics import Place
 from reconciler.manifests import schema
 from reconciler.model import OPTIONS, Company, HostProfile, MailServer
+from reconciler.secrets.references import to_text
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
 
@@ -124,13 +125,7 @@ def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
 
 
 def _reference(secret: schema.SecretReference | None) -> str | None:
-    match secret:
-        case schema.EnvironmentReference():
-            return f"env:{secret.env}"
-        case schema.FileReference():
-            return f"file:{secret.file}"
-        case _:
-            return None
+    return to_text(secret.reference) if isinstance(secret, schema.Spec) else secret
 
 
 def _link(link: schema.LinkSpec) -> d.LinkItem:

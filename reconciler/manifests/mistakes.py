@@ -15,6 +15,7 @@ from reconciler.closest import closest
 from reconciler.diagnostics import Mark, Path, Place, Problem
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
 from reconciler.manifests.values import ONE_LINE
+from reconciler.secrets.references import FORMS
 from reconciler.words import N_
 
 _SHAPES = {
@@ -26,8 +27,7 @@ _SHAPES = {
 }
 _RANGES = {"greater_than_equal", "less_than_equal"}
 _EITHER = {
-    "<env>": ("env", "file"),
-    "<file>": ("file", "env"),
+    **{f"<{one}>": (one, *(other for other in FORMS if other != one)) for one in FORMS},
     "<link>": ("cnpj", "branches_of", "all"),
     "<branches_of>": ("branches_of", "cnpj", "all"),
     "<all>": ("all", "cnpj", "branches_of"),
@@ -38,6 +38,7 @@ _EITHER = {
 _HABITS = {
     "apelido": "nickname",
     "ativo": "active",
+    "client_secret": "password",
     "empresa": "company",
     "empresas": "companies",
     "entrada": "incoming",
@@ -49,6 +50,7 @@ _HABITS = {
     "pasta": "folder",
     "porta": "port",
     "protocolo": "protocol",
+    "refresh_token": "password",
     "remetente": "sender",
     "saida": "outgoing",
     "senha": "password",
@@ -91,7 +93,7 @@ def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 
         case "string_pattern_mismatch":
             return _pattern_mismatch(value, path, context["pattern"], item["input"])
         case "MBX208" if (
-            _key(path) == "version" and isinstance(item["input"], str) and item["input"] != "1"
+            path == ("version",) and isinstance(item["input"], str) and item["input"] != "1"
         ):
             return _not_a_choice(value, "1", item["input"])
         case _ if kind.startswith("MBX"):

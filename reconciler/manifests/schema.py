@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from reconciler.manifests.values import (
     AsFlag,
     AsNumber,
+    AwsName,
     Cnpj,
     Day,
     Email,
@@ -27,11 +28,17 @@ from reconciler.manifests.values import (
     OptionalText,
     Port,
     Seconds,
+    SecretFile,
+    SecretKey,
+    SecretVersion,
     Security,
+    ShortReference,
     Text,
     Variable,
+    VaultPath,
 )
 from reconciler.model import Ignorable
+from reconciler.secrets.references import FORMS, Reference
 
 Protocol = Literal["smtp", "imap", "pop3"]
 Guard = Literal[
@@ -105,18 +112,64 @@ class Company(Spec):
 class EnvironmentReference(Spec):
     env: Variable = Field(description="Name of the environment variable that holds the secret.")
 
+    @property
+    def reference(self) -> Reference:
+        return Reference("env", self.env)
+
 
 class FileReference(Spec):
-    file: Name = Field(description="Name of the file, below the secrets folder, that holds it.")
+    file: SecretFile = Field(description="Name of the file, in the secrets folder, that holds it.")
+
+    @property
+    def reference(self) -> Reference:
+        return Reference("file", self.file)
+
+
+class VaultSecret(Spec):
+    path: VaultPath = Field(description="Where it is, below the mount that the settings name.")
+    key: SecretKey = Field(description="Which of the keys there.")
+    version: Annotated[SecretVersion | None, OptionalText] = Field(
+        None, description="Which version; the newest if not given."
+    )
+
+
+class VaultReference(Spec):
+    vault: VaultSecret = Field(description="The secret in HashiCorp Vault or OpenBao.")
+
+    @property
+    def reference(self) -> Reference:
+        secret = self.vault
+        return Reference("vault", secret.path, secret.key, secret.version)
+
+
+class AwsSecret(Spec):
+    name: AwsName = Field(description="Its name.")
+    key: Annotated[SecretKey | None, OptionalText] = Field(
+        None, description="Which of the keys, where it is an object of JSON."
+    )
+
+
+class AwsReference(Spec):
+    aws: AwsSecret = Field(description="The secret in AWS Secrets Manager.")
+
+    @property
+    def reference(self) -> Reference:
+        return Reference("aws", self.aws.name, self.aws.key)
 
 
 def _reference_kind(value: Any) -> str:
-    return "<file>" if isinstance(value, dict) and "file" in value else "<env>"
+    if not isinstance(value, dict):
+        return "<short>"
+    return next((f"<{store}>" for store in FORMS if store in value), "<env>")
 
 
 SecretReference = Annotated[
     Annotated[
-        Annotated[EnvironmentReference, Tag("<env>")] | Annotated[FileReference, Tag("<file>")],
+        Annotated[ShortReference, Tag("<short>")]
+        | Annotated[EnvironmentReference, Tag("<env>")]
+        | Annotated[FileReference, Tag("<file>")]
+        | Annotated[VaultReference, Tag("<vault>")]
+        | Annotated[AwsReference, Tag("<aws>")],
         Discriminator(_reference_kind),
     ],
     NotPlain,
@@ -200,7 +253,9 @@ class Server(Options):
         default="password", description="How it logs in."
     )
     password: Annotated[SecretReference | None, OptionalText] = Field(
-        None, description="Where the password is: {env: NAME} or {file: name}; never the password."
+        None,
+        description="Where the password, or the credentials of oauth2, are: {env: NAME}, "
+        "{file: name}, {vault: {path, key}}, {aws: {name}} or ref+…://…; never the password.",
     )
     sender: Sender | None = None
     reply_to: Annotated[Email | None, OptionalText] = Field(

@@ -7,6 +7,7 @@ type is the code of the problem.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ from pydantic_core import PydanticCustomError
 
 from reconciler import cnpj as cnpjs
 from reconciler.manifests.reading import Quoted
+from reconciler.secrets import references
+from reconciler.secrets.references import FORMS, SHORT, BadReferenceError, from_short, to_text
 
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -119,14 +122,34 @@ def _email(value: str) -> str:
 
 
 def _written_secret(value: Any) -> Any:
-    if isinstance(value, str | list) or _is_only_a_key(value):
+    match value:
+        case str():
+            is_written = not value.startswith(SHORT)
+        case dict():
+            is_written = _is_only_a_key(value, FORMS) or any(
+                _is_only_a_key(below, _PARTS) for below in value.values() if isinstance(below, dict)
+            )
+        case _:
+            is_written = True
+    if is_written:
         raise PydanticCustomError("MBX215", "")
     return value
 
 
-def _is_only_a_key(value: Any) -> bool:
+_PARTS = ("path", "name", "key", "version")
+
+
+def _is_only_a_key(value: dict[str, Any], known: Collection[str]) -> bool:
     """Whether `value` is a secret in braces, as in `{secret}`."""
-    return bool(value) and not any(value.values()) and value.keys().isdisjoint(("env", "file"))
+    return bool(value) and not any(value.values()) and value.keys().isdisjoint(known)
+
+
+def _short(value: str) -> str:
+    """What the database keeps of a reference in one line."""
+    try:
+        return to_text(from_short(value))
+    except BadReferenceError as error:
+        raise PydanticCustomError("MBX665", "", {"form": error.form}) from None
 
 
 def _fields_without_reason(value: Any) -> Any:
@@ -154,7 +177,27 @@ OptionalText = BeforeValidator(_null)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Variable = Annotated[str, StringConstraints(pattern=references.VARIABLE)]
+SecretFile = Annotated[str, StringConstraints(pattern=references.FILE)]
+VaultPath = Annotated[
+    str, StringConstraints(pattern=references.PATH, max_length=references.LONGEST)
+]
+AwsName = Annotated[
+    str, StringConstraints(pattern=references.AWS_NAME, max_length=references.LONGEST)
+]
+SecretKey = Annotated[str, StringConstraints(pattern=references.KEY)]
+SecretVersion = Annotated[Number, Field(ge=1)]
+ShortReference = Annotated[
+    str,
+    AfterValidator(_short),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^ref\+({'|'.join(form.scheme for form in FORMS.values())})://[^\s]+$",
+            "examples": ["ref+vault://smtp/acme#/nfe"],
+        }
+    ),
+]
 Cnpj = Annotated[
     str,
     AfterValidator(_cnpj),

@@ -26,7 +26,10 @@ ADOPTION = {
     ),
     "MBX703": error(
         N_("this says of no password where it is"),
-        N_("That would be env: or file: and a name; anything else may be the password itself."),
+        N_(
+            "That would be env:, file:, vault: or aws: and a name; anything else may be the "
+            "password itself."
+        ),
         N_("Write where the password is, or nothing: then a place is made up."),
     ),
     "MBX704": error(

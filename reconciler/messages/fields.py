@@ -86,17 +86,18 @@ FIELDS = {
         N_("a secret does not belong in a manifest"),
         N_("Everybody who can read the file could use it, for as long as its history is kept."),
         N_(
-            "Change the password now, keep it in the environment or in a file, and write here "
-            "only where: {{env: NAME}} or {{file: name}}."
+            "Change the password now, keep it in a store of secrets, and write here only where: "
+            "{{env: NAME}}, {{file: name}}, {{vault: {{path: …, key: …}}}} or {{aws: {{name: …}}}}."
         ),
     ),
     "MBX216": error(
         N_('"{key}" is no name'),
         N_(
-            "An environment variable has letters, digits and underscores; a file is a name "
-            "without folders."
+            "A variable (env) has letters, digits and underscores; a file is a name without "
+            "folders; in vault and aws it is names with slashes between them, and a key has "
+            "neither spaces nor slashes."
         ),
-        N_("Write the name alone, not the secret and no path."),
+        N_("Write the name alone: not the secret itself, and no address."),
     ),
     "MBX217": error(
         N_('"{key}" is no file name'),
@@ -129,7 +130,7 @@ FIELDS = {
     "MBX222": error(
         N_('"password" does not go with "auth: {auth}"'),
         N_("No password is used to log in that way."),
-        N_('Remove the password, or write "auth: password".'),
+        N_('Remove the password, or write "auth: password" or "auth: oauth2".'),
     ),
     "MBX223": error(
         N_('"{key}" has no meaning here'),

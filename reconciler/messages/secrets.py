@@ -30,6 +30,11 @@ SECRETS = {
         N_("The tool itself uses it: it logs in with it, or seals passwords."),
         N_("Keep the password under another name, and write that one."),
     ),
+    "MBX665": error(
+        N_("this leads to no secret"),
+        N_("What begins with ref+ says where a secret is, in this form: {form}."),
+        N_("Write it like that. If it was the password itself, change that now."),
+    ),
     "MBX670": error(
         N_('the store "{store}" is not set up'),
         N_("The settings do not say where it is and how to log in."),

@@ -15,7 +15,7 @@ from reconciler.manifests.positions import Positions
 MASK = "***"
 _WIDTH = 160
 _KEY = re.compile(r"\s*(?:- +)*(?:(?:\"[^\"]*\"|'[^']*'|[^\s:'\"#]+)\s*:(?=\s|$))?\s*")
-_SECRET = frozenset({"password"})
+_SECRET = frozenset({"password", "client_secret", "refresh_token"})
 _UNPARSED = frozenset({"MBX101", "MBX102", "MBX103", "MBX104", "MBX111", "MBX118"})
 _HIDDEN = frozenset({"MBX106", "MBX108", "MBX113", "MBX201", "MBX215", "MBX224"})
 
@@ -39,7 +39,8 @@ def snippet(positions: Positions, mark: Mark, code: str, path: Path) -> Snippet 
     scalars = list(positions.scalars.get(mark.line, ()))
     if code == "MBX215":  # a key below may be the secret
         keys = positions.keys.items()
-        scalars += [key for at, key in keys if at[:-1] == path and key.line == mark.line]
+        below = [key for at, key in keys if at[: len(path)] == path and at != path]
+        scalars += [key for key in below if key.line == mark.line]
     return _cut(_masked(line, mark, shown, scalars))
 
 
