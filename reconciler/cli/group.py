@@ -20,6 +20,7 @@ COMMANDS = {
     "rollback": N_("Plan the way back from a revision."),
     "drift": N_("Show what the database changed since the last apply."),
     "adopt": N_("Write what the database has of a mail server into its manifest."),
+    "explain": N_("Explain a code."),
     "schema": N_("Print the JSON Schema of manifests or plans."),
     "db": N_("Create, upgrade and inspect the database."),
 }
