@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, column, false, func, select, table
 
 from reconciler.database.bulk import fetch
-from reconciler.database.tables import company, link, mail_server
+from reconciler.database.tables import company, link, mail_server, probe_result
 from reconciler.model import MailServer, Origins
+from reconciler.verdicts import COLUMNS, FAILED, Last, last_of
 
 _IN = 500
 _LINKED = link.c.mail_server_id
 _COLUMNS = [mail_server.c.partner, mail_server.c.id]
 _COLUMNS += [mail_server.c[name] for name in MailServer._fields]
+_ROWS = mail_server.outerjoin(probe_result)
 _VIEW = table("company_mailbox", column("mail_server_id"), column("cnpj"), column("sender_name"))
+_FIELDS = len(MailServer._fields)
 _FLAGS = ("active", "verify_certificate", "importable")
 
 
@@ -27,7 +30,8 @@ class Filter(NamedTuple):
     """Which mail servers are meant; what is empty or None leaves none out.
 
     `partners` and `cnpj`, which is bare, are exact. `company` (the nickname of one that is linked),
-    `email` (username or sender) and `nickname` match parts, whatever their case and accents.
+    `email` (username or sender) and `nickname` match parts, whatever their case and accents. With
+    `failed` the last test of it failed.
     """
 
     partners: tuple[str, ...] = ()
@@ -37,15 +41,19 @@ class Filter(NamedTuple):
     company: str = ""
     email: str = ""
     nickname: str = ""
+    failed: bool = False
 
 
 class Listed(NamedTuple):
-    """A mail server, the number of its row, and how many companies are linked to it."""
+    """A mail server, the number of its row, how many companies are linked to it, and its last test
+    if there was one.
+    """
 
     partner: str
     row_id: int
     server: MailServer
     companies: int
+    last: Last | None
 
     @property
     def address(self) -> str:
@@ -85,8 +93,11 @@ def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[L
     if conditions:
         counting = counting.where(_LINKED.in_(select(mail_server.c.id).where(*conditions)))
     counts = dict(fetch(connection, counting))
-    for partner, row_id, *values in fetch(connection, select(*_COLUMNS).where(*conditions)):
-        yield Listed(partner, row_id, _server(row_id, values), counts.get(row_id, 0))
+    query = select(*_COLUMNS, *COLUMNS).select_from(_ROWS).where(*conditions)
+    for partner, row_id, *values in fetch(connection, query):
+        server, last = values[:_FIELDS], map(readable, values[_FIELDS:])
+        count = counts.get(row_id, 0)
+        yield Listed(partner, row_id, _server(row_id, server), count, last_of([*last]))
 
 
 def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
@@ -99,6 +110,13 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield c.direction == wanted.direction
     if wanted.active is not None:
         yield c.active != false() if wanted.active else c.active == false()
+    if wanted.failed:
+        yield c.id.in_(select(probe_result.c.mail_server_id).where(has_failed()))
+
+
+def has_failed() -> ColumnElement[bool]:
+    """Of a row of the last verdicts: that it is a failure."""
+    return probe_result.c.verdict == FAILED
 
 
 def _linked_to(connection: Connection, wanted: Filter) -> set[int]:

@@ -33,8 +33,8 @@ JOIN company ON company.cnpj = link.cnpj
 WHERE link.active AND mail_server.active
 """
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:
