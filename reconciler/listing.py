@@ -63,10 +63,10 @@ class Listed(NamedTuple):
 
 def servers(connection: Connection, wanted: Filter) -> list[Listed]:
     """The mail servers that `wanted` means, by partner and id; those without an id come last."""
-    linked = _linked_to(connection, wanted) if wanted.company else None
+    linked = linked_to(connection, wanted) if wanted.company else None
     rows = (
         row
-        for row in read(connection, *_conditions(wanted))
+        for row in read(connection, *conditions_of(wanted))
         if (linked is None or row.row_id in linked)
         and _contains(wanted.nickname, row.server.nickname)
         and _contains(wanted.email, row.server.username, row.server.sender_email)
@@ -100,7 +100,8 @@ def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[L
         yield Listed(partner, row_id, _server(row_id, server), count, last_of([*last]))
 
 
-def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def conditions_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """What `wanted` asks of a row and its links and tests, as far as the database can tell."""
     c = mail_server.c
     if wanted.partners:
         yield c.partner.in_(wanted.partners)
@@ -109,17 +110,18 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.direction is not None:
         yield c.direction == wanted.direction
     if wanted.active is not None:
-        yield c.active != false() if wanted.active else c.active == false()
+        yield is_active() if wanted.active else c.active == false()
     if wanted.failed:
-        yield c.id.in_(select(probe_result.c.mail_server_id).where(has_failed()))
+        last = select(probe_result.c.mail_server_id)
+        yield c.id.in_(last.where(probe_result.c.verdict == FAILED))
 
 
-def has_failed() -> ColumnElement[bool]:
-    """Of a row of the last verdicts: that it is a failure."""
-    return probe_result.c.verdict == FAILED
+def is_active() -> ColumnElement[bool]:
+    """Whether a server is not switched off."""
+    return mail_server.c.active != false()
 
 
-def _linked_to(connection: Connection, wanted: Filter) -> set[int]:
+def linked_to(connection: Connection, wanted: Filter) -> set[int]:
     """The rows that are linked to a company of the nickname that is wanted."""
     query = select(company.c.cnpj, company.c.nickname)
     if wanted.partners:

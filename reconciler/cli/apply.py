@@ -81,7 +81,7 @@ def command(
             raise WrongUse.of("MBX611")
         settings = inputs.read_settings(settings_file)
         url = inputs.database_url(database_url, settings)
-        todo = _read(saved[0], inputs.plan_key(settings), expected)
+        todo = read_plan(saved[0], inputs.plan_key(settings), expected)
     else:
         begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
         settings = begun.settings
@@ -112,7 +112,8 @@ def _expected(digest: str | None, saved: list[Path]) -> str:
     return digest.lower()
 
 
-def _read(file: Path, key: PlanKey | None, digest: str) -> Plan:
+def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
+    """The plan that a file holds; see `planfile.reading.read`."""
     from reconciler.planfile import reading  # noqa: PLC0415 - its models take a while to build
 
     if file.exists() and not file.is_file():

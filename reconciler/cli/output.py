@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -17,6 +18,9 @@ from reconciler.manifests.reading import Limits
 from reconciler.render import diagnostics
 from reconciler.render.terminal import Style
 from reconciler.words import n_
+
+if TYPE_CHECKING:
+    from reconciler.secrets.redaction import Redactor
 
 NO_SOURCES = Sources(Path(), (), Limits())
 
@@ -46,6 +50,22 @@ def pour(pieces: Iterable[str]) -> None:
     """Print pieces of one text to standard output, as they come."""
     for piece in pieces:
         click.echo(piece, nl=False)
+
+
+@contextmanager
+def redacting(redactor: Redactor) -> Iterator[None]:
+    """Let nothing that `redactor` knows out on either stream."""
+    from reconciler.secrets.redaction import RedactingStream  # noqa: PLC0415 - few need it
+
+    before = sys.stdout, sys.stderr
+    streams = [RedactingStream(stream, redactor) for stream in before]
+    sys.stdout, sys.stderr = (cast(TextIO, stream) for stream in streams)
+    try:
+        yield
+    finally:
+        for stream in streams:
+            stream.flush()
+        sys.stdout, sys.stderr = before
 
 
 def say_json(document: Any) -> None:

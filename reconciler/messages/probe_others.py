@@ -191,4 +191,19 @@ OTHERS = {
         N_("Their runs were split differently: {counts} shards."),
         N_("Give the files of one run."),
     ),
+    "MBX854": error(
+        N_("there was no time left for {host}"),
+        N_("The deadline of the run was over before this mailbox was tested."),
+        N_("Give a longer --deadline, or split the run with --shard."),
+    ),
+    "MBX855": error(
+        N_("the results cannot be written to {file}"),
+        N_("The system says: {reason}."),
+        N_("Check the folder that -o names, and its permissions."),
+    ),
+    "MBX856": error(
+        N_("the results {file} cannot be read"),
+        N_("The system says: {reason}."),
+        N_("Give the files that the shards of one run have written."),
+    ),
 }

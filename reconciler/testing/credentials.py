@@ -1,0 +1,95 @@
+"""The secrets of mail servers, got before their conversations begin.
+
+Those of a batch are read together when the first of them is needed, each within its partner's
+scope. One that cannot be had is a failure of its own (`MBX829`), and no login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from reconciler.diagnostics import Failure
+from reconciler.listing import Listed
+from reconciler.model import MailServer
+from reconciler.probe.target import Secret as Revealing
+from reconciler.probe.target import SecretSource
+from reconciler.probe.trouble import Trouble
+from reconciler.secrets import resolving
+from reconciler.secrets.opened import Stores
+from reconciler.secrets.references import BadReferenceError, Reference, from_text
+from reconciler.secrets.resolving import Resolved
+from reconciler.secrets.scope import Scopes
+from reconciler.secrets.settings import SecretSettings, rules
+from reconciler.testing.aside import aside
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where secrets come from in a run, and who may use which."""
+
+    settings: SecretSettings
+    stores: Stores
+    scopes: Scopes
+
+    @classmethod
+    def of(cls, settings: SecretSettings, stores: Stores, known: Collection[str]) -> Credentials:
+        """Those of these settings; `known` are all partners that there are."""
+        return cls(settings, stores, Scopes(rules(settings), known))
+
+    def batch(self, rows: Iterable[Listed]) -> Secrets:
+        """What these servers log in with.
+
+        The one place to open what a row has sealed: a row that has its password in itself needs no
+        reference to be read.
+        """
+        wanted = {row.row_id: self._wanted(row.partner, row.server) for row in rows}
+        return Secrets(self, {number: item for number, item in wanted.items() if item is not None})
+
+    def _wanted(self, partner: str, server: MailServer) -> Reference | Exception | None:
+        """The reference of a server, or why it may not be read."""
+        if server.auth == "none" or not server.password_reference:
+            return None
+        try:
+            reference = from_text(server.password_reference)
+        except BadReferenceError:
+            return Trouble("MBX846", values=(("value", "password_reference"),))
+        problem = self.scopes.problem(partner, reference, None)
+        return Failure([problem]) if problem else reference
+
+
+@dataclass
+class Secrets:
+    """The secrets of a batch of servers, by the numbers of their rows."""
+
+    of: Credentials
+    wanted: Mapping[int, Reference | Exception]
+    _reading: asyncio.Task[Resolved] | None = field(default=None, init=False)
+
+    def source(self, number: int) -> SecretSource | None:
+        """Where the secret of this server is got; None where it has none."""
+        return partial(self._get, number) if number in self.wanted else None
+
+    def forget(self) -> None:
+        """Have nobody look out for them any more: their conversations are over."""
+        if self._reading and self._reading.done() and not self._reading.cancelled():
+            for found in self._reading.result().found.values():
+                self.of.stores.redactor.forget(found.secret)
+
+    async def _get(self, number: int) -> Revealing:
+        wanted = self.wanted[number]
+        if isinstance(wanted, Exception):
+            raise wanted
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(aside(self._read))
+        # One conversation that is given up must not take the answer from the others.
+        resolved = await asyncio.shield(self._reading)
+        if wanted in resolved.failed:
+            raise Failure(resolved.failed[wanted])
+        return resolved.found[wanted].secret
+
+    def _read(self) -> Resolved:
+        references = {item for item in self.wanted.values() if isinstance(item, Reference)}
+        return resolving.resolve(references, self.of.stores, self.of.settings.deadline)
