@@ -13,20 +13,30 @@ import click
 from sqlalchemy import Connection
 
 from reconciler import freshness, ledger
+from reconciler.apply import check
 from reconciler.attempts import apply_plan
 from reconciler.cli import inputs, options, output, settling
 from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
-from reconciler.cli.plan import exit_code
-from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, show, target_of
+from reconciler.cli.plan import TEST_FAILED, exit_code
+from reconciler.cli.planning import (
+    Asked,
+    WrongUse,
+    acceptances,
+    all_acceptances,
+    plan,
+    show,
+    target_of,
+)
 from reconciler.commits import commit_of
 from reconciler.database import clock, schema
-from reconciler.database.engine import is_missing
+from reconciler.database.engine import is_missing, transaction
 from reconciler.database.lock import Claim
-from reconciler.database.schema import Condition
+from reconciler.database.schema import Condition, Status
 from reconciler.diagnostics import Failure, Stale
 from reconciler.plan import Plan, Target
 from reconciler.planfile.signing import PlanKey
+from reconciler.probe.results import Level
 from reconciler.render.plan_text import done
 from reconciler.settings import Settings
 from reconciler.summary import summarise
@@ -59,6 +69,22 @@ _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
     help=_("Apply the saved plan only if this is its digest."),
 )
 @click.option("--auto-approve", is_flag=True, help=_("Do not ask before writing."))
+@click.option(
+    "--verify",
+    "level",
+    is_flag=False,
+    flag_value=str(Level.LOGIN),
+    type=click.Choice([str(level) for level in Level]),
+    metavar="[=LEVEL]",
+    help=_("Test what will be active before writing; the level is login unless given."),
+)
+@click.option(
+    "--on-failure",
+    type=click.Choice(("refuse", "deactivate")),
+    default="refuse",
+    show_default=True,
+    help=_("What to do where a test fails: leave the partner as it is, or apply it inactive."),
+)
 def command(
     paths: tuple[Path, ...],
     root: Path | None,
@@ -71,6 +97,8 @@ def command(
     lock_timeout: float,
     digest: str | None,
     auto_approve: bool,
+    level: str | None,
+    on_failure: str,
 ) -> int:
     asked = Asked(partners, servers, acceptances(accepted))
     saved = [path for path in paths if _is_saved(path)]
@@ -90,10 +118,22 @@ def command(
         commit = commit_of(given.loaded.scope.root)
         todo = plan(given, url, asked, commit, proving=True).plan
     show(todo, given, full=full)
+    gate = None
+    if level and todo.applicable:
+        from reconciler.cli import verifying  # noqa: PLC0415 - it takes a while to import
+
+        _check(todo, url, settings)
+        gate = verifying.passed(todo, Level[level.upper()], url, settings)
+        todo = gate.plan(todo, on_failure, all_acceptances(settings, asked.accepted), given)
+        if gate.failing and on_failure == "deactivate":
+            show(todo, given, full=full)
     if todo.applicable:
         confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
         _write(todo, url, settings, lock_timeout)
-    return exit_code(todo, detailed=False)
+        if gate:
+            gate.keep(todo)
+    code = exit_code(todo, detailed=False)
+    return code or (TEST_FAILED if gate and gate.failing else 0)
 
 
 def _is_saved(path: Path) -> bool:
@@ -154,14 +194,31 @@ def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:
     if found.condition is Condition.NEW:
         schema.lock(connection)
         found = schema.status_of(connection)
-    target = target_of(found, connection.engine, settings.database_id)
     new = found.condition is Condition.NEW
-    if not _is_planned(todo.target, target, empty=new or ledger.is_empty(connection)):
-        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
-    freshness.require(todo, target, clock.now(connection))
+    _require_planned(todo, found, settings, connection)
     if new:
         schema.upgrade(connection)
     return new
+
+
+def _require_planned(todo: Plan, found: Status, settings: Settings, connection: Connection) -> None:
+    target = target_of(found, connection.engine, settings.database_id)
+    empty = found.condition is Condition.NEW or ledger.is_empty(connection)
+    if not _is_planned(todo.target, target, empty=empty):
+        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
+    freshness.require(todo, target, clock.now(connection))
+
+
+def _check(todo: Plan, url: str, settings: Settings) -> None:
+    """See that a plan still fits before anybody is tested because of it."""
+    engine = inputs.engine(url, settings, writes=False)
+    if is_missing(engine):
+        return  # writing will say what there is to say
+    found = schema.status(engine)
+    with transaction(engine) as connection:
+        _require_planned(todo, found, settings, connection)
+        if found.condition is not Condition.NEW:
+            check(connection, todo)
 
 
 def _is_planned(planned: Target, found: Target, *, empty: bool) -> bool:

@@ -19,6 +19,8 @@ from reconciler.render import results_json, results_junit, results_markdown, res
 from reconciler.render.terminal import PLAIN, Style, clean
 
 FORMS = ("text", "json", "junit", "markdown")
+KEPT_SECONDS = 10
+"""How long to wait for the locks of others when results are kept."""
 Say = Callable[[str], object]
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from reconciler.cli import inputs, options, output
 from reconciler.cli.apply import read_plan
+from reconciler.cli.plan import TEST_FAILED
 from reconciler.cli.planning import target_of
 from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import FORMS, Report, report
-from reconciler.database import bulk, tables
+from reconciler.cli.reporting import FORMS, KEPT_SECONDS, Report, report
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
 from reconciler.diagnostics import Failure
@@ -33,17 +33,15 @@ from reconciler.secrets.redaction import Redactor
 from reconciler.settings import Settings
 from reconciler.testing.credentials import Credentials
 from reconciler.testing.running import Run
-from reconciler.testing.selection import Selected, Wanted, select_servers
+from reconciler.testing.selection import Selected, Wanted, all_partners, select_servers
 from reconciler.testing.targets import Purpose
 from reconciler.words import _, n_
 
-FAILED = 6
 _FEW = 10
 """Up to so many mail servers, every step of them is shown."""
 _LARGEST = 512 * 1024 * 1024
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
-_KEPT_SECONDS = 10
 
 
 def _level(_ctx: click.Context, _option: click.Parameter, text: str) -> Level:
@@ -197,7 +195,7 @@ def _test(
     changed = _changed(plan_file, settings) if plan_file else None
     wanted = Wanted(partners, servers, cnpj, company, changed, failed_last_time, inactive)
     reading = inputs.engine(url, settings, writes=False)
-    keeping = inputs.engine(url, settings, writes=True, wait=_KEPT_SECONDS)
+    keeping = inputs.engine(url, settings, writes=True, wait=KEPT_SECONDS)
     hosts = frozenset(settings.probes.not_to_itself)
     purpose = Purpose(level, to, hosts, round_trip)
     selected, known = _selected(reading, settings, wanted, shard)
@@ -217,24 +215,23 @@ def _test(
         _run(run, Prober(policy, settings.probes.pace()), found, progress, deadline)
     if run.failure:
         raise run.failure
-    return FAILED if found.tally.outcomes[Outcome.FAILED] else 0
+    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
 
 
 def _selected(
     engine: Engine, settings: Settings, wanted: Wanted, shard: Shard
-) -> tuple[Selected, tuple[str, ...]]:
+) -> tuple[Selected, set[str]]:
     """The servers that are meant, and all partners of the database."""
     found = status(engine)
     target_of(found, engine, settings.database_id)
     if found.condition is Condition.NEW:
         output.note(_("The database is new: there is no mail server yet."))
-        return Selected(()), ()
+        return Selected(()), set()
     with transaction(engine) as connection:
-        partners = bulk.fetch(connection, select(tables.partner.c.id))
         selected = select_servers(connection, wanted, shard)
         if not selected.batches:
             output.note(_("No mail server is what was asked for."))
-        return selected, tuple(name for (name,) in partners)
+        return selected, all_partners(connection)
 
 
 def _changed(file: Path, settings: Settings) -> frozenset[tuple[str, str]]:
@@ -314,7 +311,7 @@ def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
     with report(form, out, steps=len(results) <= _FEW) as found:
         for result in results:
             found.add(result)
-    return FAILED if found.tally.outcomes[Outcome.FAILED] else 0
+    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
 
 
 def _document(file: Path) -> Document:

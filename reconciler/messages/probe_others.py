@@ -206,4 +206,17 @@ OTHERS = {
         N_("The system says: {reason}."),
         N_("Give the files that the shards of one run have written."),
     ),
+    "MBX857": error(
+        N_("{partner} was left as it is, as tests of its mail servers failed"),
+        N_("Failed before anything was written: {names}."),
+        N_(
+            "Do what the failures say, and apply again; with --on-failure deactivate all but these "
+            "is applied."
+        ),
+    ),
+    "MBX858": warning(
+        N_("{name} becomes inactive, as its test failed"),
+        N_("It is applied as it is declared, but switched off."),
+        N_("Do what the failure says; the next apply activates it again."),
+    ),
 }

@@ -7,12 +7,12 @@ scope. One that cannot be had is a failure of its own (`MBX829`), and no login.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from reconciler.diagnostics import Failure
-from reconciler.listing import Listed
 from reconciler.model import MailServer
 from reconciler.probe.target import Secret as Revealing
 from reconciler.probe.target import SecretSource
@@ -24,6 +24,14 @@ from reconciler.secrets.resolving import Resolved
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import SecretSettings, rules
 from reconciler.testing.aside import aside
+
+
+class Asking(NamedTuple):
+    """A server that may need a secret, and what it is called in its batch."""
+
+    key: Hashable
+    partner: str
+    server: MailServer
 
 
 @dataclass(frozen=True)
@@ -39,14 +47,13 @@ class Credentials:
         """Those of these settings; `known` are all partners that there are."""
         return cls(settings, stores, Scopes(rules(settings), known))
 
-    def batch(self, rows: Iterable[Listed]) -> Secrets:
+    def batch(self, asking: Iterable[Asking]) -> Secrets:
         """What these servers log in with.
 
-        The one place to open what a row has sealed: a row that has its password in itself needs no
-        reference to be read.
+        The one place to open what a row has sealed: such a row needs no reference to be read.
         """
-        wanted = {row.row_id: self._wanted(row.partner, row.server) for row in rows}
-        return Secrets(self, {number: item for number, item in wanted.items() if item is not None})
+        wanted = {key: self._wanted(partner, server) for key, partner, server in asking}
+        return Secrets(self, {key: item for key, item in wanted.items() if item is not None})
 
     def _wanted(self, partner: str, server: MailServer) -> Reference | Exception | None:
         """The reference of a server, or why it may not be read."""
@@ -62,15 +69,15 @@ class Credentials:
 
 @dataclass
 class Secrets:
-    """The secrets of a batch of servers, by the numbers of their rows."""
+    """The secrets of a batch of servers, by what these are called in it."""
 
     of: Credentials
-    wanted: Mapping[int, Reference | Exception]
+    wanted: Mapping[Hashable, Reference | Exception]
     _reading: asyncio.Task[Resolved] | None = field(default=None, init=False)
 
-    def source(self, number: int) -> SecretSource | None:
+    def source(self, key: Hashable) -> SecretSource | None:
         """Where the secret of this server is got; None where it has none."""
-        return partial(self._get, number) if number in self.wanted else None
+        return partial(self._get, key) if key in self.wanted else None
 
     def forget(self) -> None:
         """Have nobody look out for them any more: their conversations are over."""
@@ -78,8 +85,8 @@ class Secrets:
             for found in self._reading.result().found.values():
                 self.of.stores.redactor.forget(found.secret)
 
-    async def _get(self, number: int) -> Revealing:
-        wanted = self.wanted[number]
+    async def _get(self, key: Hashable) -> Revealing:
+        wanted = self.wanted[key]
         if isinstance(wanted, Exception):
             raise wanted
         if self._reading is None:

@@ -61,9 +61,9 @@ class Run:
 
     def finished(self, result: Result) -> Result:
         """Take note of a result; it comes back without any secret of the run."""
-        shown = _without_secrets(result, self._credentials.stores.redactor.redact)
+        shown = without_secrets(result, self._credentials.stores.redactor.redact)
         shared = self._open.pop(result.names).shared
-        verdict = _verdict(shown)
+        verdict = verdict_of(shown)
         self._found += [(shared.batch.numbers[name], verdict) for name in result.names]
         shared.close_one()
         return shown
@@ -124,7 +124,8 @@ class _Opened(NamedTuple):
     shared: _Shared
 
 
-def _verdict(result: Result) -> Verdict:
+def verdict_of(result: Result) -> Verdict:
+    """What the database keeps of a result."""
     failed = result.diagnosis
     if failed is None:
         return Verdict(result.outcome.value, str(result.level))
@@ -133,7 +134,7 @@ def _verdict(result: Result) -> Verdict:
     )
 
 
-def _without_secrets(result: Result, hide: Hide) -> Result:
+def without_secrets(result: Result, hide: Hide) -> Result:
     """`result` with nothing in it that another mailbox's secret could be read from."""
     failed = result.diagnosis
     return result._replace(

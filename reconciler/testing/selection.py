@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
@@ -58,6 +58,26 @@ def select_servers(connection: Connection, wanted: Wanted, shard: Shard) -> Sele
     """
     keys = sorted(_keys(connection, wanted, shard))
     return Selected(tuple(_batches(keys)))
+
+
+def all_partners(connection: Connection) -> set[str]:
+    """The partners that the database has."""
+    return {name for (name,) in bulk.fetch(connection, select(partner.c.id))}
+
+
+def numbers_of(connection: Connection, names: Collection[tuple[str, str]]) -> dict[str, int]:
+    """The rows of servers by partner and id, as `partner/id`; without those that are not there."""
+    c = mail_server.c
+    partners = sorted({owner for owner, _name in names})
+    found: dict[str, int] = {}
+    for start in range(0, len(partners), BATCH):
+        query = select(c.partner, c.stable_id, c.id).where(
+            c.partner.in_(partners[start : start + BATCH])
+        )
+        for owner, name, number in bulk.fetch(connection, query):
+            if (owner, name) in names:
+                found[f"{owner}/{name}"] = number
+    return found
 
 
 def rows(connection: Connection, numbers: Iterable[int]) -> list[Listed]:
@@ -124,8 +144,7 @@ def _require_partners(connection: Connection, names: Iterable[str]) -> None:
     problems: list[Problem] = []
     for name in names:
         if not observed.has_partner(connection, name):
-            known = [found for (found,) in bulk.fetch(connection, select(partner.c.id))]
-            values = {"name": name, "suggestion": closest(name, known)}
+            values = {"name": name, "suggestion": closest(name, all_partners(connection))}
             problems.append(Problem("MBX606", None, values))
     if problems:
         raise Failure(problems)

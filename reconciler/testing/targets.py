@@ -14,7 +14,7 @@ from reconciler.listing import Listed
 from reconciler.model import MailServer
 from reconciler.probe.results import Level
 from reconciler.probe.target import Target, distinct
-from reconciler.testing.credentials import Credentials, Secrets
+from reconciler.testing.credentials import Asking, Credentials, Secrets
 from reconciler.testing.selection import rows
 
 _NO_READER = "MBX840"
@@ -49,7 +49,10 @@ def batch_of(
     found = sorted(rows(connection, numbers), key=lambda row: row.row_id)
     senders = [row for row in found if row.server.direction == "outgoing"]
     readers = _readers(connection, senders) if purpose.round_trip else {}
-    secrets = credentials.batch({row.row_id: row for row in (*found, *readers.values())}.values())
+    everybody = {row.row_id: row for row in (*found, *readers.values())}
+    secrets = credentials.batch(
+        Asking(number, row.partner, row.server) for number, row in everybody.items()
+    )
     notified = _notified(connection, senders, purpose)
     targets = []
     for row in found:
