@@ -56,6 +56,20 @@ def apply(
     return Done(number, sealed)
 
 
+def check(connection: Connection, plan: Plan) -> None:
+    """See whether `plan` could be applied now, without holding anything.
+
+    Raises:
+        Stale: as for `apply`.
+    """
+    if number := ledger.revision_of(connection, plan.id):
+        raise Stale.of("MBX527", number=number)
+    by_name = {part.partner: part for part in plan.applicable}
+    found = observed.read(connection, list(by_name))
+    current = (item for name, now in found for item in moved(by_name[name].changes, now.state))
+    _fail_for(current, Stale, "MBX520")
+
+
 def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:
     by_name = {part.partner: part for part in parts}
     for name, found in observed.read(connection, list(by_name), lock=True):

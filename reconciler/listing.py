@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, column, false, func, select, table
 
 from reconciler.database.bulk import fetch
-from reconciler.database.tables import company, link, mail_server
+from reconciler.database.tables import company, link, mail_server, probe_result
 from reconciler.model import MailServer, Origins
+from reconciler.verdicts import COLUMNS, FAILED, Last, last_of
 
 _IN = 500
 _LINKED = link.c.mail_server_id
 _COLUMNS = [mail_server.c.partner, mail_server.c.id]
 _COLUMNS += [mail_server.c[name] for name in MailServer._fields]
+_ROWS = mail_server.outerjoin(probe_result)
 _VIEW = table("company_mailbox", column("mail_server_id"), column("cnpj"), column("sender_name"))
+_FIELDS = len(MailServer._fields)
 _FLAGS = ("active", "verify_certificate", "importable")
 
 
@@ -27,7 +30,8 @@ class Filter(NamedTuple):
     """Which mail servers are meant; what is empty or None leaves none out.
 
     `partners` and `cnpj`, which is bare, are exact. `company` (the nickname of one that is linked),
-    `email` (username or sender) and `nickname` match parts, whatever their case and accents.
+    `email` (username or sender) and `nickname` match parts, whatever their case and accents. With
+    `failed` the last test of it failed.
     """
 
     partners: tuple[str, ...] = ()
@@ -37,15 +41,19 @@ class Filter(NamedTuple):
     company: str = ""
     email: str = ""
     nickname: str = ""
+    failed: bool = False
 
 
 class Listed(NamedTuple):
-    """A mail server, the number of its row, and how many companies are linked to it."""
+    """A mail server, the number of its row, how many companies are linked to it, and its last test
+    if there was one.
+    """
 
     partner: str
     row_id: int
     server: MailServer
     companies: int
+    last: Last | None
 
     @property
     def address(self) -> str:
@@ -55,10 +63,10 @@ class Listed(NamedTuple):
 
 def servers(connection: Connection, wanted: Filter) -> list[Listed]:
     """The mail servers that `wanted` means, by partner and id; those without an id come last."""
-    linked = _linked_to(connection, wanted) if wanted.company else None
+    linked = linked_to(connection, wanted) if wanted.company else None
     rows = (
         row
-        for row in read(connection, *_conditions(wanted))
+        for row in read(connection, *conditions_of(wanted))
         if (linked is None or row.row_id in linked)
         and _contains(wanted.nickname, row.server.nickname)
         and _contains(wanted.email, row.server.username, row.server.sender_email)
@@ -85,11 +93,15 @@ def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[L
     if conditions:
         counting = counting.where(_LINKED.in_(select(mail_server.c.id).where(*conditions)))
     counts = dict(fetch(connection, counting))
-    for partner, row_id, *values in fetch(connection, select(*_COLUMNS).where(*conditions)):
-        yield Listed(partner, row_id, _server(row_id, values), counts.get(row_id, 0))
+    query = select(*_COLUMNS, *COLUMNS).select_from(_ROWS).where(*conditions)
+    for partner, row_id, *values in fetch(connection, query):
+        server, last = values[:_FIELDS], map(readable, values[_FIELDS:])
+        count = counts.get(row_id, 0)
+        yield Listed(partner, row_id, _server(row_id, server), count, last_of([*last]))
 
 
-def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def conditions_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """What `wanted` asks of a row and its links and tests, as far as the database can tell."""
     c = mail_server.c
     if wanted.partners:
         yield c.partner.in_(wanted.partners)
@@ -98,10 +110,18 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.direction is not None:
         yield c.direction == wanted.direction
     if wanted.active is not None:
-        yield c.active != false() if wanted.active else c.active == false()
+        yield is_active() if wanted.active else c.active == false()
+    if wanted.failed:
+        last = select(probe_result.c.mail_server_id)
+        yield c.id.in_(last.where(probe_result.c.verdict == FAILED))
 
 
-def _linked_to(connection: Connection, wanted: Filter) -> set[int]:
+def is_active() -> ColumnElement[bool]:
+    """Whether a server is not switched off."""
+    return mail_server.c.active != false()
+
+
+def linked_to(connection: Connection, wanted: Filter) -> set[int]:
     """The rows that are linked to a company of the nickname that is wanted."""
     query = select(company.c.cnpj, company.c.nickname)
     if wanted.partners:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,6 +89,30 @@ async def served(talking: Talking, context: ssl.SSLContext | None = None) -> Asy
         for task in list(open_now):
             task.cancel()
         await asyncio.sleep(0)
+
+
+@contextmanager
+def listening(*talking: Talking) -> Iterator[list[int]]:
+    """Servers in a thread of their own, for commands, which have a loop themselves; their ports."""
+    ports: list[int] = []
+    started, over = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            ports.extend([await stack.enter_async_context(served(one)) for one in talking])
+            started.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        started.wait()
+        yield ports
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
 
 
 @dataclass

@@ -211,6 +211,7 @@ def test_list_as_json_has_every_server_with_its_links_counted(tool: Tool) -> Non
         "stable_id": "nfe-out",
         "managed": True,
         "companies": 2,
+        "last_test": None,
         "direction": "outgoing",
         "protocol": "smtp",
         "nickname": "Emissão de NF-e",

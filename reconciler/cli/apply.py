@@ -14,20 +14,31 @@ import click
 from sqlalchemy import Connection
 
 from reconciler import freshness, ledger
+from reconciler.apply import check
 from reconciler.attempts import Work, apply_plan
 from reconciler.cli import inputs, options, output, passwords, settling
 from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
-from reconciler.cli.plan import exit_code
-from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, reading, show, target_of
+from reconciler.cli.plan import TEST_FAILED, exit_code
+from reconciler.cli.planning import (
+    Asked,
+    WrongUse,
+    acceptances,
+    all_acceptances,
+    plan,
+    reading,
+    show,
+    target_of,
+)
 from reconciler.commits import commit_of
 from reconciler.database import clock, schema
-from reconciler.database.engine import is_missing
+from reconciler.database.engine import is_missing, transaction
 from reconciler.database.lock import Claim
-from reconciler.database.schema import Condition
+from reconciler.database.schema import Condition, Status
 from reconciler.diagnostics import Failure, Stale
 from reconciler.plan import Plan, Target
 from reconciler.planfile.signing import PlanKey
+from reconciler.probe.results import Level
 from reconciler.render.plan_text import done
 from reconciler.settings import Settings
 from reconciler.summary import summarise
@@ -60,6 +71,22 @@ _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
     help=_("Apply the saved plan only if this is its digest."),
 )
 @click.option("--auto-approve", is_flag=True, help=_("Do not ask before writing."))
+@click.option(
+    "--verify",
+    "level",
+    is_flag=False,
+    flag_value=str(Level.LOGIN),
+    type=click.Choice([str(level) for level in Level]),
+    metavar="[=LEVEL]",
+    help=_("Test what will be active before writing; the level is login unless given."),
+)
+@click.option(
+    "--on-failure",
+    type=click.Choice(("refuse", "deactivate")),
+    default="refuse",
+    show_default=True,
+    help=_("What to do where a test fails: leave the partner as it is, or apply it inactive."),
+)
 def command(
     paths: tuple[Path, ...],
     root: Path | None,
@@ -72,6 +99,8 @@ def command(
     lock_timeout: float,
     digest: str | None,
     auto_approve: bool,
+    level: str | None,
+    on_failure: str,
 ) -> int:
     asked = Asked(partners, servers, acceptances(accepted))
     saved = [path for path in paths if _is_saved(path)]
@@ -82,7 +111,7 @@ def command(
             raise WrongUse.of("MBX611")
         settings = inputs.read_settings(settings_file)
         url = inputs.database_url(database_url, settings)
-        todo = _read(saved[0], inputs.plan_key(settings), expected)
+        todo = read_plan(saved[0], inputs.plan_key(settings), expected)
     else:
         begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
         settings = begun.settings
@@ -91,13 +120,26 @@ def command(
         commit = commit_of(given.loaded.scope.root)
         todo = plan(given, url, asked, commit, proving=True).plan
     work = _work(todo, given, url, settings)
-    show(work.plan, given, full=full)
-    if work.plan.writes:
+    todo = work.plan
+    show(todo, given, full=full)
+    gate = None
+    if level and todo.writes:
+        from reconciler.cli import verifying  # noqa: PLC0415 - it takes a while to import
+
+        _check(todo, url, settings)
+        gate = verifying.passed(todo, Level[level.upper()], url, settings)
+        todo = gate.plan(todo, on_failure, all_acceptances(settings, asked.accepted), given)
+        if gate.failing and on_failure == "deactivate":
+            show(todo, given, full=full)
+    if todo.writes:
         confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
-        _write(work, url, settings, lock_timeout)
+        _write(work._replace(plan=todo), url, settings, lock_timeout)
         if not passwords.are_sealed(settings.secrets):
-            passwords.warn_of_references(work.plan, settings.secrets)
-    return exit_code(work.plan, detailed=False)
+            passwords.warn_of_references(todo, settings.secrets)
+        if gate:
+            gate.keep(todo)
+    code = exit_code(todo, detailed=False)
+    return code or (TEST_FAILED if gate and gate.failing else 0)
 
 
 def _work(todo: Plan, given: Inputs | None, url: str, settings: Settings) -> Work:
@@ -127,7 +169,8 @@ def _expected(digest: str | None, saved: list[Path]) -> str:
     return digest.lower()
 
 
-def _read(file: Path, key: PlanKey | None, digest: str) -> Plan:
+def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
+    """The plan that a file holds; see `planfile.reading.read`."""
     from reconciler.planfile import reading  # noqa: PLC0415 - its models take a while to build
 
     if file.exists() and not file.is_file():
@@ -175,14 +218,31 @@ def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:
     if found.condition is Condition.NEW:
         schema.lock(connection)
         found = schema.status_of(connection)
-    target = target_of(found, connection.engine, settings.database_id)
     new = found.condition is Condition.NEW
-    if not _is_planned(todo.target, target, empty=new or ledger.is_empty(connection)):
-        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
-    freshness.require(todo, target, clock.now(connection))
+    _require_planned(todo, found, settings, connection)
     if new:
         schema.upgrade(connection)
     return new
+
+
+def _require_planned(todo: Plan, found: Status, settings: Settings, connection: Connection) -> None:
+    target = target_of(found, connection.engine, settings.database_id)
+    empty = found.condition is Condition.NEW or ledger.is_empty(connection)
+    if not _is_planned(todo.target, target, empty=empty):
+        raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
+    freshness.require(todo, target, clock.now(connection))
+
+
+def _check(todo: Plan, url: str, settings: Settings) -> None:
+    """See that a plan still fits before anybody is tested because of it."""
+    engine = inputs.engine(url, settings, writes=False)
+    if is_missing(engine):
+        return  # writing will say what there is to say
+    found = schema.status(engine)
+    with transaction(engine) as connection:
+        _require_planned(todo, found, settings, connection)
+        if found.condition is not Condition.NEW:
+            check(connection, todo)
 
 
 def _is_planned(planned: Target, found: Target, *, empty: bool) -> bool:

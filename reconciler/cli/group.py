@@ -13,6 +13,7 @@ COMMANDS = {
     "validate": N_("Check manifests, without a database."),
     "plan": N_("Show what applying the manifests would change."),
     "apply": N_("Make the changes, in one transaction."),
+    "test": N_("Test mailboxes with the real servers."),
     "list": N_("List the mail servers in the database."),
     "show": N_("Show one mail server whole."),
     "history": N_("Show what was applied, or one revision whole."),
@@ -20,6 +21,7 @@ COMMANDS = {
     "rollback": N_("Plan the way back from a revision."),
     "drift": N_("Show what the database changed since the last apply."),
     "adopt": N_("Write what the database has of a mail server into its manifest."),
+    "explain": N_("Explain a code."),
     "keys": N_("Make and change the keys that passwords are sealed with."),
     "schema": N_("Print the JSON Schema of manifests or plans."),
     "db": N_("Create, upgrade and inspect the database."),
@@ -51,7 +53,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_(
         "Exit codes: 0 done, 1 error, 2 changes pending, 3 refused, 4 stale plan, 5 locked, "
-        "64 wrong use, 130 and 143 interrupted."
+        "6 a test failed, 64 wrong use, 130 and 143 interrupted."
     ),
     help=_("Partner mail servers as code: validate, plan, apply."),
 )

@@ -40,6 +40,7 @@ from reconciler.words import _
     "--direction", type=click.Choice(("outgoing", "incoming")), help=_("Only of this direction.")
 )
 @click.option("--active/--inactive", default=None, help=_("Only active ones, or only the others."))
+@click.option("--failed", is_flag=True, help=_("Only those whose last test failed."))
 @click.option(
     "--company-mailboxes",
     metavar="CNPJ",

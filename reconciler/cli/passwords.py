@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
     from reconciler.passwords import Checked, Sealer
     from reconciler.secrets.keyring import Keyring
+    from reconciler.secrets.opened import Stores
+    from reconciler.secrets.secret import Secret
+    from reconciler.testing.credentials import Opener
 
 KEYS = "RECONCILER_KEYS"
-NO_KEYS_HERE = "MBX680"
+NO_KEYS_HERE = ("MBX680", "MBX695")
+"""The settings name a place without keys, or none."""
 
 
 def are_sealed(settings: SecretSettings) -> bool:
@@ -41,6 +45,35 @@ def scopes(
     if connection:
         known |= stored.partners(connection)
     return Scopes(rules(settings), known)
+
+
+def opener(settings: SecretSettings, stores: Stores, database: str) -> Opener | None:
+    """What opens the passwords of the database with this id; None where there are no keys here."""
+    from reconciler.mailboxes import where  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import sealing  # noqa: PLC0415
+
+    ring = _ring(settings, stores) if are_sealed(settings) else None
+    if ring is None:
+        return None
+
+    def opened(number: int, text: str) -> Secret:
+        secret = sealing.unseal(text, where(database, number), ring)
+        stores.redactor.add(secret)
+        return secret
+
+    return opened
+
+
+def _ring(settings: SecretSettings, stores: Stores) -> Keyring | None:
+    """The key ring, if it is here; one that is damaged is an error."""
+    from reconciler.secrets import keys  # noqa: PLC0415
+
+    try:
+        return keys.load(settings, os.environ, stores, float(settings.deadline))
+    except Failure as failure:
+        if failure.problems[0].code not in NO_KEYS_HERE:
+            raise
+    return None
 
 
 def checked(
@@ -66,11 +99,11 @@ def checked(
     with Stores(settings, os.environ, redacting.begin()) as stores:
         ring: Keyring | None = None
         if are_sealed(settings):
-            try:
-                ring = keys.load(settings, os.environ, stores, seconds)
-            except Failure as failure:
-                if applying or failure.problems[0].code != NO_KEYS_HERE:
-                    raise
+            ring = (
+                keys.load(settings, os.environ, stores, seconds)
+                if applying
+                else _ring(settings, stores)
+            )
         means = Means(stores, scopes(_partners(plan, given), connection, settings), ring, seconds)
         found = check(plan, connection, means, dict(_places(plan, given)))
     if found.problems:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHANGES = 2
 REFUSED = 3
+TEST_FAILED = 6
 
 
 @click.command(

@@ -71,6 +71,14 @@ def references(
         yield from bulk.fetch(connection, query)
 
 
+def sealed(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """What stands in place of the passwords of these rows, where anything does."""
+    query = select(_C.id, _C.password_sealed).where(
+        _C.id.in_(numbers), _C.password_sealed.is_not(None)
+    )
+    return dict(bulk.fetch(connection, query))
+
+
 def partners(connection: Connection) -> set[str]:
     """The partners that the database has."""
     return {name for (name,) in bulk.fetch(connection, select(partner.c.id))}

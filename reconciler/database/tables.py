@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0021"
 """The migration that this version of the tool works with."""
 
 LONG_TEXT = Text().with_variant(Text(1 << 24), "mariadb")
@@ -229,4 +229,23 @@ drift_report = Table(
     Column("digest", String(64), nullable=False),
     Column("reported_at", DateTime, nullable=False),
     sqlite_with_rowid=False,
+)
+
+probe_result = Table(
+    "probe_result",
+    metadata,
+    Column(
+        "mail_server_id",
+        Integer,
+        ForeignKey("mail_server.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("verdict", String(10), nullable=False),
+    Column("level", String(7), nullable=False),
+    Column("code", String(6)),
+    Column("step", String(10)),
+    Column("line", String(400)),
+    Column("tried_at", DateTime, nullable=False),
+    Column("since", DateTime, nullable=False),
 )

@@ -84,6 +84,11 @@ COMMANDS = {
         N_("What a manifest declares is there once it has been applied."),
         N_("Write it as partner/id; reconciler list shows them."),
     ),
+    "MBX616": error(
+        N_('there is no code "{code}"'),
+        N_("A code is MBX and three digits; not every number has been given out."),
+        N_("Write it as it was printed, as in MBX775; docs/codes.md lists them all."),
+    ),
     "MBX620": error(
         N_('the ledger has no revision "{name}"'),
         N_("The newest is {newest}."),

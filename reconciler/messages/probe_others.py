@@ -191,4 +191,32 @@ OTHERS = {
         N_("Their runs were split differently: {counts} shards."),
         N_("Give the files of one run."),
     ),
+    "MBX854": error(
+        N_("there was no time left for {host}"),
+        N_("The deadline of the run was over before this mailbox was tested."),
+        N_("Give a longer --deadline, or split the run with --shard."),
+    ),
+    "MBX855": error(
+        N_("the results cannot be written to {file}"),
+        N_("The system says: {reason}."),
+        N_("Check the folder that -o names, and its permissions."),
+    ),
+    "MBX856": error(
+        N_("the results {file} cannot be read"),
+        N_("The system says: {reason}."),
+        N_("Give the files that the shards of one run have written."),
+    ),
+    "MBX857": error(
+        N_("{partner} was left as it is, as tests of its mail servers failed"),
+        N_("Failed before anything was written: {names}."),
+        N_(
+            "Do what the failures say, and apply again; with --on-failure deactivate all but these "
+            "is applied."
+        ),
+    ),
+    "MBX858": warning(
+        N_("{name} becomes inactive, as its test failed"),
+        N_("It is applied as it is declared, but switched off."),
+        N_("Do what the failure says; the next apply activates it again."),
+    ),
 }

@@ -17,7 +17,7 @@ from reconciler.probe.redaction import Redactor
 from reconciler.probe.results import Again, Diagnosis, Facts, Level, Outcome, Result, Step, Warned
 from reconciler.probe.sasl import Login
 from reconciler.probe.smtp import Smtp
-from reconciler.probe.table import NO_VERDICT
+from reconciler.probe.table import NO_VERDICT, ROWS
 from reconciler.probe.talk import TOO_EARLY, Shared, Talk
 from reconciler.probe.target import Door, Target, refuse_strange
 from reconciler.probe.tokens import Tokens
@@ -248,6 +248,17 @@ def given_up(target: Target, diagnosis: Diagnosis) -> Result:
     """The result of a mailbox that was not tried, because its host had failed others before."""
     return _blank(target, target.door)._replace(
         outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, given_up=True, at=_now()
+    )
+
+
+def untried(target: Target, code: str) -> Result:
+    """The result of a mailbox that was not tried, for a reason that is not its own."""
+    server, door = target.server, target.door
+    values: Facts = (("host", door.host), ("username", server.username or ""))
+    provider = providers.traits(door.host, door.protocol).provider
+    diagnosis = Diagnosis(code, "resolve", "", ROWS[code].again, provider, values)
+    return _blank(target, door)._replace(
+        outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, at=_now()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from reconciler.probe.addresses import LookUp, Resolver
@@ -49,7 +49,9 @@ class Prober:
         self._at_once = asyncio.Semaphore(pace.at_once)
         self._busy: dict[int, _Busy] = {}
 
-    async def run(self, targets: Iterable[Target], consume: Consumer) -> None:
+    async def run(
+        self, targets: Iterable[Target] | AsyncIterable[Target], consume: Consumer
+    ) -> None:
         """Probe every target, and give each result to `consume` as soon as there is one.
 
         Targets are taken from their iterable only as room is there for them, so that neither they
@@ -58,7 +60,7 @@ class Prober:
         room = asyncio.Semaphore(self._pace.at_once * WINDOW)
         try:
             async with asyncio.TaskGroup() as group:
-                for target in targets:
+                async for target in _each(targets):
                     await room.acquire()
                     group.create_task(self._consumed(target, consume, room))
         except ExceptionGroup as several:
@@ -177,6 +179,15 @@ class _Busy:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.wanted = 0
+
+
+async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncIterator[Target]:
+    if isinstance(targets, AsyncIterable):
+        async for target in targets:
+            yield target
+        return
+    for target in targets:
+        yield target
 
 
 def _lost(sent: Result, failed: Diagnosis) -> Result:

@@ -47,7 +47,8 @@ class ProbeSettings(BaseModel):
     """Where probes may connect, whom they may write to, and how hard they press.
 
     `networks` are `public` (the Internet) and networks as `10.0.0.0/8`; `recipients` addresses and
-    `@domain`s. `patience` and `round_trip` are seconds.
+    `@domain`s; `not_to_itself` has hosts where no mailbox may write to itself, so that a company is
+    written to instead. `patience` and `round_trip` are seconds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -55,6 +56,7 @@ class ProbeSettings(BaseModel):
     networks: list[Annotated[str, AfterValidator(_network)]] = [PUBLIC]
     ports: list[Annotated[int, Field(ge=1, le=65535)]] = sorted(MAIL_PORTS)
     recipients: list[Annotated[str, AfterValidator(_recipient)]] = []
+    not_to_itself: list[Annotated[str, AfterValidator(str.lower)]] = []
     ca_folder: str | None = None
     at_once: int = Field(default=Pace.at_once, ge=1, le=2_000)
     per_host: int = Field(default=Pace.per_host, ge=1, le=200)

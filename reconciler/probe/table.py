@@ -592,6 +592,7 @@ OWN = (
     Row("MBX844", "", NO),
     Row("MBX846", "", NO),
     Row("MBX847", "", NO),
+    Row("MBX854", "", LATER),
 )
 
 ROWS: dict[str, Row] = {
@@ -599,5 +600,5 @@ ROWS: dict[str, Row] = {
 }
 NO_VERDICT = frozenset(
     ("MBX794", "MBX821", "MBX822", "MBX823", "MBX824", "MBX828", "MBX829")
-) | frozenset(("MBX835", "MBX838", "MBX840", "MBX841", "MBX846", "MBX847"))
+) | frozenset(("MBX835", "MBX838", "MBX840", "MBX841", "MBX846", "MBX847", "MBX854"))
 """What says nothing about the mailbox: it was not tried, or the server wants it to be later."""

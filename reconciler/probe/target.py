@@ -37,7 +37,8 @@ class Target(NamedTuple):
     """One mailbox to probe. `names` are the servers (`partner/id`) that share it.
 
     `recipient` is where a test message goes, if not to the sender itself; `reader` is the incoming
-    mailbox in which a round trip looks for it.
+    mailbox in which a round trip looks for it. `lacking` is the code of what keeps it from being
+    tested, where that is known before.
     """
 
     server: MailServer
@@ -46,6 +47,7 @@ class Target(NamedTuple):
     secret: SecretSource | None = None
     recipient: str | None = None
     reader: Target | None = None
+    lacking: str = ""
 
     @property
     def door(self) -> Door:
@@ -91,10 +93,11 @@ def distinct(targets: Iterable[Target]) -> Iterator[Target]:
             target.door,
             server.username,
             server.auth,
-            server.password_reference,
+            server.password_reference or (target.names if target.secret else None),
             server.sender_email,
             server.folder,
             target.recipient,
+            target.lacking,
         )
         known = found.get(key)
         found[key] = known._replace(names=known.names + target.names) if known else target
@@ -105,8 +108,11 @@ def refuse_strange(target: Target) -> None:
     """Refuse a target that no server should be shown.
 
     Raises:
-        Trouble: a name holds a control character, or the row has values that nobody can use.
+        Trouble: it lacks something, a name holds a control character, or the row has values that
+            nobody can use.
     """
+    if target.lacking:
+        raise Trouble(target.lacking)
     server, door = target.server, target.door
     texts = {
         "host": server.host,

@@ -8,11 +8,15 @@ from typing import Any
 from reconciler.cnpj import masked
 from reconciler.forms import plain
 from reconciler.listing import Listed
+from reconciler.messages import MESSAGES
 from reconciler.model import OPTIONS, MailServer
+from reconciler.render.diagnoses import STEPS
 from reconciler.render.plan_text import field_text, shown
+from reconciler.render.results_text import VERDICTS
 from reconciler.render.table import table
 from reconciler.render.terminal import Style, one_line
 from reconciler.showing import ShownLink
+from reconciler.verdicts import Last
 from reconciler.words import N_, _, n_
 
 FORMAT_VERSION = "1.0"
@@ -33,11 +37,20 @@ _LINK_HEADERS = (
 
 
 def server_lines(rows: Sequence[Listed], style: Style) -> Iterator[str]:
-    """The mail servers as a table, and how many they are."""
+    """The mail servers as a table, and how many they are.
+
+    The last tests are there where any of them was tested.
+    """
+    tested = any(row.last for row in rows)
     cells = (
-        (*_cells(row), _yes(row.server.active), str(row.companies), _managed(row)) for row in rows
+        (
+            *(*_cells(row), _yes(row.server.active), str(row.companies), _managed(row)),
+            *((_last(row.last),) if tested else ()),
+        )
+        for row in rows
     )
-    yield from table(_SERVER_HEADERS, cells, style)
+    headers = (*_SERVER_HEADERS, N_("LAST TEST")) if tested else _SERVER_HEADERS
+    yield from table(headers, cells, style)
     yield _counted(rows)
 
 
@@ -56,6 +69,7 @@ def whole_lines(row: Listed, links: Sequence[ShownLink], style: Style) -> Iterat
         if name not in ("stable_id", "origins", "project", "file"):
             yield f"  {name}: {field_text(name, value)}{_origin(name, server)}"
     yield "  " + _("declared by: {whom}").format(whom=_declarer(server.project, server.file))
+    yield from _last_lines(row.last)
     yield ""
     yield from table(_LINK_HEADERS, (_link_cells(link, server) for link in links), style)
     yield n_("{count} link", "{count} links", len(links))
@@ -94,7 +108,48 @@ def _identity(row: Listed) -> dict[str, Any]:
         "row_id": row.row_id,
         "managed": row.server.project is not None,
         "companies": row.companies,
+        "last_test": _last_data(row.last),
     }
+
+
+def _last_data(last: Last | None) -> dict[str, Any] | None:
+    if last is None:
+        return None
+    verdict, level, code, step, line = last.found
+    times = {"tried_at": last.tried_at, "since": last.since}
+    return {
+        "outcome": verdict,
+        "level": level,
+        "failure": code and {"code": code, "step": step, "server_said": line},
+        **{name: moment and moment.isoformat() for name, moment in times.items()},
+    }
+
+
+def _last(last: Last | None) -> str:
+    """The last test in a few words: `FAILED MBX775 since 2026-11-24`."""
+    if last is None:
+        return shown(None)
+    word = _(VERDICTS.get(last.found.verdict, last.found.verdict))
+    words = " ".join(filter(None, (word, last.found.code)))
+    if last.since is None:
+        return one_line(words)
+    return one_line(_("{words} since {day}").format(words=words, day=last.since.date()))
+
+
+def _last_lines(last: Last | None) -> Iterator[str]:
+    if last is None:
+        return
+    found = last.found
+    when = f"{last.tried_at:%Y-%m-%d %H:%M:%S} UTC" if last.tried_at else "–"
+    yield "  " + _("last test: {last}, level {level}, on {when}").format(
+        last=_last(last), level=one_line(found.level), when=when
+    )
+    if found.line:
+        step = _(STEPS.get(found.step or "", found.step or "–"))
+        said = _("the server said ({step}): {line}").format(step=step, line=found.line)
+        yield f"    {one_line(said)}"
+    if found.code in MESSAGES:
+        yield "    " + _("what that means: reconciler explain {code}").format(code=found.code)
 
 
 def _cells(row: Listed) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ WORDS = {
     Outcome.FAILED: N_("FAILED"),
     Outcome.NOT_TESTED: N_("not tested"),
 }
+VERDICTS = {outcome.value: word for outcome, word in WORDS.items()}
+"""The same words by the name of the outcome, as the database has it."""
 _COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_TESTED: "yellow"}
 _SHOWN_NAMES = 5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -18,15 +19,26 @@ class Redactor:
     """Knows secrets, and finds them in texts."""
 
     def __init__(self) -> None:
-        self._seen: set[Spelling] = set()
+        self._seen: Counter[Spelling] = Counter()
         self._by_start: dict[str, list[Spelling]] = {}
 
     def add(self, secret: Secret) -> None:
         """Take this secret out of all texts from now on, unless it is shorter than 4 characters."""
-        for spelling in spellings(secret.reveal()):
-            if spelling not in self._seen and len(spelling.text) >= SHORTEST:
-                self._seen.add(spelling)
+        for spelling in _told(secret):
+            if not self._seen[spelling]:
                 self._by_start.setdefault(spelling.text[:SHORTEST], []).append(spelling)
+            self._seen[spelling] += 1
+
+    def forget(self, secret: Secret) -> None:
+        """Undo one `add`, so that a long run need not know the secrets of what is long over."""
+        for spelling in _told(secret):
+            self._seen[spelling] -= 1
+            if not self._seen[spelling]:
+                del self._seen[spelling]
+                start = spelling.text[:SHORTEST]
+                self._by_start[start].remove(spelling)
+                if not self._by_start[start]:
+                    del self._by_start[start]
 
     def redact(self, text: str) -> str:
         """`text` with a mask in place of every secret in it."""
@@ -44,6 +56,10 @@ class Redactor:
             for spelling in self._by_start.get(text[start : start + SHORTEST], ()):
                 if text.startswith(spelling.text, start):
                     yield _whole(text, start, start + len(spelling.text), spelling)
+
+
+def _told(secret: Secret) -> set[Spelling]:
+    return {item for item in spellings(secret.reveal()) if len(item.text) >= SHORTEST}
 
 
 def _whole(text: str, start: int, end: int, spelling: Spelling) -> tuple[int, int]:

@@ -34,8 +34,8 @@ JOIN company ON company.cnpj = link.cnpj
 WHERE link.active AND mail_server.active
 """
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:

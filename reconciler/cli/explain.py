@@ -1,0 +1,34 @@
+"""`explain`: what a code means, without any network."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli import options, output
+from reconciler.closest import closest
+from reconciler.diagnostics import Failure
+from reconciler.messages import MESSAGES
+from reconciler.render import explanation
+from reconciler.words import _
+
+
+@click.command(
+    "explain",
+    short_help=_("Explain a code."),
+    help=_(
+        "Explain CODE, as in MBX775: what it means, why, and how it is mended. Of the failure "
+        "of a test also what the server says, at which steps, and what to do at each provider.\n\n"
+        "Everything is in the program itself; nothing is asked for it."
+    ),
+)
+@click.argument("code")
+@options.output_format("text", "json")
+def command(code: str, form: str) -> int:
+    name = code.upper()
+    if name not in MESSAGES:
+        raise Failure.of("MBX616", code=code, suggestion=closest(name, MESSAGES))
+    if form == "json":
+        output.say_json(explanation.data(name))
+    else:
+        output.say(explanation.text(name, output.style()))
+    return 0

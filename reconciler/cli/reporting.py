@@ -1,0 +1,123 @@
+"""Results of tests in the form that was asked for, to standard output or to a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import click
+
+from reconciler.cli import output
+from reconciler.diagnostics import Failure
+from reconciler.probe.documents import Shard, Tally
+from reconciler.probe.results import Result
+from reconciler.render import results_json, results_junit, results_markdown, results_text
+from reconciler.render.terminal import PLAIN, Style, clean
+
+FORMS = ("text", "json", "junit", "markdown")
+KEPT_SECONDS = 10
+"""How long to wait for the locks of others when results are kept."""
+Say = Callable[[str], object]
+
+
+class Report:
+    """Takes results as they come; `tally` counts them.
+
+    Text and JSON are written at once. JUnit XML and Markdown have their counts in front, so that
+    those results are kept until the end.
+    """
+
+    def __init__(self, form: str, say: Say, shard: Shard, style: Style, *, steps: bool) -> None:
+        self._form = form
+        self._say = say
+        self._shard = shard
+        self._style = style
+        self._steps = steps
+        self._held: list[Result] = []
+        self.tally = Tally()
+
+    def begin(self) -> None:
+        if self._form == "json":
+            self._say(clean(results_json.opening(self._shard)))
+
+    def add(self, result: Result) -> None:
+        if self._form == "text":
+            self._say(results_text.text(result, self._style, steps=self._steps) + "\n")
+        elif self._form == "json":
+            self._say(clean(results_json.item(result, first=not self.tally.total)))
+        else:
+            self._held.append(result)
+        self.tally.add(result)
+
+    def end(self) -> None:
+        if self._form == "text":
+            self._say(results_text.summary(self.tally) + "\n")
+        elif self._form == "json":
+            self._say(results_json.closing(self.tally))
+        else:
+            document = {"junit": results_junit, "markdown": results_markdown}[self._form].document
+            for piece in document(self._held):
+                self._say(piece)
+
+
+@contextmanager
+def report(
+    form: str,
+    out: Path | None,
+    *,
+    shard: Shard = Shard(),  # noqa: B008 - it never changes
+    steps: bool = False,
+    hide: Callable[[str], str] = str,
+) -> Iterator[Report]:
+    """A report that is whole at the end of the block, however that ends; each piece of what goes
+    to a file passes through `hide`.
+
+    Raises:
+        Failure: the file cannot be written.
+    """
+    with _place(out, hide) as say:
+        style = PLAIN if out else output.style()
+        found = Report(form, say, shard, style, steps=steps)
+        found.begin()
+        try:
+            yield found
+        finally:
+            found.end()
+    if out or form != "text":
+        output.note(results_text.summary(found.tally))
+
+
+@contextmanager
+def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
+    if out is None:
+        yield _say
+        return
+    try:
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False
+        ) as stream:
+            # For whoever may read what is beside it, as any other program would leave it.
+            os.fchmod(stream.fileno(), 0o666 & ~_umask())
+            try:
+                yield lambda text: stream.write(hide(text))
+            finally:
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).replace(out)
+    except OSError as error:
+        raise Failure.of("MBX855", file=str(out), reason=error.strerror or "") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _say(text: str) -> None:
+    click.echo(text, nl=False, color=True)
+    sys.stdout.flush()

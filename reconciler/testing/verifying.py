@@ -1,0 +1,172 @@
+"""The gate of `apply`: what is tested before a plan is applied, and what becomes of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+
+from reconciler.acceptance import judge
+from reconciler.alarms import Case, Thresholds
+from reconciler.causes import Cause
+from reconciler.coverage import Coverage
+from reconciler.declaration import Acceptance
+from reconciler.diff import Change
+from reconciler.guards import alarms
+from reconciler.model import EMPTY, MailServer, State
+from reconciler.plan import PartnerPlan, Plan, new_names
+from reconciler.probe.results import Level
+from reconciler.probe.target import Target
+from reconciler.testing.credentials import Asking, Credentials
+
+_MATTERING = (
+    *("protocol", "host", "port", "security", "verify_certificate", "ca_file", "timeout"),
+    *("ehlo_name", "auth", "username", "password_reference", "sender_email", "folder"),
+)
+"""The fields of a server that a test may fail for."""
+_OF_DEACTIVATING = ("mass-deactivate", "orphaned-company")
+
+
+def targets(
+    plan: Plan,
+    level: Level,
+    credentials: Credentials,
+    to_companies: Collection[str] = (),
+    states: Mapping[str, State] | None = None,
+) -> list[Target]:
+    """What is tested: of the partners that can be applied, every server that will be active and
+    that the plan creates, activates or changes in what a test may fail for, its password included.
+
+    `states` is what the database has of the partners whose passwords change.
+
+    A partner that a guard stops is not among them: above all no password goes to another host
+    (`credential-moved`) that nobody has accepted. From hosts where nobody may write to itself
+    nothing is sent.
+    """
+    changes = [
+        change
+        for part in plan.applicable
+        for change in part.changes
+        if isinstance(change.after, MailServer) and _needs_test(change.before, change.after)
+    ]
+    asking = [Asking(_name(change), change.partner, _server(change)) for change in changes]
+    asking += _with_new_passwords(plan, states or {}, {item.key for item in asking})
+    secrets = credentials.batch(asking)
+    return [
+        Target(
+            server,
+            (str(name),),
+            min(level, Level.LOGIN) if server.host.lower() in to_companies else level,
+            secrets.source(name),
+        )
+        for name, _partner, server, _sealed in asking
+    ]
+
+
+def _with_new_passwords(
+    plan: Plan, states: Mapping[str, State], known: Collection[Hashable]
+) -> Iterator[Asking]:
+    """The active servers that change in nothing but the value of their password."""
+    names = {part.partner: new_names(part.changes) for part in plan.partners}
+    for item in plan.changed_passwords:
+        state = states.get(item.partner, EMPTY).renamed(names.get(item.partner, {}))
+        server = state.servers.get(item.server)
+        if server and server.active and item.address not in known:
+            yield Asking(item.address, item.partner, server)
+
+
+def without(plan: Plan, partners: Collection[str]) -> Plan:
+    """The plan with these partners left as they are."""
+    return replace(
+        plan,
+        partners=tuple(part for part in plan.partners if part.partner not in partners),
+        proofs=tuple(proof for proof in plan.proofs if proof.partner not in partners),
+        passwords=tuple(item for item in plan.passwords if item.partner not in partners),
+    )
+
+
+def with_others(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:
+    """The plan with these in place of those of the same partners; one without changes is gone."""
+    new = {part.partner: part for part in parts}
+    mixed = tuple(new.get(part.partner, part) for part in plan.partners)
+    # A proof is of what the plan led to before.
+    proofs = tuple(proof for proof in plan.proofs if proof.partner not in new)
+    return replace(plan, partners=tuple(part for part in mixed if part.changes), proofs=proofs)
+
+
+def deactivating(
+    part: PartnerPlan,
+    failing: Collection[str],
+    before: State,
+    project: str,
+    thresholds: Thresholds,
+    acceptances: Iterable[Acceptance],
+    today: date,
+) -> PartnerPlan:
+    """The part with just the servers `failing` inactive, as far as the guards let it.
+
+    `before` is what the database has of the partner; `today` is in UTC.
+    """
+    kept = [
+        (made, cause)
+        for change, cause in part.explained
+        if (made := _inactive(change, failing)).before != made.after
+    ]
+    changes = tuple(change for change, _cause in kept)
+    case = Case(
+        changes,
+        before.renamed(new_names(changes)),
+        EMPTY,
+        Coverage(project, frozenset(), whole=False),
+        thresholds,
+    )
+    known = {(item.guard, item.count) for item in part.accepted}
+    new = [
+        alarm
+        for alarm in alarms(case)
+        if alarm.guard in _OF_DEACTIVATING and (alarm.guard, alarm.count) not in known
+    ]
+    judgement = judge(part.partner, new, acceptances, frozenset(), today)
+    accepted = (*part.accepted, *judgement.accepted)
+    return replace(
+        part,
+        changes=changes,
+        causes=_causes(part, kept),
+        refusals=(*part.refusals, *judgement.refusals),
+        accepted=accepted,
+    )
+
+
+def _causes(part: PartnerPlan, kept: list[tuple[Change, Cause]]) -> tuple[Cause, ...]:
+    return tuple(cause for _change, cause in kept) if part.causes else ()
+
+
+def names_of(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The partner and id of every server that a plan leaves there, of those it touches."""
+    for part in plan.applicable:
+        for change in part.changes:
+            if isinstance(change.after, MailServer):
+                yield change.partner, change.after.stable_id
+
+
+def _needs_test(before: object, after: MailServer) -> bool:
+    if not after.active:
+        return False
+    if not isinstance(before, MailServer) or not before.active:
+        return True
+    return any(getattr(before, name) != getattr(after, name) for name in _MATTERING)
+
+
+def _inactive(change: Change, failing: Collection[str]) -> Change:
+    if not isinstance(change.after, MailServer) or _name(change) not in failing:
+        return change
+    return change._replace(after=change.after._replace(active=False))
+
+
+def _name(change: Change) -> str:
+    return f"{change.partner}/{change.name}"
+
+
+def _server(change: Change) -> MailServer:
+    assert isinstance(change.after, MailServer)
+    return change.after
