@@ -133,7 +133,7 @@ def test_nothing_failed_is_0_and_not_tested_is_said(
     assert said.code == 0
     assert "not tested  acme/out" in said.out
     assert "MBX829" in said.out
-    assert "(MBX675)" in said.out
+    assert 'because of MBX675: there is no "ACME_PASSWORD" in the store "env".' in said.out
     assert "0 mailboxes ok, 0 failed, 1 not tested" in said.out
     assert len(office.smtp.heard) == heard
     assert office.smtp.connections == 1
@@ -479,4 +479,7 @@ def test_ctrl_c_ends_it_with_what_is_known(office: Office, tmp_path: Path) -> No
     assert running.returncode == 130, err
     assert [item["servers"] for item in json.loads(out)["results"]] == [["acme/out"]]
     assert "1 mail server was not finished." in err
+    Path("part.json").write_text(out)
+    merged = office.cli("test", "merge", "part.json")
+    assert (merged.code, "MBX851" in merged.err) == (1, True)
     assert query("SELECT verdict FROM probe_result") == [("passed",)]
