@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help install demo test lint generate bench clean
 
 help:
-	@echo 'make demo      run the main job on examples/mailboxes.yaml'
+	@echo 'make demo      run the main job on examples/mailboxes.yaml, and test mailboxes'
 	@echo 'make test      run all tests'
 	@echo 'make lint      check style, types and import layers'
 	@echo 'make generate  rewrite the files that are made from the code'

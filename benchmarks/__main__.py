@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import suite, table, terraform
+from benchmarks import probes, suite, table, terraform
 from benchmarks.bars import bars
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ _LARGEST_FOR_TERRAFORM = 10_000
 def main() -> int:
     arguments = _arguments()
     measured = list(_measured(arguments))
-    verdicts = bars(measured)
+    tests = probes.measure(arguments.runs)
+    verdicts = [*bars(measured), *tests.bars]
     verdict = "\n".join(map(str, verdicts))
     parts = (
         table.table(measured),
         table.sizes(measured),
         table.beside_terraform(measured),
+        tests.lines,
         verdict,
     )
     print(*filter(None, parts), sep="\n\n", end="\n\n")

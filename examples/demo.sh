@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main job from start to end, on examples/mailboxes.yaml, in a temporary folder with a database
-# of its own: validate, plan, apply, an empty second plan, list, and a delete that is refused.
+# of its own: validate, plan, apply, an empty second plan, list, a delete that is refused, and tests of
+# mailboxes: one that sends, and one that cannot be read. No network is needed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -30,7 +31,8 @@ fi
 for name in "${!RECONCILER_@}"; do unset "$name"; done
 
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+postbox=
+trap '[[ -z $postbox ]] || kill "$postbox"; rm -rf "$folder"' EXIT
 cd "$folder"
 cp "$here/mailboxes.yaml" .
 echo 'database = "sqlite:///demo.db"' >reconciler.toml
@@ -53,5 +55,38 @@ say 'Take the mail server nfe-in out of the file. A company is still linked to i
 sed '/^  nfe-in:/,$d' mailboxes.yaml >shorter.yaml
 mv shorter.yaml mailboxes.yaml
 run 3 reconciler plan mailboxes.yaml
+
+# A mail server on this machine takes the place of the real ones.
+mkfifo ports
+"$(command -v python || command -v python3)" "$here/postbox.py" >ports &
+postbox=$!
+read -r smtp imap <ports
+say "Can nfe-out send? Its test message goes to a sink on this machine, port $smtp, and to nobody else."
+run 0 reconciler test --server nfe-out --sink "127.0.0.1:$smtp"
+
+say 'Can this mailbox be read? Its server refuses the password: the test says why, and what to do.'
+cat >reconciler.toml <<EOF
+database = "sqlite:///demo.db"
+[probes]
+networks = ["127.0.0.1"]
+ports = [$imap]
+EOF
+cat >demo.yaml <<EOF
+version: 1
+partner: demo
+mail_servers:
+  xml-in:
+    direction: incoming
+    nickname: Leitura de XML
+    host: 127.0.0.1
+    port: $imap
+    security: none
+    username: xml@demo.example
+    password: {env: DEMO_XML_PASSWORD}
+EOF
+run 0 reconciler apply demo.yaml --auto-approve
+export DEMO_XML_PASSWORD=not-the-right-one
+run 6 reconciler test --server xml-in
+run 0 reconciler list --failed
 
 printf '\nThe demo has ended as it should. Its folder and database are gone again.\n'

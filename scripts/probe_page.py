@@ -17,7 +17,7 @@ _SECTIONS = (
     ("Sender, recipient, message", 786, 799),
     ("Reading over IMAP", 800, 810),
     ("Reading over POP3", 811, 815),
-    ("All others", 816, 849),
+    ("All others", 816, 899),
 )
 _AGAIN = {
     Again.NO: "not tried again",

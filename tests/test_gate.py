@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from estates import Cli, Ran, companies, manifest, write
 from mailservers import listening, smtp
+from servers import MAIN
 from test_test_command import MARK, ONE, TWO, Office, query
 
 from reconciler.cnpj import masked
@@ -41,6 +42,7 @@ def applied(office: Office, *arguments: str) -> Ran:
     return office.cli("apply", "m", "--auto-approve", *arguments)
 
 
+@pytest.mark.databases(*MAIN)
 def test_all_in_order_is_applied(office: Office) -> None:
     given(out=office.out("out"), read=office.read("read"))
     said = applied(office, "--verify")
@@ -110,13 +112,14 @@ def test_only_what_matters_is_tested(office: Office) -> None:
     assert tested == {"acme/b", "acme/c", "acme/g"}
 
 
+@pytest.mark.databases(*MAIN)
 def test_failing_ones_can_be_applied_inactive(office: Office) -> None:
     given(out=office.out("out", companies=[masked(ONE)]), bad=office.out("bad", office.refusing))
     said = applied(office, "--verify", "--on-failure", "deactivate")
     assert said.code == 6
     assert "acme/bad becomes inactive, as its test failed" in said.err
     assert "active: false" in said.out
-    assert query(ACTIVE) == [("acme", "bad", 0), ("acme", "out", 1)]
+    assert query(ACTIVE) == [("acme", "bad", False), ("acme", "out", True)]
     again = office.cli("plan", "m", "--detailed-exitcode")
     assert (again.code, "active: false → true" in again.out) == (2, True)
 

@@ -514,4 +514,6 @@ def test_the_demo_ends_well_whatever_is_set(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MBX501" in done.stdout
+    assert "1 mailbox ok, 0 failed" in done.stdout
+    assert "MBX800" in done.stdout
     assert list(tmp_path.iterdir()) == []

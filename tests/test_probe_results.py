@@ -155,7 +155,8 @@ def test_json_is_a_line_for_each_result() -> None:
         {"format_version": "2.0", "shard": {"number": 1, "of": 1}, "results": []},
         {"format_version": "1.0", "shard": {"number": 3, "of": 2}, "results": []},
         {"format_version": "1.0", "shard": {"number": 1, "of": 1}, "results": [{}]},
-        {"format_version": "1.0", "shard": None, "results": []},
+        {"format_version": "1.0", "shard": None, "results": [], "complete": True},
+        {"format_version": "1.0", "shard": {"number": 1, "of": 1}, "results": []},
     ],
 )
 def test_what_holds_no_results(document: Any) -> None:

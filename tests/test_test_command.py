@@ -14,12 +14,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from estates import Cli, Ran, cnpj, companies, dump, incoming, manifest, outgoing, plain_sql, write
 from mailservers import Script, imap, listening, pop3, smtp
+from servers import MAIN
 
 from reconciler.cnpj import masked
 
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
 MARK = "hunter2-MARKED-password"
 pytestmark = pytest.mark.databases("sqlite")
+everywhere = pytest.mark.databases(*MAIN)
 
 
 class Office:
@@ -131,7 +133,7 @@ def test_nothing_failed_is_0_and_not_tested_is_said(
     assert said.code == 0
     assert "not tested  acme/out" in said.out
     assert "MBX829" in said.out
-    assert "(MBX675)" in said.out
+    assert 'because of MBX675: there is no "ACME_PASSWORD" in the store "env".' in said.out
     assert "0 mailboxes ok, 0 failed, 1 not tested" in said.out
     assert len(office.smtp.heard) == heard
     assert office.smtp.connections == 1
@@ -148,6 +150,7 @@ def test_another_partners_secret_is_not_read(office: Office, monkeypatch: Any) -
 # Which
 
 
+@everywhere
 def test_which_are_tested(office: Office) -> None:
     office.usual()
     office.apply("beta", mine=office.out("mine", password={"env": "BETA_PASSWORD"}))
@@ -174,6 +177,7 @@ def test_an_unknown_name_is_an_error(office: Office) -> None:
     assert office.smtp.connections == 0
 
 
+@everywhere
 def test_what_a_saved_plan_changes(office: Office) -> None:
     office.usual()
     changed = {
@@ -189,6 +193,7 @@ def test_what_a_saved_plan_changes(office: Office) -> None:
     assert office.cli("test", "--changed-in", "nowhere.json").code == 1
 
 
+@everywhere
 def test_a_mailbox_that_several_share_is_tested_once(office: Office) -> None:
     shared: Any = {"username": "same@acme.example", "sender": {"email": "same@acme.example"}}
     office.apply(one=office.out("one", **shared))
@@ -241,6 +246,7 @@ def test_to_whom_it_writes(office: Office) -> None:
     assert office.cli("test", "--to", "nobody").code == 64
 
 
+@everywhere
 def test_a_company_is_written_to_where_nobody_may_write_to_itself(office: Office) -> None:
     settings = Path("reconciler.toml").read_text()
     Path("reconciler.toml").write_text(settings + 'not_to_itself = ["127.0.0.1"]\n')
@@ -251,6 +257,7 @@ def test_a_company_is_written_to_where_nobody_may_write_to_itself(office: Office
     assert any("RCPT TO:<fiscal@allowed.example>" in line for line in office.smtp.heard)
 
 
+@everywhere
 def test_a_round_trip_looks_into_the_mailbox_of_the_same_company(office: Office) -> None:
     """The one that gets what is written to the sender goes before others."""
     office.apply(
@@ -267,6 +274,7 @@ def test_a_round_trip_looks_into_the_mailbox_of_the_same_company(office: Office)
     assert office.imap.connections == 1
 
 
+@everywhere
 def test_a_round_trip_goes_to_another_mailbox_only_if_that_is_allowed(office: Office) -> None:
     office.apply(
         out=office.out("out", companies=[masked(ONE)]),
@@ -305,6 +313,7 @@ def test_everything_goes_to_the_sink(office: Office) -> None:
 # What is kept
 
 
+@everywhere
 def test_results_are_kept_and_shown(office: Office) -> None:
     office.usual()
     office.cli("test")
@@ -470,4 +479,7 @@ def test_ctrl_c_ends_it_with_what_is_known(office: Office, tmp_path: Path) -> No
     assert running.returncode == 130, err
     assert [item["servers"] for item in json.loads(out)["results"]] == [["acme/out"]]
     assert "1 mail server was not finished." in err
+    Path("part.json").write_text(out)
+    merged = office.cli("test", "merge", "part.json")
+    assert (merged.code, "MBX851" in merged.err) == (1, True)
     assert query("SELECT verdict FROM probe_result") == [("passed",)]

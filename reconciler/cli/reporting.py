@@ -53,11 +53,12 @@ class Report:
             self._held.append(result)
         self.tally.add(result)
 
-    def end(self) -> None:
+    def end(self, *, complete: bool) -> None:
+        """Write what comes last; a run that was interrupted is not `complete`."""
         if self._form == "text":
             self._say(results_text.summary(self.tally) + "\n")
         elif self._form == "json":
-            self._say(results_json.closing(self.tally))
+            self._say(results_json.closing(self.tally, complete=complete))
         else:
             document = {"junit": results_junit, "markdown": results_markdown}[self._form].document
             for piece in document(self._held):
@@ -85,8 +86,10 @@ def report(
         found.begin()
         try:
             yield found
-        finally:
-            found.end()
+        except BaseException:
+            found.end(complete=False)
+            raise
+        found.end(complete=True)
     if out or form != "text":
         output.note(results_text.summary(found.tally))
 

@@ -73,7 +73,7 @@ OTHERS = {
     ),
     "MBX829": error(
         N_("the secret of {username} was not to be had"),
-        N_("Its reference leads nowhere from here ({reason}), so the login was not tried."),
+        N_("The login was not tried, because of {reason}."),
         N_("Give this run access to the secret, or correct the reference."),
     ),
     "MBX830": error(
@@ -178,7 +178,7 @@ OTHERS = {
     ),
     "MBX851": error(
         N_("the results of some shards are missing"),
-        N_("Of {count} shards these are not there: {missing}."),
+        N_("Of {count} shards these are not there, or were interrupted: {missing}."),
         N_("Give the files of all shards; one that did not finish has to run again."),
     ),
     "MBX852": error(

@@ -8,13 +8,23 @@ from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 
 from reconciler import providers
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics import Failure, Problem
 from reconciler.probe.diagnosing import Found, diagnose
 from reconciler.probe.imap import Imap
 from reconciler.probe.message import Message, compose
 from reconciler.probe.pop3 import Pop3
 from reconciler.probe.redaction import Redactor
-from reconciler.probe.results import Again, Diagnosis, Facts, Level, Outcome, Result, Step, Warned
+from reconciler.probe.results import (
+    REASON,
+    Again,
+    Diagnosis,
+    Facts,
+    Level,
+    Outcome,
+    Result,
+    Step,
+    Warned,
+)
 from reconciler.probe.sasl import Login
 from reconciler.probe.smtp import Smtp
 from reconciler.probe.table import NO_VERDICT, ROWS
@@ -180,7 +190,7 @@ class Attempt:
         values: Facts = error.values if isinstance(error, Trouble) else ()
         if isinstance(error, Failure):
             found = Found("MBX829", Again.NO, "")
-            values = (("reason", error.problems[0].code),)
+            values = _reason(error.problems[0])
         else:
             found = diagnose(error, talk.at, door, provider)
         if found.code == _MISMATCH:
@@ -260,6 +270,12 @@ def untried(target: Target, code: str) -> Result:
     return _blank(target, door)._replace(
         outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, at=_now()
     )
+
+
+def _reason(problem: Problem) -> Facts:
+    """Why a secret was not to be had: a code, and the values of that, told from others."""
+    values = tuple((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
+    return ((REASON, problem.code), *values)
 
 
 def _now() -> str:

@@ -28,10 +28,11 @@ class Shard(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A file of results: the part of the run it has, and its results."""
+    """A file of results: the part of the run it has, its results, and whether they are all."""
 
     shard: Shard
     results: tuple[Result, ...]
+    complete: bool = True
 
 
 def data(result: Result) -> dict[str, Any]:
@@ -84,18 +85,19 @@ def read(document: Any, name: str) -> Document:
         major = document["format_version"].partition(".")[0]
         shard = Shard(int(document["shard"]["number"]), int(document["shard"]["of"]))
         results = tuple(map(_result, document["results"]))
+        complete = document["complete"] is True
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Failure.of("MBX850", file=name) from None
     if major != FORMAT_VERSION.partition(".")[0] or not 1 <= shard.number <= shard.of:
         raise Failure.of("MBX850", file=name)
-    return Document(shard, results)
+    return Document(shard, results, complete)
 
 
 def merged(documents: Iterable[tuple[str, Document]]) -> tuple[Result, ...]:
     """The results of all shards of one run, by the names of their servers.
 
     Raises:
-        Failure: shards are missing, of different runs, or given twice.
+        Failure: shards are missing or were interrupted, of different runs, or given twice.
     """
     found: dict[int, tuple[str, Document]] = {}
     counts = set()
@@ -107,7 +109,8 @@ def merged(documents: Iterable[tuple[str, Document]]) -> tuple[Result, ...]:
         found[document.shard.number] = (name, document)
     if len(counts) > 1:
         raise Failure.of("MBX853", counts=", ".join(map(str, sorted(counts))))
-    missing = sorted(set(range(1, max(counts, default=1) + 1)) - found.keys())
+    whole = {number for number, (_name, document) in found.items() if document.complete}
+    missing = sorted(set(range(1, max(counts, default=1) + 1)) - whole)
     if missing:
         raise Failure.of(
             "MBX851", missing=", ".join(map(str, missing)), count=max(counts, default=1)

@@ -9,6 +9,10 @@ Facts = tuple[tuple[str, str | int], ...]
 """Names and values that a step learned, in the order they are shown."""
 
 
+REASON = "reason"
+"""The value of a diagnosis that is another code; the values of that begin with it and `_`."""
+
+
 class Level(IntEnum):
     """How far a probe goes. Reading mailboxes know nothing between login and their folder."""
 

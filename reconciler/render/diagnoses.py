@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler.messages import MESSAGES
 from reconciler.messages.probe_providers import REPAIRS
-from reconciler.probe.results import Again, Diagnosis, Facts, Warned
+from reconciler.probe.results import REASON, Again, Diagnosis, Facts, Warned
 from reconciler.render.terminal import one_line
 from reconciler.words import N_, Word, _
 
@@ -68,4 +69,14 @@ def by_provider(code: str) -> dict[str, Word]:
 
 def _filled(found: Words, values: Facts) -> Words:
     given = _Given((name, one_line(value)) for name, value in values)
+    if given.get(REASON) in MESSAGES:
+        given[REASON] = _reason(given)
     return Words(*(text.format_map(given) for text in found))
+
+
+def _reason(given: Mapping[str, str]) -> str:
+    """The code that is the reason of another one, and what it says."""
+    code, mark = given[REASON], f"{REASON}_"
+    named = ((name, text) for name, text in given.items() if name.startswith(mark))
+    values = _Given((name.removeprefix(mark), text) for name, text in named)
+    return f"{code}: {_(MESSAGES[code].title).format_map(values)}"

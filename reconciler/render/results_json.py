@@ -23,9 +23,10 @@ def item(result: Result, *, first: bool) -> str:
     return ("" if first else ",\n") + json.dumps(data(result), ensure_ascii=False)
 
 
-def closing(tally: Tally) -> str:
-    """The end of the document."""
-    return f'\n], "summary": {json.dumps(tally.data())}}}\n'
+def closing(tally: Tally, *, complete: bool = True) -> str:
+    """The end of the document; one that is not `complete` is of a run that was interrupted."""
+    end = json.dumps({"summary": tally.data(), "complete": complete})
+    return f"\n], {end[1:]}\n"
 
 
 def document(results: Iterable[Result], shard: Shard = Shard()) -> Iterator[str]:  # noqa: B008

@@ -28,8 +28,7 @@ def document(results: Iterable[Result]) -> Iterator[str]:
             failed.append(result)
         for warning in result.warnings:
             warnings[warning] = warned(warning)
-    good = not tally.outcomes[Outcome.FAILED]
-    yield f"### {'✅' if good else '❌'} {_plain(summary(tally))}\n"
+    yield f"### {_sign(tally)} {_plain(summary(tally))}\n"
     if failed:
         yield from _table(failed)
         yield from _advice(failed)
@@ -38,6 +37,12 @@ def document(results: Iterable[Result]) -> Iterator[str]:
         yield "\n" + _plain(_("And {count} more.").format(count=more)) + "\n"
     for warning, found in warnings.items():
         yield f"\n- ⚠️ {warning.code}: {_plain(found.title)}. {_plain(found.repair)}\n"
+
+
+def _sign(tally: Tally) -> str:
+    if tally.outcomes[Outcome.FAILED]:
+        return "❌"
+    return "⚠️" if tally.outcomes[Outcome.NOT_TESTED] else "✅"
 
 
 def _table(failed: list[Result]) -> Iterator[str]:
