@@ -357,7 +357,7 @@ def diff_of(before: str, now: str) -> list[str]:
 
 @pytest.mark.databases(*MAIN)
 def test_what_others_changed_is_shown_asked_for_and_written(cli: Cli, acme: Program) -> None:
-    change(acme, nickname="no", username="it's", password_reference="file:nfe", active=False)
+    change(acme, nickname="no", username="it's", password_reference="file:acme-nfe", active=False)
     acme.execute("DELETE FROM link WHERE cnpj = '12345678000276'")
     unasked = cli("adopt", "acme/nfe-out")
     assert unasked.code == 1
@@ -371,7 +371,7 @@ def test_what_others_changed_is_shown_asked_for_and_written(cli: Cli, acme: Prog
         "-     username: 'nfe@acme.example'",
         "-     password: {env: ACME_NFE}",
         "+     username: 'it''s'",
-        "+     password: {file: nfe}",
+        "+     password: {file: acme-nfe}",
         '-       - cnpj: "12.345.678/0002-76"',
         "-         sender_name: Acme Curitiba",
     ]

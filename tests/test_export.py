@@ -308,6 +308,7 @@ def test_partners_that_are_no_name_for_a_file(cli: Cli, program: Program) -> Non
         add(program, partner=name, nickname=name)
     add(program, "company", cnpj="11222333000181", partner="b", nickname="B", own_mailboxes=True)
     add(program, partner="b", username="own", company="11222333000181")
+    Path("reconciler.toml").write_text('[secrets.partners.b]\nenv = ["B_*"]\n')
     assert cli("export", "--out", "m").code == 0
     assert {file.relative_to("m").as_posix() for file in Path("m").rglob("*.yaml")} == {
         *("_con_.yaml", "_a._.yaml", "acme.yaml", "b.yaml", "_b.yaml_.yaml"),

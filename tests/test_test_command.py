@@ -12,11 +12,24 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from estates import Cli, Ran, cnpj, companies, dump, incoming, manifest, outgoing, plain_sql, write
+from estates import (
+    Cli,
+    Ran,
+    cnpj,
+    companies,
+    dump,
+    incoming,
+    manifest,
+    opened,
+    outgoing,
+    plain_sql,
+    write,
+)
 from mailservers import Script, imap, listening, pop3, smtp
 from servers import MAIN
 
 from reconciler.cnpj import masked
+from reconciler.database.engine import transaction
 
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
 MARK = "hunter2-MARKED-password"
@@ -141,7 +154,11 @@ def test_nothing_failed_is_0_and_not_tested_is_said(
 
 def test_another_partners_secret_is_not_read(office: Office, monkeypatch: Any) -> None:
     monkeypatch.setenv("BETA_PASSWORD", MARK)
-    office.apply(out=office.out("out", password={"env": "BETA_PASSWORD"}))
+    office.apply(out=office.out("out", password={"env": "ACME_PASSWORD"}))
+    with opened(os.environ["RECONCILER_DATABASE_URL"]) as engine, transaction(engine) as connection:
+        connection.exec_driver_sql(
+            "UPDATE mail_server SET password_reference = 'env:BETA_PASSWORD'"
+        )
     said = office.cli("test")
     assert (said.code, "MBX660" in said.out) == (0, True)
     assert office.smtp.connections == 0

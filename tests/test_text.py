@@ -133,7 +133,7 @@ def test_the_longest_texts_fit(cli: Cli) -> None:
         "timeout": "600s",
         "ehlo_name": host,
         "ca_file": "c" * 128,
-        "password": {"file": "p" * 128},
+        "password": {"file": f"{name}-".ljust(128, "p")},
         "sender": {"name": long, "email": email},
         "reply_to": email,
         "companies": [{"cnpj": masked(ONE), "sender_name": long}],
