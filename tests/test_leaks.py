@@ -19,6 +19,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from estates import FILE, cnpj, companies, incoming, manifest, outgoing, write
+from secretservers import Bao, openbao
 from stepping import Stepping
 
 from reconciler.secrets.keyring import generate
@@ -50,6 +51,10 @@ def forms(secret: str) -> Iterator[bytes]:
 FORMS = {form: secret for secret in SECRETS for form in forms(secret) if len(form) > 5}
 
 
+HERE = {"host": "127.0.0.1", "port": 2525, "security": "none"}
+"""Where no test may connect to, unless the settings allow it; and no name is looked up."""
+
+
 class Place:
     """A folder with manifests and a database, and what commands that run in it may know."""
 
@@ -74,8 +79,10 @@ class Place:
     def declare(self, **servers: object) -> None:
         number = cnpj(1)
         given = servers or {
-            "nfe-out": outgoing("nfe-out", password={"env": "ACME_NFE"}, companies=[number]),
-            "nfe-in": incoming("nfe-in", password={"file": "acme-xml"}, companies=[number]),
+            "nfe-out": outgoing(
+                "nfe-out", password={"env": "ACME_NFE"}, companies=[number], **HERE
+            ),
+            "nfe-in": incoming("nfe-in", password={"file": "acme-xml"}, companies=[number], **HERE),
         }
         people = companies(number, extensions=["document_import"])
         write(self.work / "m", {FILE: manifest(companies=people, mail_servers=given)})
@@ -151,12 +158,45 @@ def test_no_command_that_succeeds_shows_a_secret(place: Place) -> None:
         ["export", "-o", "exported"],
         ["adopt", "acme/nfe-out", "m", "--auto-approve"],
         *(["keys", "status", "--format", form] for form in ("text", "json")),
+        *(["test", "--format", form] for form in ("text", "json", "junit", "markdown")),
+        ["apply", "m", "--auto-approve", "--verify"],
+        ["explain", "MBX675"],
         ["db", "status"],
         ["schema", "plan"],
     ):
         place.run(*arguments, expect=None)
     more = place.environment["RECONCILER_KEYS"]
     place.run("keys", "rotate", RECONCILER_KEYS=f"{generate().entry()} {more}")
+
+
+@pytest.fixture(scope="module")
+def bao() -> Iterator[Bao]:
+    with openbao() as server:
+        yield server
+
+
+def test_nothing_of_a_store_is_shown(place: Place, bao: Bao) -> None:
+    bao.put("acme/nfe", password=MARK, other=IN_FILE)
+    token = bao.token("secret/data/*", "secret/metadata/*")
+    reference = {"vault": {"path": "acme/nfe", "key": "password"}}
+    place.declare(**{"nfe-out": outgoing("nfe-out", password=reference, companies=[], **HERE)})
+    settings = place.work / "m" / "reconciler.toml"
+    settings.write_text(f'[secrets.vault]\naddress = "{bao.address}"\n')
+    FORMS.update(dict.fromkeys(forms(token), token))
+    for arguments in (
+        ["plan", "m", "--check-secrets", "--full"],
+        ["plan", "m", "--check-secrets", "--format", "json"],
+        ["apply", "m", "--auto-approve"],
+        ["apply", "m", "--auto-approve"],
+    ):
+        place.run(*arguments, VAULT_TOKEN=token)
+    missing = {"vault": {"path": "acme/nfe", "key": "none"}}
+    place.declare(**{"nfe-out": outgoing("nfe-out", password=missing, companies=[], **HERE)})
+    assert "MBX676" in place.run("plan", "m", "--check-secrets", expect=1, VAULT_TOKEN=token)
+    refused = place.run("plan", "m", "--check-secrets", expect=1, VAULT_TOKEN=TYPED)
+    assert "MBX67" in refused
+    settings.write_text('[secrets.vault]\naddress = "http://127.0.0.1:9"\n')
+    assert "MBX672" in place.run("plan", "m", "--check-secrets", expect=1, VAULT_TOKEN=token)
 
 
 FAILURES: dict[str, tuple[list[str], int, str, dict[str, str]]] = {

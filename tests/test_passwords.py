@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from estates import FILE, Cli, Manifest, cnpj, companies, fetch, manifest, opened, outgoing, write
+from secretservers import Bao, openbao, silent
 from servers import MAIN
 from servers.databases import Database
 
@@ -402,3 +404,92 @@ def test_a_password_copied_to_another_row_does_not_open(
     boxes = "SELECT stable_id FROM company_mailbox WHERE password_sealed IS NOT NULL"
     with opened(database.url) as engine:
         assert len(fetch(engine, boxes)) == 2
+
+
+# --- a store that counts versions
+
+
+@pytest.fixture(scope="module")
+def bao() -> Iterator[Bao]:
+    with openbao() as server:
+        yield server
+
+
+@pytest.fixture
+def vault(bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Manifests whose only password is in a server of OpenBao, and keys to seal it."""
+    bao.put("smtp/acme/nfe", password=NFE)
+    monkeypatch.setenv("VAULT_TOKEN", bao.token("secret/data/*", "secret/metadata/*"))
+    monkeypatch.setenv("RECONCILER_KEYS", generate().entry())
+    reference = {"vault": {"path": "smtp/acme/nfe", "key": "password"}}
+    servers = {"nfe-out": outgoing("nfe-out", password=reference, companies=[cnpj(1)])}
+    folder = write(tmp_path / "manifests", declared(**servers))
+    settings = f'[secrets.vault]\naddress = "{bao.address}"\nprefix = "smtp/{{partner}}/"\n'
+    (folder / "reconciler.toml").write_text(settings)
+    return folder
+
+
+def test_a_rotated_version_is_seen_without_reading_the_value(
+    cli: Cli, database: Database, vault: Path, bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(cli, vault)
+    first = columns(database)["nfe-out"][3]
+    ring = parse(os.environ["RECONCILER_KEYS"])
+    with monkeypatch.context() as only_versions:
+        only_versions.setenv("VAULT_TOKEN", bao.token("secret/metadata/*"))
+        assert "1 unchanged" in cli("plan", vault, "--check-secrets").out
+        assert "1 unchanged" in apply(cli, vault)
+        bao.put("smtp/acme/nfe", password="of version two")
+        ran = cli("plan", vault, "--check-secrets")
+        assert (ran.code, "MBX674" in ran.err) == (1, True)
+    bao.token("secret/data/*", "secret/metadata/*")
+    assert "1 changed" in apply(cli, vault)
+    assert int(columns(database)["nfe-out"][3]) == int(first) + 1
+    assert passwords(database, ring) == {"nfe-out": "of version two"}
+
+
+def test_a_version_tells_of_a_change_where_there_are_no_keys(
+    cli: Cli, vault: Path, bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(cli, vault)
+    settings = vault / "reconciler.toml"
+    settings.write_text(settings.read_text() + '[secrets.keys]\nenv = "RECONCILER_KEYS"\n')
+    monkeypatch.delenv("RECONCILER_KEYS")
+    assert "1 unchanged" in cli("plan", vault, "--check-secrets").out
+    bao.put("smtp/acme/nfe", password="newer")
+    assert "1 changed" in cli("plan", vault, "--check-secrets").out
+
+
+def test_a_store_that_is_down_ends_the_run_in_time_and_nothing_is_written(
+    cli: Cli, database: Database, vault: Path
+) -> None:
+    with silent() as address:
+        settings = f'[secrets]\ndeadline = 1\n[secrets.vault]\naddress = "{address}"\n'
+        (vault / "reconciler.toml").write_text(settings)
+        ran = cli("apply", vault, "--auto-approve")
+    assert (ran.code, "MBX678" in ran.err) == (1, True)
+    assert columns(database) == {}
+    assert cli("plan", vault).code == 0
+
+
+def test_keys_are_wrapped_by_the_transit_engine(
+    cli: Cli, database: Database, vault: Path, bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bao.root() as client:
+        if "transit/" not in client.sys.list_mounted_secrets_engines()["data"]:
+            client.sys.enable_secrets_engine("transit")
+        client.secrets.transit.create_key("reconciler")
+    paths = ("secret/data/*", "secret/metadata/*", "transit/*")
+    monkeypatch.setenv("VAULT_TOKEN", bao.token(*paths))
+    settings = vault / "reconciler.toml"
+    settings.write_text(
+        settings.read_text()
+        + '[secrets.keys]\nenv = "WRAPPED"\n[secrets.keys.transit]\nkey = "reconciler"\n'
+    )
+    made = cli("keys", "generate", "--settings", settings)
+    assert ":vault:v1:" in made.out
+    monkeypatch.setenv("WRAPPED", made.out.strip())
+    apply(cli, vault)
+    ran = cli("keys", "status", "--settings", settings)
+    assert "1 password, seals" in ran.out
+    assert columns(database)["nfe-out"][1].startswith("v1:")
