@@ -3,8 +3,9 @@
 `python -m benchmarks.bulk WHAT URL [FOLDER]` prints the seconds of wall and processor time of just
 the part that counts: neither start-up nor what is prepared before, as the plan that is applied.
 
-`apply` applies a plan of the manifests in FOLDER. `copy` loads the same rows from the files that
-`dump` wrote there, those of the ledger too, with the foreign keys left as they are;
+`apply` applies a plan of the manifests in FOLDER to a new database, of which it makes the tables.
+`copy` loads the same rows from the files that `dump` wrote there, those of the ledger too, into tables
+that are there, with the foreign keys left as they are;
 `copy-without-keys` takes them off and puts them back on again, `copy-without-ledger` leaves out the
 ledger as well. `states` and `digests` read all rows as the tool does, to plan and to see that
 nothing has changed; `cursor` does nothing with them.
@@ -93,13 +94,17 @@ def applying(url: str, manifests: Path) -> Part:
     engine = inputs.engine(url, given.settings, writes=True)
 
     def apply() -> None:
-        apply_plan(engine, plan, _nothing_to_prepare, claim, seconds=60)
+        apply_plan(engine, plan, _make_tables, claim, seconds=60)
 
     return apply
 
 
-def _nothing_to_prepare(_connection: Transaction) -> bool:
-    return False
+def _make_tables(connection: Transaction) -> bool:
+    """What a first apply does in its transaction, into a database that is new."""
+    from reconciler.database import schema  # noqa: PLC0415 - raw ways do without
+
+    schema.upgrade(connection)
+    return True
 
 
 def reading(url: str, *, states: bool) -> Part:

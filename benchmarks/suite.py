@@ -133,7 +133,7 @@ def _bulk(place: Workplace, runs: int) -> dict[Job, Cost]:
             Job.COPY: place.bulk_load("copy", rows),
             Job.COPY_WITHOUT_KEYS: place.bulk_load("copy-without-keys", rows),
             Job.COPY_WITHOUT_LEDGER: place.bulk_load("copy-without-ledger", rows),
-            Job.LOAD: place.bulk_load("apply", place.manifests),
+            Job.LOAD: place.bulk_apply(),
             Job.CURSOR: place.bulk_read("cursor"),
             Job.DIGESTS: place.bulk_read("digests"),
             Job.STATES: place.bulk_read("states"),

@@ -37,7 +37,7 @@ def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) ->
     except (IntegrityError, RowsMissing):
         raise Stale.of("MBX540") from None
     number = ledger.record(connection, plan, applied_by, now)
-    _fail_for(_unsettled(connection, plan.applicable), Failure, "MBX525")
+    _fail_for(_unsettled(connection, plan), Failure, "MBX525")
     settled.write(connection, plan.project, plan.proofs)
     return number
 
@@ -49,10 +49,16 @@ def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer)
         yield from moved(by_name[name].changes, found.state)
 
 
-def _unsettled(connection: Connection, parts: Iterable[PartnerPlan]) -> Iterator[Moved]:
-    by_name = {part.partner: part for part in parts}
-    for name, found in observed.read(connection, list(by_name)):
-        yield from unsettled(by_name[name].changes, found.state)
+def _unsettled(connection: Connection, plan: Plan) -> Iterator[Moved]:
+    """The rows that do not read as wanted; none of a partner whose proof holds, which says that
+    all of its rows do.
+    """
+    by_name = {part.partner: part for part in plan.applicable}
+    proofs = {proof.partner: proof for proof in plan.proofs}
+    for name, rows in observed.rows(connection, list(by_name)):
+        proof = proofs.get(name)
+        if proof is None or not settled.holds(proof, rows):
+            yield from unsettled(by_name[name].changes, observed.understood(rows).state)
 
 
 def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:

@@ -64,9 +64,17 @@ def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any,
     for part in parts:
         for change in part.changes:
             position += 1
-            before, after = forms.text(change.before), forms.text(change.after)
-            named = (part.partner, change.kind, change.name, change.action.value)
-            yield (number, position, *named, change.renamed_from, before, after)
+            yield (
+                number,
+                position,
+                part.partner,
+                change.kind,
+                change.name,
+                str(change.action),
+                change.renamed_from,
+                forms.text(change.before),
+                forms.text(change.after),
+            )
 
 
 def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,17 @@ from typing import NamedTuple
 from reconciler.alarms import Alarm
 from reconciler.causes import Cause, unknown
 from reconciler.diff import Change
-from reconciler.model import Company, HeadOffice, HostProfile, Link, MailServer, Partner, Row, State
+from reconciler.model import (
+    EMPTY,
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    MailServer,
+    Partner,
+    Row,
+    State,
+)
 from reconciler.proof import Proof
 
 
@@ -175,6 +185,8 @@ class Moved(NamedTuple):
 def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
     """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
     planned = tuple(changes)
+    if current == EMPTY:
+        return tuple(Moved(change, None) for change in planned if change.before is not None)
     current = current.renamed(new_names(planned))
     rows = _Rows(current)
     found = []

@@ -12,7 +12,18 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, Table, event
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    Table,
+    any_,
+    bindparam,
+    event,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
@@ -75,6 +86,10 @@ class Dialect:
     def copy(self, cursor: Any, table: str, names: Sequence[str], rows: Any) -> bool:  # noqa: ARG002
         """Load rows by a way that is faster than INSERT; False where there is none."""
         return False
+
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """That a column has one of these texts."""
+        return column.in_(values)
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:  # noqa: ARG002
@@ -173,6 +188,10 @@ class Postgres(Dialect):
             for row in rows:
                 stream.write_row(row)
         return True
+
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """An array is one parameter; hundreds take the driver longer than the query does."""
+        return column == any_(bindparam(None, list(values), ARRAY(String)))
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:
