@@ -38,7 +38,7 @@ class Job(StrEnum):
     COPY_WITHOUT_LEDGER = "COPY, keys off and on again, no ledger"
     LOAD = "the transaction of that apply"
     CURSOR = "floor: all rows through a plain cursor"
-    DIGESTS = "all rows, read and hashed partner by partner"
+    DIGESTS = "all rows, read and hashed as plans do"
     STATES = "all rows, read into states"
     HELP = "--help"
     VALIDATE = "validate examples/mailboxes.yaml"

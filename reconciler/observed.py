@@ -224,8 +224,11 @@ def _server(values: list[Any]) -> MailServer:
     return MailServer._make(values)
 
 
-def _readable(row: Iterable[Any]) -> list[Any]:
+def _readable(row: Sequence[Any]) -> list[Any]:
     """A row whose bytes and fractions, which SQLite lets stand anywhere, are text."""
+    values = list(row)
+    if _READABLE.keys().isdisjoint(map(type, values)):
+        return values
     return [_READABLE[type(value)](value) if type(value) in _READABLE else value for value in row]
 
 
