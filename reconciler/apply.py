@@ -18,10 +18,10 @@ from reconciler.diagnostics import Failure, Problem, Stale
 from reconciler.plan import Moved, PartnerPlan, Plan, moved, unsettled
 
 
-def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
+def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int | None:
     """Write all partners of `plan` that can be applied; the caller commits.
 
-    Returns the number of the new revision.
+    Returns the number of the new revision; None where there is nothing to write by now.
 
     Raises:
         Stale: the plan was applied before, a row no longer reads as planned, or a link appeared
@@ -36,7 +36,10 @@ def apply(connection: Connection, plan: Plan, applied_by: str, now: datetime) ->
         writer.write(change for part in plan.applicable for change in part.changes)
     except (IntegrityError, RowsMissing):
         raise Stale.of("MBX540") from None
-    number = ledger.record(connection, plan, applied_by, now)
+    applied = (*plan.applicable, *_agreed(connection, plan))
+    if not applied:
+        return None
+    number = ledger.record(connection, plan, applied, applied_by, now)
     _fail_for(_unsettled(connection, plan), Failure, "MBX525")
     settled.write(connection, plan.project, plan.proofs)
     return number
@@ -47,6 +50,16 @@ def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer)
     for name, found in observed.read(connection, list(by_name), lock=True):
         writer.know(name, found.row_ids)
         yield from moved(by_name[name].changes, found.state)
+
+
+def _agreed(connection: Connection, plan: Plan) -> Iterator[PartnerPlan]:
+    """Those of the rows that were left as others made them which are so still."""
+    by_name = {part.partner: part for part in plan.agreed}
+    for name, found in observed.read(connection, list(by_name), lock=True):
+        changes = by_name[name].changes
+        others = {item.change for item in unsettled(changes, found.state)}
+        if left := tuple(change for change in changes if change not in others):
+            yield PartnerPlan(name, left)
 
 
 def _unsettled(connection: Connection, plan: Plan) -> Iterator[Moved]:

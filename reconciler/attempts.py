@@ -29,11 +29,12 @@ Prepare = Callable[[Connection], bool]
 
 
 class Applied(NamedTuple):
-    """A revision that was committed. `created` is whether the tables were made for it, and
-    `answer_lost` whether the connection broke before the database could say so.
+    """A revision that was committed; None where there was nothing left to write. `created` is
+    whether the tables were made for it, and `answer_lost` whether the connection broke before the
+    database could say so.
     """
 
-    revision: int
+    revision: int | None
     created: bool = False
     answer_lost: bool = False
 

@@ -15,6 +15,7 @@ from reconciler.database.tables import partner, revision, revision_acceptance, r
 from reconciler.plan import PartnerPlan, Plan
 from reconciler.summary import summarise
 
+Parts = tuple[PartnerPlan, ...]
 _FIRST = ((revision, "number"), (partner, "id"))
 _CHANGE = (
     *("revision", "position", "partner", "kind", "name", "action"),
@@ -23,9 +24,10 @@ _CHANGE = (
 _ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
 
 
-def record(connection: Connection, plan: Plan, applied_by: str, now: datetime) -> int:
-    """Write the revision of what can be applied of `plan`; its number is returned."""
-    applied = plan.applicable
+def record(
+    connection: Connection, plan: Plan, applied: Parts, applied_by: str, now: datetime
+) -> int:
+    """Write the revision of what was applied of `plan`; its number is returned."""
     connection.execute(
         insert(revision).values(
             plan_id=plan.id,
@@ -59,7 +61,7 @@ def revision_of(connection: Connection, plan_id: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+def _changes(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
     position = 0
     for part in parts:
         for change in part.changes:
@@ -77,7 +79,7 @@ def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any,
             )
 
 
-def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+def _acceptances(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
     for part in parts:
         for item in part.accepted:
             yield (number, item.partner, item.guard, item.count, item.reason, item.until)

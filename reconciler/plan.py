@@ -100,6 +100,8 @@ class Plan:
 
     `rolls_back` is the revision that the plan undoes, if it is a rollback.
 
+    `agreed` are rows that stay as others changed them: from as they were applied to as they are.
+
     `created_at` and `expires_at` are in UTC, by the clock of the database.
     """
 
@@ -116,6 +118,7 @@ class Plan:
     commit: str | None = None
     rolls_back: int | None = None
     proofs: tuple[Proof, ...] = ()
+    agreed: tuple[PartnerPlan, ...] = ()
 
     @property
     def applicable(self) -> tuple[PartnerPlan, ...]:

@@ -6,13 +6,14 @@ import getpass
 import os
 import re
 import socket
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection
 
-from reconciler import freshness, ledger
+from reconciler import agreeing, freshness, ledger
 from reconciler.attempts import apply_plan
 from reconciler.cli import inputs, options, output, settling
 from reconciler.cli.asking import confirm
@@ -21,7 +22,7 @@ from reconciler.cli.plan import exit_code
 from reconciler.cli.planning import Asked, WrongUse, acceptances, plan, show, target_of
 from reconciler.commits import commit_of
 from reconciler.database import clock, schema
-from reconciler.database.engine import is_missing
+from reconciler.database.engine import is_missing, transaction
 from reconciler.database.lock import Claim
 from reconciler.database.schema import Condition
 from reconciler.diagnostics import Failure, Stale
@@ -88,10 +89,11 @@ def command(
         url = inputs.database_url(database_url, settings)
         given = settling.read(begun, url)
         commit = commit_of(given.loaded.scope.root)
-        todo = plan(given, url, asked, commit, proving=True).plan
+        todo = _with_agreed(plan(given, url, asked, commit, proving=True).plan, url, settings)
     show(todo, given, full=full)
     if todo.applicable:
         confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
+    if todo.applicable or todo.agreed:
         _write(todo, url, settings, lock_timeout)
     return exit_code(todo, detailed=False)
 
@@ -124,27 +126,39 @@ def _read(file: Path, key: PlanKey | None, digest: str) -> Plan:
         raise Failure.of("MBX523", file=str(file), reason=error.strerror or "") from None
 
 
+def _with_agreed(todo: Plan, url: str, settings: Settings) -> Plan:
+    """A plan with what others changed as it would have it."""
+    if todo.target.id is None:
+        return todo
+    with transaction(inputs.engine(url, settings, writes=False)) as connection:
+        return replace(todo, agreed=agreeing.agreed(connection, todo))
+
+
 def _write(todo: Plan, url: str, settings: Settings, lock_timeout: float) -> None:
     engine = inputs.engine(url, settings, writes=True, wait=lock_timeout)
     if is_missing(engine):  # before a connection would create it
         target_of(schema.NEW, engine, settings.database_id)
         if todo.target.id:
             raise Stale.of("MBX522", planned=_named(todo.target), found=_("a new one"))
+    parts = (*todo.applicable, *todo.agreed)
     claim = Claim(
-        partners=tuple(part.partner for part in todo.applicable),
+        partners=tuple({part.partner: part for part in parts}),
         who=_who(),
         place=_place(),
-        changes=sum(len(part.changes) for part in todo.applicable),
+        changes=sum(len(part.changes) for part in parts),
     )
     applied = apply_plan(engine, todo, partial(_prepare, todo, settings), claim, lock_timeout)
     if applied.created:
         output.say(_("The database was new: its tables were created."))
     if applied.answer_lost:
         output.note(_("The connection broke while committing; the ledger has the plan."))
-    counts = done(summarise(todo.applicable))
-    output.say(
-        _("Applied as revision {number}: {counts}.").format(number=applied.revision, counts=counts)
-    )
+    if todo.applicable:
+        words, counts = _("Applied as revision {number}: {counts}."), summarise(todo.applicable)
+        output.say(words.format(number=applied.revision, counts=done(counts)))
+    if todo.agreed and applied.revision:
+        words = _("Revision {number} has what others changed as the manifests say now: {counts}.")
+        counts = summarise(todo.agreed)
+        output.say(words.format(number=applied.revision, counts=done(counts)))
 
 
 def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:
