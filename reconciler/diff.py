@@ -51,7 +51,7 @@ class Change(NamedTuple):
     @property
     def kind(self) -> str:
         """What kind of row it is: `server`, `link`, `company`, …"""
-        return KINDS[type(self.after or self.before)]
+        return KINDS[type(self.row)]
 
     @property
     def action(self) -> Action:

@@ -94,7 +94,7 @@ def rows(
         for kind, query in enumerate(_queries(connection, batch)):
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
-                found[owner][kind].extend(group)
+                found[owner][:-1][kind].extend(group)
         servers = {row[-1]: row for rows in found.values() for row in rows.servers}
         if servers:
             query = _links_query(connection, batch, servers.keys(), lock=lock)
