@@ -11,11 +11,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, String, Table, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
 from reconciler.cnpj import root
 from reconciler.coverage import Coverage
 from reconciler.database.bulk import among, fetch
+from reconciler.database.dialects import flag
 from reconciler.database.tables import (
     company,
     host_profile,
@@ -36,6 +37,7 @@ from reconciler.model import (
     Partner,
     Row,
     State,
+    called,
 )
 from reconciler.plan import Accepted
 
@@ -47,9 +49,6 @@ _DENSE = 2
 _BEHIND_NUMBER = itemgetter(slice(1, None))
 _ROWS = 100_000
 """As many rows, at most, are read with one query, unless one partner has more."""
-
-_NAME = func.coalesce(mail_server.c.stable_id, "#" + cast(mail_server.c.id, String))
-"""What a server is called here: a row of another program may have no id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,9 @@ class Observed:
 class Rows(NamedTuple):
     """One partner's rows of each kind as the driver gives them, each with its partner first.
 
-    A company's row ends with its mark of a head office, a server's with the number of the row.
-    Links are kept by the name of their server, with the fields of `Link` alone.
+    A company's row ends with its mark of a head office. A server's has what it is called in place
+    of its id, and ends with the number of the row. Links are kept by what their server is called,
+    with the fields of `Link` alone.
     """
 
     partners: list[tuple[Any, ...]]
@@ -95,6 +95,8 @@ def rows(
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
                 found[owner][:-1][kind].extend(group)
+        for of_partner in found.values():
+            of_partner.servers[:] = map(_called, of_partner.servers)
         servers = {row[-1]: row for rows in found.values() for row in rows.servers}
         if servers:
             query = _links_query(connection, batch, servers.keys(), lock=lock)
@@ -104,6 +106,15 @@ def rows(
                     found[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
         for name in batch:
             yield name, found.pop(name)
+
+
+def _called(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a server, with what it is called in place of its id."""
+    owner, stable_id, *values = row
+    if type(stable_id) is str and not stable_id.startswith("#"):
+        return row
+    (readable,) = _readable([stable_id])
+    return (owner, called(readable, row[-1]), *values)
 
 
 def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[str]]:
@@ -133,7 +144,7 @@ def _counts(connection: Connection, table: Table, partners: Sequence[str]) -> di
 def _queries(connection: Connection, partners: Sequence[str]) -> Iterator[Select[Any]]:
     """A query for each kind of row but links, in the order of `Rows`."""
     head_office, number = company.c.head_office, mail_server.c.id
-    servers = [_NAME, *_columns(mail_server, MailServer)[1:], number]
+    servers = [*_columns(mail_server, MailServer), number]
     for owner, columns in (
         (partner.c.id, [partner.c.project]),
         (company.c.partner, [*_columns(company, Company), head_office]),
@@ -187,9 +198,14 @@ def _companies(
     for row in sorted(map(_readable, rows), key=itemgetter(1)):
         _owner, cnpj, nickname, email, extensions, own, *declared, head_office = row
         companies[cnpj] = Company(
-            cnpj, nickname, email, tuple(sorted((extensions or "").split())), bool(own), *declared
+            cnpj,
+            nickname,
+            email,
+            tuple(sorted((extensions or "").split())),
+            bool(flag(own)),
+            *declared,
         )
-        if head_office:
+        if flag(head_office):
             base = root(cnpj)
             before = head_offices.get(base)
             # Two of one root are a strange state, and one that no declared state is equal to.
@@ -202,7 +218,7 @@ def _hosts(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], HostProfile
     profiles = (HostProfile(*row[1:]) for row in map(_readable, rows))
     return {
         (profile.host, profile.protocol): profile._replace(
-            verify_certificate=_flag(profile.verify_certificate)
+            verify_certificate=flag(profile.verify_certificate)
         )
         for profile in profiles
     }
@@ -215,7 +231,7 @@ _TEXTS = [_FIELD[name] for name in ("direction", "protocol", "nickname", "host")
 
 def _server(values: list[Any]) -> MailServer:
     for index in _FLAGS:
-        values[index] = _flag(values[index])
+        values[index] = flag(values[index])
     for index in _TEXTS:
         if type(values[index]) is not str:
             values[index] = str(values[index])
@@ -238,10 +254,6 @@ _READABLE: dict[type, Callable[[Any], str]] = {
 }
 
 
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
-
-
 def _links(rows: Mapping[Any, Iterable[tuple[Any, ...]]]) -> dict[str, Links]:
     same = _Same()
     return {
@@ -255,7 +267,7 @@ class _Same(dict[tuple[Any, ...], Link]):
 
     def __missing__(self, row: tuple[Any, ...]) -> Link:
         cnpj, sender_name, active, *declared = _readable(row)
-        made = self[row] = Link(cnpj, sender_name, bool(active), *declared)
+        made = self[row] = Link(cnpj, sender_name, bool(flag(active)), *declared)
         return made
 
 

@@ -6,6 +6,7 @@ SQLAlchemy dialect: `sqlite`, `postgresql` or `mariadb`.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,23 @@ class Access(NamedTuple):
     wait: float
     tls: Tls | None = None
     ca_file: str | None = None
+
+
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def flag(value: Any) -> bool | None:
+    """A truth value as it counts in a query: SQLite lets any text stand for one, in which it looks
+    for a number at the beginning.
+    """
+    if value is None or type(value) is bool:
+        return value
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        number = _NUMBER.match(value)
+        return number is not None and float(number[0]) != 0
+    return bool(value)
 
 
 class Trouble(Enum):
