@@ -3,11 +3,12 @@
 `python -m benchmarks.bulk WHAT URL [FOLDER]` prints the seconds of wall and processor time of just
 the part that counts: neither start-up nor what is prepared before, as the plan that is applied.
 
-`apply` applies a plan of the manifests in FOLDER. `copy` loads the same rows from the files that
-`dump` wrote there, those of the ledger too, with the foreign keys left as they are;
-`copy-without-keys` takes them off and puts them back on again, `copy-without-ledger` leaves out the
-ledger as well. `states` and `digests` read all rows as the tool does, to plan and to see that
-nothing has changed; `cursor` does nothing with them.
+`apply` applies a plan of the manifests in FOLDER to a new database, of which it makes the tables.
+`copy` loads the same rows from the files that `dump` wrote there, those of the ledger too, into
+tables that are there, with the foreign keys left as they are; `copy-without-keys` takes them off
+and puts them back on again, `copy-without-ledger` leaves out the ledger as well. `states` and
+`digests` read all rows as the tool does, to plan and, in several processes, to see that nothing has
+changed; `cursor` does nothing with them.
 """
 
 from __future__ import annotations
@@ -93,19 +94,23 @@ def applying(url: str, manifests: Path) -> Part:
     engine = inputs.engine(url, given.settings, writes=True)
 
     def apply() -> None:
-        apply_plan(engine, Work(plan), _nothing_to_prepare, claim, seconds=60)
+        apply_plan(engine, Work(plan), _make_tables, claim, seconds=60)
 
     return apply
 
 
-def _nothing_to_prepare(_connection: Transaction) -> bool:
-    return False
+def _make_tables(connection: Transaction) -> bool:
+    """What a first apply does in its transaction, into a database that is new."""
+    from reconciler.database import schema  # noqa: PLC0415 - raw ways do without
+
+    schema.upgrade(connection)
+    return True
 
 
-def reading(url: str, *, states: bool) -> Part:
+def understanding(url: str) -> Part:
     from sqlalchemy import select  # noqa: PLC0415 - raw ways do without
 
-    from reconciler import observed, settled  # noqa: PLC0415
+    from reconciler import observed  # noqa: PLC0415
     from reconciler.database.engine import engine_of, transaction  # noqa: PLC0415
     from reconciler.database.tables import partner  # noqa: PLC0415
 
@@ -114,9 +119,21 @@ def reading(url: str, *, states: bool) -> Part:
     def read() -> None:
         with transaction(engine) as connection:
             names = connection.execute(select(partner.c.id).order_by(partner.c.id)).scalars().all()
-            understand = observed.understood if states else settled.digest
-            for _name, rows in observed.rows(connection, names):
-                understand(rows)
+            for _found in observed.read(connection, names):
+                pass
+
+    return read
+
+
+def hashing(url: str) -> Part:
+    from reconciler.cli import settling  # noqa: PLC0415 - raw ways do without
+    from reconciler.settings import Settings  # noqa: PLC0415
+
+    settings = Settings()
+    proofs = settling.proofs(settings, url)
+
+    def read() -> None:
+        assert len(settling.holding(proofs, settings, url)) == len(proofs) > 0
 
     return read
 
@@ -142,9 +159,9 @@ def _part(what: str, url: str, folder: Path) -> Part:  # noqa: PLR0911 - one for
         case "copy-without-ledger":
             return copying(url, folder, TABLES, keys=False)
         case "states":
-            return reading(url, states=True)
+            return understanding(url)
         case "digests":
-            return reading(url, states=False)
+            return hashing(url)
         case "cursor":
             return fetching(url)
         case _:

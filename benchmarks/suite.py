@@ -38,7 +38,7 @@ class Job(StrEnum):
     COPY_WITHOUT_LEDGER = "COPY, keys off and on again, no ledger"
     LOAD = "the transaction of that apply"
     CURSOR = "floor: all rows through a plain cursor"
-    DIGESTS = "all rows, read and hashed partner by partner"
+    DIGESTS = "all rows, read and hashed as plans do"
     STATES = "all rows, read into states"
     HELP = "--help"
     VALIDATE = "validate examples/mailboxes.yaml"
@@ -133,7 +133,7 @@ def _bulk(place: Workplace, runs: int) -> dict[Job, Cost]:
             Job.COPY: place.bulk_load("copy", rows),
             Job.COPY_WITHOUT_KEYS: place.bulk_load("copy-without-keys", rows),
             Job.COPY_WITHOUT_LEDGER: place.bulk_load("copy-without-ledger", rows),
-            Job.LOAD: place.bulk_load("apply", place.manifests),
+            Job.LOAD: place.bulk_apply(),
             Job.CURSOR: place.bulk_read("cursor"),
             Job.DIGESTS: place.bulk_read("digests"),
             Job.STATES: place.bulk_read("states"),

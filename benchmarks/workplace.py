@@ -15,6 +15,8 @@ from benchmarks.databases import Postgres
 from benchmarks.measure import Command, once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.databases import Database
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,11 +85,16 @@ class Workplace:
         command = self._python("benchmarks.bulk", what, self.database.url)
         return replace(command, tells_seconds=True)
 
+    def bulk_apply(self) -> Command:
+        """The transaction of a first apply, into a database that is new every time."""
+        return self._bulk("apply", self.manifests, self._loaded.renew)
+
     def bulk_load(self, what: str, folder: Path) -> Command:
         """A load into a database with its tables and nothing in them, only that part timed."""
-        target = Postgres(self._postgres.server, "loaded")
-        command = self._python("benchmarks.bulk", what, target.url, folder)
-        prepare = partial(target.renew, self._empty.name)
+        return self._bulk(what, folder, partial(self._loaded.renew, self._empty.name))
+
+    def _bulk(self, what: str, folder: Path, prepare: Callable[[], None]) -> Command:
+        command = self._python("benchmarks.bulk", what, self._loaded.url, folder)
         return replace(command, prepare=prepare, tells_seconds=True)
 
     def dump(self) -> Path:
@@ -102,6 +109,10 @@ class Workplace:
     def _postgres(self) -> Postgres:
         assert isinstance(self.database, Postgres)
         return self.database
+
+    @property
+    def _loaded(self) -> Postgres:
+        return Postgres(self._postgres.server, "loaded")
 
     @property
     def _empty(self) -> Postgres:

@@ -21,9 +21,11 @@ from reconciler.plan import Moved, PartnerPlan, Password, Plan, moved, unsettled
 
 
 class Done(NamedTuple):
-    """The revision that was written, and the passwords that were sealed anew with it."""
+    """The revision that was written, and the passwords that were sealed anew with it; None and none
+    where there is nothing to write by now.
+    """
 
-    revision: int
+    revision: int | None
     sealed: tuple[Password, ...] = ()
 
 
@@ -50,8 +52,11 @@ def apply(
     except (IntegrityError, RowsMissing):
         raise Stale.of("MBX540") from None
     sealed = sealer.write(connection, plan)
-    number = ledger.record(connection, plan, sealed, applied_by, now)
-    _fail_for(_unsettled(connection, plan.applicable), Failure, "MBX525")
+    applied = (*plan.applicable, *_agreed(connection, plan))
+    if not (applied or sealed):
+        return Done(None)
+    number = ledger.record(connection, plan, ledger.Made(applied, sealed), applied_by, now)
+    _fail_for(_unsettled(connection, plan), Failure, "MBX525")
     settled.write(connection, plan.project, plan.proofs)
     return Done(number, sealed)
 
@@ -77,10 +82,26 @@ def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer)
         yield from moved(by_name[name].changes, found.state)
 
 
-def _unsettled(connection: Connection, parts: Iterable[PartnerPlan]) -> Iterator[Moved]:
-    by_name = {part.partner: part for part in parts}
-    for name, found in observed.read(connection, list(by_name)):
-        yield from unsettled(by_name[name].changes, found.state)
+def _agreed(connection: Connection, plan: Plan) -> Iterator[PartnerPlan]:
+    """Those of the rows that were left as others made them which are so still."""
+    by_name = {part.partner: part for part in plan.agreed}
+    for name, found in observed.read(connection, list(by_name), lock=True):
+        changes = by_name[name].changes
+        others = {item.change for item in unsettled(changes, found.state)}
+        if left := tuple(change for change in changes if change not in others):
+            yield PartnerPlan(name, left)
+
+
+def _unsettled(connection: Connection, plan: Plan) -> Iterator[Moved]:
+    """The rows that do not read as wanted; none of a partner whose proof holds, which says that
+    all of its rows do.
+    """
+    by_name = {part.partner: part for part in plan.applicable}
+    proofs = {proof.partner: proof for proof in plan.proofs}
+    for name, rows in observed.rows(connection, list(by_name)):
+        proof = proofs.get(name)
+        if proof is None or not settled.holds(proof, rows):
+            yield from unsettled(by_name[name].changes, observed.understood(rows).state)
 
 
 def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:

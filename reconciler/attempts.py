@@ -37,13 +37,14 @@ class Work(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A revision that was committed, and the passwords that were sealed anew with it.
+    """A revision that was committed, and the passwords that were sealed anew with it; None where
+    there was nothing left to write.
 
     `created` is whether the tables were made for it, and `answer_lost` whether the connection broke
     before the database could say so.
     """
 
-    revision: int
+    revision: int | None
     sealed: tuple[Password, ...] = ()
     created: bool = False
     answer_lost: bool = False

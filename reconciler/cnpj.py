@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from operator import mul
 from sys import intern
 
 _BARE = re.compile(r"[0-9A-Z]{12}[0-9]{2}")
@@ -50,7 +51,7 @@ def check_digits(base: str) -> str:
 
 def _check_digit(text: str) -> str:
     weights = _WEIGHTS[-len(text) :]
-    total = sum((ord(char) - 48) * weight for char, weight in zip(text, weights, strict=True))
+    total = sum(map(mul, text.encode(), weights)) - ord("0") * sum(weights)
     rest = total % 11
     return "0" if rest < 2 else str(11 - rest)
 

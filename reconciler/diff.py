@@ -44,7 +44,7 @@ class Change(NamedTuple):
     @property
     def row(self) -> Row:
         """The row as it will be, or as it last was."""
-        row = self.after if self.after is not None else self.before
+        row = self.after or self.before
         assert row is not None
         return row
 
@@ -56,9 +56,9 @@ class Change(NamedTuple):
     @property
     def action(self) -> Action:
         if self.before is None:
-            return Action.LINK if isinstance(self.after, Link) else Action.CREATE
+            return Action.LINK if type(self.after) is Link else Action.CREATE
         if self.after is None:
-            return Action.UNLINK if isinstance(self.before, Link) else Action.DELETE
+            return Action.UNLINK if type(self.before) is Link else Action.DELETE
         return Action.UPDATE
 
     @property

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from json.encoder import encode_basestring
 from typing import Any
 
 from reconciler.diff import KINDS
 from reconciler.model import Link, Origins, Row
 
 TYPES: dict[str, type[Row]] = {kind: row for row, kind in KINDS.items()}
+_TEMPLATES = {
+    row: "{" + ",".join(f'"{name}":%s' for name in row._fields) + "}" for row in TYPES.values()
+}
+"""The JSON of each kind of row, with places for its values."""
 
 
 def plain(row: Row) -> dict[str, Any]:
@@ -32,7 +37,17 @@ def text(row: Row | None) -> str | None:
 
 
 def _dumped(row: Row) -> str:
-    return json.dumps(plain(row), ensure_ascii=False, separators=(",", ":"))
+    """What `json` would make of `plain`, for which it takes three times as long."""
+    return _TEMPLATES[type(row)] % tuple(
+        [encode_basestring(value) if type(value) is str else _other(value) for value in row]
+    )
+
+
+@lru_cache(maxsize=1 << 12, typed=True)
+def _other(value: Any) -> str:
+    """A value of a field as JSON: the same few of them come again and again."""
+    data = value._asdict() if isinstance(value, Origins) else value
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def row(kind: str, text: str | None) -> Row | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
@@ -21,6 +21,14 @@ from reconciler.database.tables import (
 from reconciler.plan import PartnerPlan, Password, Plan
 from reconciler.summary import summarise
 
+
+class Made(NamedTuple):
+    """What becomes a revision: the changes of these parts, and passwords that were sealed anew."""
+
+    parts: tuple[PartnerPlan, ...]
+    sealed: tuple[Password, ...] = ()
+
+
 _FIRST = ((revision, "number"), (partner, "id"))
 _CHANGE = (
     *("revision", "position", "partner", "kind", "name", "action"),
@@ -30,17 +38,9 @@ _PASSWORD = ("revision", "partner", "server")
 _ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
 
 
-def record(
-    connection: Connection,
-    plan: Plan,
-    sealed: Sequence[Password],
-    applied_by: str,
-    now: datetime,
-) -> int:
-    """Write the revision of what can be applied of `plan`, and of the passwords that were sealed
-    anew; its number is returned.
-    """
-    applied = plan.applicable
+def record(connection: Connection, plan: Plan, made: Made, applied_by: str, now: datetime) -> int:
+    """Write the revision of what was made of `plan`; its number is returned."""
+    applied, sealed = made
     connection.execute(
         insert(revision).values(
             plan_id=plan.id,
@@ -76,17 +76,25 @@ def revision_of(connection: Connection, plan_id: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+def _changes(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
     position = 0
     for part in parts:
         for change in part.changes:
             position += 1
-            before, after = forms.text(change.before), forms.text(change.after)
-            named = (part.partner, change.kind, change.name, change.action.value)
-            yield (number, position, *named, change.renamed_from, before, after)
+            yield (
+                number,
+                position,
+                part.partner,
+                change.kind,
+                change.name,
+                str(change.action),
+                change.renamed_from,
+                forms.text(change.before),
+                forms.text(change.after),
+            )
 
 
-def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+def _acceptances(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
     for part in parts:
         for item in part.accepted:
             yield (number, item.partner, item.guard, item.count, item.reason, item.until)

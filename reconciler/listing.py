@@ -9,11 +9,12 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, column, false, func, select, table
+from sqlalchemy import ColumnElement, Connection, column, func, select, table, true
 
 from reconciler.database.bulk import fetch
+from reconciler.database.dialects import flag
 from reconciler.database.tables import company, link, mail_server, probe_result
-from reconciler.model import MailServer, Origins
+from reconciler.model import MailServer, Origins, called
 from reconciler.verdicts import COLUMNS, FAILED, Last, last_of
 
 _IN = 500
@@ -67,7 +68,8 @@ def servers(connection: Connection, wanted: Filter) -> list[Listed]:
     rows = (
         row
         for row in read(connection, *conditions_of(wanted))
-        if (linked is None or row.row_id in linked)
+        if wanted.active in (None, row.server.active)
+        and (linked is None or row.row_id in linked)
         and _contains(wanted.nickname, row.server.nickname)
         and _contains(wanted.email, row.server.username, row.server.sender_email)
     )
@@ -109,8 +111,6 @@ def conditions_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield c.id.in_(select(_LINKED).where(link.c.cnpj == wanted.cnpj))
     if wanted.direction is not None:
         yield c.direction == wanted.direction
-    if wanted.active is not None:
-        yield is_active() if wanted.active else c.active == false()
     if wanted.failed:
         last = select(probe_result.c.mail_server_id)
         yield c.id.in_(last.where(probe_result.c.verdict == FAILED))
@@ -118,7 +118,7 @@ def conditions_of(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 
 def is_active() -> ColumnElement[bool]:
     """Whether a server is not switched off."""
-    return mail_server.c.active != false()
+    return mail_server.c.active == true()
 
 
 def linked_to(connection: Connection, wanted: Filter) -> set[int]:
@@ -159,10 +159,9 @@ def _server(row_id: int, values: list[Any]) -> MailServer:
     fields = dict(zip(MailServer._fields, map(readable, values), strict=True))
     fields["origins"] = Origins.parse(fields["origins"])
     fields["ignore_changes"] = tuple((fields["ignore_changes"] or "").split())
-    if fields["stable_id"] is None:
-        fields["stable_id"] = f"#{row_id}"
+    fields["stable_id"] = called(fields["stable_id"], row_id)
     for name in _FLAGS:
-        fields[name] = None if fields[name] is None else bool(fields[name])
+        fields[name] = flag(fields[name])
     return MailServer(**fields)
 
 

@@ -99,10 +99,10 @@ class Origins(NamedTuple):
 class MailServer(NamedTuple):
     """One mailbox, sending or reading, with its advanced options resolved.
 
-    `stable_id` is the manifest's id; a row of another program that has none is called `#` and the
-    number of its row. `password_reference` says where the password, or the document of `oauth2`,
-    is, as in `env:NAME`; `timeout` is in seconds; `company` is the CNPJ of the company whose own
-    file declares it; the fields of `ignore_changes` are left to other programs.
+    `stable_id` is the manifest's id, or what `called` makes of a row of another program.
+    `password_reference` says where the password, or the document of `oauth2`, is, as in `env:NAME`;
+    `timeout` is in seconds; `company` is the CNPJ of the company whose own file declares it; the
+    fields of `ignore_changes` are left to other programs.
     """
 
     stable_id: str
@@ -151,6 +151,23 @@ class MailServer(NamedTuple):
             origins = {name: getattr(row.origins, name) for name in kept if name in OPTIONS}
             kept["origins"] = self.origins._replace(**origins)
         return self._replace(**kept)
+
+
+def called(stable_id: str | None, number: int) -> str:
+    """What a mail server is called: by its id, or by `#` and the number of its row if it has none.
+
+    An id that begins with `#`, as no manifest's does, gets another one: so it is no row's number.
+    """
+    if stable_id is None:
+        return f"#{number}"
+    return f"#{stable_id}" if stable_id.startswith("#") else stable_id
+
+
+def id_of(name: str) -> str | None:
+    """The id of a mail server that is called so; None where it has none."""
+    if name.startswith("#"):
+        return name[1:] if name.startswith("##") else None
+    return name
 
 
 class Link(NamedTuple):

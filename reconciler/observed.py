@@ -5,17 +5,18 @@ Read leniently: a strange row must still be readable, or it could never be repai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, String, Table, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
 from reconciler.cnpj import root
 from reconciler.coverage import Coverage
-from reconciler.database.bulk import fetch
+from reconciler.database.bulk import among, fetch
+from reconciler.database.dialects import flag
 from reconciler.database.tables import (
     company,
     host_profile,
@@ -36,19 +37,18 @@ from reconciler.model import (
     Partner,
     Row,
     State,
+    called,
 )
 from reconciler.plan import Accepted
 
 BATCH = 100
 """As many partners are looked at together."""
-_LINKS = 4
-"""Where links are in `Rows`."""
 _ASKED = 500
+_DENSE = 2
+"""So many times as many numbers as there are servers may lie between their first and last."""
+_BEHIND_NUMBER = itemgetter(slice(1, None))
 _ROWS = 100_000
 """As many rows, at most, are read with one query, unless one partner has more."""
-
-_NAME = func.coalesce(mail_server.c.stable_id, "#" + cast(mail_server.c.id, String))
-"""What a server is called here: a row of another program may have no id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,16 @@ class Observed:
 class Rows(NamedTuple):
     """One partner's rows of each kind as the driver gives them, each with its partner first.
 
-    A company's row ends with its mark of a head office, a server's with the number of the row. A
-    link's has its server's name after the partner.
+    A company's row ends with its mark of a head office. A server's has what it is called in place
+    of its id, and ends with the number of the row. Links are kept by what their server is called,
+    with the fields of `Link` alone.
     """
 
     partners: list[tuple[Any, ...]]
     companies: list[tuple[Any, ...]]
     hosts: list[tuple[Any, ...]]
     servers: list[tuple[Any, ...]]
-    links: list[tuple[Any, ...]]
+    links: dict[Any, list[tuple[Any, ...]]]
 
 
 def read(
@@ -89,20 +90,31 @@ def rows(
 ) -> Iterator[tuple[str, Rows]]:
     """All rows of each of `partners`, in their order."""
     for batch in batches(connection, partners):
-        found = {name: Rows([], [], [], [], []) for name in batch}
-
-        def take(kind: int, query: Select[Any]) -> None:
+        found = {name: Rows([], [], [], [], {}) for name in batch}
+        for kind, query in enumerate(_queries(connection, batch)):
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
-                found[owner][kind].extend(group)  # noqa: B023 - called here and now
-
-        for kind, query in enumerate(_queries(batch)):
-            take(kind, query)
-        numbers = [row[-1] for of_partner in found.values() for row in of_partner.servers]
-        if numbers:
-            take(_LINKS, _links_query(batch, min(numbers), max(numbers)))
+                found[owner][:-1][kind].extend(group)
+        for of_partner in found.values():
+            of_partner.servers[:] = map(_called, of_partner.servers)
+        servers = {row[-1]: row for rows in found.values() for row in rows.servers}
+        if servers:
+            query = _links_query(connection, batch, servers.keys(), lock=lock)
+            for number, group in groupby(fetch(connection, query), itemgetter(0)):
+                if number in servers:
+                    owner, name, *_ = servers[number]
+                    found[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
         for name in batch:
             yield name, found.pop(name)
+
+
+def _called(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a server, with what it is called in place of its id."""
+    owner, stable_id, *values = row
+    if type(stable_id) is str and not stable_id.startswith("#"):
+        return row
+    (readable,) = _readable([stable_id])
+    return (owner, called(readable, row[-1]), *values)
 
 
 def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[str]]:
@@ -125,34 +137,38 @@ def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[st
 def _counts(connection: Connection, table: Table, partners: Sequence[str]) -> dict[str, int]:
     """How many rows of a table each partner has."""
     owner = table.c.partner
-    query = select(owner, func.count()).where(owner.in_(partners)).group_by(owner)
+    query = select(owner, func.count()).where(among(connection, owner, partners)).group_by(owner)
     return dict(fetch(connection, query))
 
 
-def _queries(partners: Sequence[str]) -> Iterator[Select[Any]]:
+def _queries(connection: Connection, partners: Sequence[str]) -> Iterator[Select[Any]]:
     """A query for each kind of row but links, in the order of `Rows`."""
     head_office, number = company.c.head_office, mail_server.c.id
-    yield _query(partners, partner.c.id, [partner.c.project])
-    yield _query(partners, company.c.partner, [*_columns(company, Company), head_office])
-    yield _query(partners, host_profile.c.partner, _columns(host_profile, HostProfile))
-    columns = [_NAME, *_columns(mail_server, MailServer)[1:], number]
-    yield _query(partners, mail_server.c.partner, columns)
+    servers = [*_columns(mail_server, MailServer), number]
+    for owner, columns in (
+        (partner.c.id, [partner.c.project]),
+        (company.c.partner, [*_columns(company, Company), head_office]),
+        (host_profile.c.partner, _columns(host_profile, HostProfile)),
+        (mail_server.c.partner, servers),
+    ):
+        yield select(owner, *columns).where(among(connection, owner, partners))
 
 
-def _links_query(partners: Sequence[str], first: int, last: int) -> Select[Any]:
-    """The query for links; their servers have numbers from `first` to `last`.
-
-    Without these PostgreSQL would go through all links for every batch.
-    """
-    query = _query(partners, mail_server.c.partner, [_NAME, *_columns(link, Link)])
-    near = link.c.mail_server_id.between(first, last)
-    return query.select_from(link.join(mail_server)).where(near)
-
-
-def _query(
-    partners: Sequence[str], owner: ColumnElement[str], columns: Iterable[ColumnElement[Any]]
+def _links_query(
+    connection: Connection, partners: Sequence[str], servers: Collection[int], *, lock: bool
 ) -> Select[Any]:
-    return select(owner, *columns).where(owner.in_(partners))
+    """The query for the links of these servers, each with the number of its server first.
+
+    Asked for from the first number to the last, they come as fast as a table can be read; to pass
+    over the few of another partner's servers costs less than to look up whose they are. That is
+    done where there may be many of them, and where they would be locked too.
+    """
+    number, first, last = link.c.mail_server_id, min(servers), max(servers)
+    query = select(number, *_columns(link, Link)).where(number.between(first, last))
+    if lock or last - first > _DENSE * len(servers):
+        ours = among(connection, mail_server.c.partner, partners)
+        query = query.where(number.in_(select(mail_server.c.id).where(ours)))
+    return query.with_for_update() if lock else query
 
 
 def _columns(table: Table, kind: type[Row]) -> list[ColumnElement[Any]]:
@@ -182,9 +198,14 @@ def _companies(
     for row in sorted(map(_readable, rows), key=itemgetter(1)):
         _owner, cnpj, nickname, email, extensions, own, *declared, head_office = row
         companies[cnpj] = Company(
-            cnpj, nickname, email, tuple(sorted((extensions or "").split())), bool(own), *declared
+            cnpj,
+            nickname,
+            email,
+            tuple(sorted((extensions or "").split())),
+            bool(flag(own)),
+            *declared,
         )
-        if head_office:
+        if flag(head_office):
             base = root(cnpj)
             before = head_offices.get(base)
             # Two of one root are a strange state, and one that no declared state is equal to.
@@ -197,7 +218,7 @@ def _hosts(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], HostProfile
     profiles = (HostProfile(*row[1:]) for row in map(_readable, rows))
     return {
         (profile.host, profile.protocol): profile._replace(
-            verify_certificate=_flag(profile.verify_certificate)
+            verify_certificate=flag(profile.verify_certificate)
         )
         for profile in profiles
     }
@@ -210,7 +231,7 @@ _TEXTS = [_FIELD[name] for name in ("direction", "protocol", "nickname", "host")
 
 def _server(values: list[Any]) -> MailServer:
     for index in _FLAGS:
-        values[index] = _flag(values[index])
+        values[index] = flag(values[index])
     for index in _TEXTS:
         if type(values[index]) is not str:
             values[index] = str(values[index])
@@ -219,8 +240,11 @@ def _server(values: list[Any]) -> MailServer:
     return MailServer._make(values)
 
 
-def _readable(row: Iterable[Any]) -> list[Any]:
+def _readable(row: Sequence[Any]) -> list[Any]:
     """A row whose bytes and fractions, which SQLite lets stand anywhere, are text."""
+    values = list(row)
+    if _READABLE.keys().isdisjoint(map(type, values)):
+        return values
     return [_READABLE[type(value)](value) if type(value) in _READABLE else value for value in row]
 
 
@@ -230,26 +254,21 @@ _READABLE: dict[type, Callable[[Any], str]] = {
 }
 
 
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
-
-
-def _links(rows: Iterable[tuple[Any, ...]]) -> dict[str, Links]:
-    same: dict[tuple[Any, ...], Link] = {}
-    found: dict[Any, list[Link]] = {}
-    for name, group in groupby(rows, itemgetter(1)):
-        links = found.setdefault(name, [])
-        for row in group:
-            values = row[2:]
-            made = same.get(values)
-            if made is None:
-                cnpj, sender_name, active, *declared = _readable(values)
-                made = same[values] = Link(cnpj, sender_name, bool(active), *declared)
-            links.append(made)
+def _links(rows: Mapping[Any, Iterable[tuple[Any, ...]]]) -> dict[str, Links]:
+    same = _Same()
     return {
-        _readable([name])[0]: tuple(sorted(links, key=itemgetter(0)))
-        for name, links in found.items()
+        _readable([name])[0]: tuple(sorted((same[row] for row in links), key=itemgetter(0)))
+        for name, links in rows.items()
     }
+
+
+class _Same(dict[tuple[Any, ...], Link]):
+    """Links by their rows: servers of a partner mostly have the same ones."""
+
+    def __missing__(self, row: tuple[Any, ...]) -> Link:
+        cnpj, sender_name, active, *declared = _readable(row)
+        made = self[row] = Link(cnpj, sender_name, bool(flag(active)), *declared)
+        return made
 
 
 def partners_of(connection: Connection, coverage: Coverage) -> set[str]:

@@ -15,7 +15,17 @@ from typing import NamedTuple
 from reconciler.alarms import Alarm
 from reconciler.causes import Cause, unknown
 from reconciler.diff import Change
-from reconciler.model import Company, HeadOffice, HostProfile, Link, MailServer, Partner, Row, State
+from reconciler.model import (
+    EMPTY,
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    MailServer,
+    Partner,
+    Row,
+    State,
+)
 from reconciler.proof import Proof
 
 
@@ -116,6 +126,8 @@ class Plan:
 
     `passwords` are those that an apply compares with what the database keeps sealed.
 
+    `agreed` are rows that stay as others changed them: from as they were applied to as they are.
+
     `created_at` and `expires_at` are in UTC, by the clock of the database.
     """
 
@@ -133,6 +145,7 @@ class Plan:
     rolls_back: int | None = None
     proofs: tuple[Proof, ...] = ()
     passwords: tuple[Password, ...] = ()
+    agreed: tuple[PartnerPlan, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -223,6 +236,8 @@ class Moved(NamedTuple):
 def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
     """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
     planned = tuple(changes)
+    if current == EMPTY:
+        return tuple(Moved(change, None) for change in planned if change.before is not None)
     current = current.renamed(new_names(planned))
     rows = _Rows(current)
     found = []

@@ -35,8 +35,13 @@ def holding(connection: Connection, proofs: Iterable[Proof]) -> list[Proof]:
     return [
         by_name[name]
         for name, rows in observed.rows(connection, sorted(by_name))
-        if by_name[name].holds(digest(rows) or "")
+        if holds(by_name[name], rows)
     ]
+
+
+def holds(proof: Proof, rows: Rows) -> bool:
+    """Whether a proof is of these rows."""
+    return proof.holds(digest(rows) or "")
 
 
 def digest(rows: Rows) -> str | None:
@@ -44,8 +49,10 @@ def digest(rows: Rows) -> str | None:
 
     Left out are the numbers of servers, which say nothing: links have the names.
     """
-    kinds = rows._replace(servers=[row[:-1] for row in rows.servers])
+    servers = [row[:-1] for row in rows.servers]
     try:
+        links = [(name, sorted(of_server)) for name, of_server in rows.links.items()]
+        kinds = (rows.partners, rows.companies, rows.hosts, servers, links)
         form = marshal.dumps([sorted(kind) for kind in kinds], _FORM)
     except (TypeError, ValueError):  # SQLite lets bytes stand among texts, which have no order
         return None
@@ -64,7 +71,7 @@ def rows_of(partner: str, state: State, flag: Callable[[bool], Any]) -> Rows:
         [(partner, *stored(row), flag(cnpj in heads)) for cnpj, row in state.companies.items()],
         [(partner, *stored(row)) for row in state.hosts.values()],
         [(partner, *stored(row), 0) for row in state.servers.values()],
-        [(partner, name, *stored(row)) for name, rows in state.links.items() for row in rows],
+        {name: [tuple(stored(row)) for row in rows] for name, rows in state.links.items()},
     )
 
 

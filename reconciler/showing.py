@@ -8,10 +8,11 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Connection, literal, or_, select
 
 from reconciler.database.bulk import fetch
+from reconciler.database.dialects import flag
 from reconciler.database.tables import company, link, mail_server
 from reconciler.diagnostics import Failure
 from reconciler.listing import Listed, read, readable
-from reconciler.model import Link
+from reconciler.model import Link, id_of
 
 _ROW_NUMBER = re.compile(r"#([0-9]{1,18})")
 
@@ -42,7 +43,7 @@ def find(connection: Connection, address: str) -> Listed:
 def _may_be_called(address: str) -> ColumnElement[bool]:
     """Which rows come into question: other programs' ids may have slashes, or be missing."""
     steps = address.split("/")
-    ids = ["/".join(steps[start:]) for start in range(len(steps))]
+    ids = [id_of("/".join(steps[start:])) for start in range(len(steps))]
     has_id = mail_server.c.stable_id.in_(ids)
     number = _ROW_NUMBER.fullmatch(steps[-1])
     if not number:
@@ -61,5 +62,5 @@ def links_of(connection: Connection, row_id: int) -> list[ShownLink]:
     found = []
     for values in fetch(connection, query):
         nickname, cnpj, sender_name, active, *declared = map(readable, values)
-        found.append(ShownLink(Link(cnpj, sender_name, bool(active), *declared), nickname))
+        found.append(ShownLink(Link(cnpj, sender_name, bool(flag(active)), *declared), nickname))
     return found

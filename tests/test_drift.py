@@ -440,8 +440,11 @@ class Scene:
         self._cli = cli
         self._program = program
 
-    def apply(self) -> None:
-        assert self._cli("apply", "manifests", "--auto-approve").code == 0
+    def apply(self, *arguments: str) -> str:
+        """What `apply` prints."""
+        ran = self._cli("apply", *(arguments or ("manifests",)), "--auto-approve")
+        assert ran.code == 0
+        return ran.out
 
     def edit(self, *statements: str) -> None:
         for statement in statements:
@@ -498,6 +501,64 @@ def test_an_apply_ends_drift(scene: Scene) -> None:
     scene.edit(NEW_NAME, UNLINK.format("b"))
     scene.apply()
     assert scene.rows() == []
+
+
+AGREED = {"a": {**SERVERS["a"], "nickname": "Outro", "companies": [FIRST]}}
+UNLINK_SECOND = f"DELETE FROM link WHERE cnpj = '{SECOND}'"
+
+
+@everywhere
+def test_what_the_manifests_say_by_now_is_no_drift(scene: Scene, tmp_path: Path) -> None:
+    scene.edit(NEW_NAME, UNLINK_SECOND)
+    write(tmp_path / "manifests", manifest_of(**AGREED))
+    nothing, agreed = scene.apply().splitlines()
+    assert nothing == "Nothing to change. 8 rows unchanged."
+    assert agreed.endswith(
+        " has what others changed as the manifests say now: "
+        "0 created, 1 updated, 0 deleted, 0 linked, 1 unlinked."
+    )
+    assert scene.drift("--detailed-exitcode") == "No drift. 8 rows are as applied.\n"
+    assert scene.apply() == "Nothing to change. 8 rows unchanged.\n"
+    scene.edit(OLD_NAME)
+    assert "nickname: Outro → A" in scene.drift()
+
+
+def test_others_may_be_agreed_with_beside_changes(scene: Scene, tmp_path: Path) -> None:
+    scene.edit(NEW_NAME, UNLINK.format("b"), LINK)
+    agreed = {**AGREED["a"], "companies": [FIRST, SECOND]}
+    write(tmp_path / "manifests", manifest_of(a=agreed))
+    told = scene.apply()
+    assert "Applied as revision 2: 0 created, 0 updated, 0 deleted, 1 linked" in told
+    assert "Revision 2 has what others changed as the manifests say now" in told
+    assert scene.rows() == ["+ link a ↔ 12.345.678/0003-57  (made by another program)"]
+
+
+def test_what_a_file_says_that_was_not_read_is_not_agreed_with(
+    scene: Scene, tmp_path: Path
+) -> None:
+    servers = manifest(mail_servers={"c": outgoing("c", companies=[FIRST])})
+    write(tmp_path / "manifests", {**manifest_of(), "c.yaml": servers})
+    scene.apply()
+    scene.edit(NEW_NAME)
+    for option in ("manifests/c.yaml", "manifests/c.yaml --partner acme"):
+        assert scene.apply(*option.split(), "--root", "manifests")
+        assert scene.rows() == ["~ mail server a  (since then)"]
+
+
+def test_an_agreement_can_be_rolled_back(scene: Scene, tmp_path: Path, cli: Cli) -> None:
+    scene.edit(NEW_NAME)
+    write(tmp_path / "manifests", manifest_of(a={**SERVERS["a"], "nickname": "Outro"}))
+    scene.apply()
+    ran = cli("rollback", "2")
+    assert ran.code == 0
+    assert "nickname: Outro → A" in ran.out
+
+
+def test_a_plan_agrees_with_nobody(scene: Scene, tmp_path: Path, cli: Cli) -> None:
+    scene.edit(NEW_NAME, UNLINK_SECOND)
+    write(tmp_path / "manifests", manifest_of(**AGREED))
+    assert cli("plan", "manifests").code == 0
+    assert len(scene.rows()) == 2
 
 
 def test_drift_as_data(scene: Scene) -> None:

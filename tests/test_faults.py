@@ -32,6 +32,7 @@ from estates import (
 from proxy import Cut, proxied
 from servers import EVERY, MAIN
 from servers.databases import Database
+from servers.home import give, open_to_all
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -440,7 +441,7 @@ def test_a_lost_commit_that_nobody_can_be_asked_about(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk with little room."""
+    """A disk with little room, which a server can write to."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -451,26 +452,50 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     if mounted.returncode:
         (pytest.fail if REQUIRED else pytest.skip)(f"no disk can be mounted: {mounted.stderr}")
+    open_to_all(tmp_path)
+    give(folder)
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+class Filling:
+    """A manifest that was applied, and a larger one for which there is no room."""
+
+    def __init__(self, url: str, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self._url, self._root, self._capture = url, folder / "manifests", capture
+        self._small = {"a": outgoing("a")}
+        self._large = {f"s{number}": outgoing(f"s{number}") for number in range(1500)}
+        assert self._run("apply", self._small, "--auto-approve").code == 0
+
+    def fails(self, word: str) -> None:
+        """The larger one fails, with this word of the database, and nothing has happened."""
+        before = dump(self._url)
+        told = self._run("apply", self._small | self._large, "--auto-approve")
+        assert told.code == 1
+        assert "error MBX539: the database refused" in told.err
+        assert word in told.err
+        assert dump(self._url) == before
+        assert self._run("plan", self._small, "--detailed-exitcode").code == 0
+
+    def _run(self, command: str, servers: dict[str, Manifest], *options: str) -> Ran:
+        write(self._root, {"acme.yaml": manifest(mail_servers=servers)})
+        return run(self._capture, command, self._root, *options, "--database", self._url)
 
 
 def test_a_disk_that_fills_up(
     small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = f"sqlite:///{small_disk / 'reconciler.db'}"
-    small = {"a": outgoing("a")}
-    large = {f"s{number}": outgoing(f"s{number}") for number in range(1000)}
-    root = tmp_path / "manifests"
-    arguments = ("apply", root, "--auto-approve", "--database", url)
-    write(root, {"acme.yaml": manifest(mail_servers=small)})
-    assert run(capsys, *arguments).code == 0
-    before = dump(url)
-    write(root, {"acme.yaml": manifest(mail_servers=small | large)})
-    told = run(capsys, *arguments)
-    assert told.code == 1
-    assert "error MBX539: the database refused" in told.err
-    assert "full" in told.err
-    assert dump(url) == before
-    write(root, {"acme.yaml": manifest(mail_servers=small)})
-    assert run(capsys, "plan", root, "--detailed-exitcode", "--database", url).code == 0
+    Filling(f"sqlite:///{small_disk / 'reconciler.db'}", tmp_path, capsys).fails("full")
+
+
+@pytest.mark.databases("postgres15", "postgres18")
+def test_a_disk_of_a_server_that_fills_up(
+    new_database: Database, small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filling = Filling(new_database.url, tmp_path, capsys)
+    with plain_sql(new_database.url) as program:
+        program.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+        program.execute("ALTER TABLE revision_change SET TABLESPACE small")
+        filling.fails("No space left")
+        program.execute("DROP TABLE revision_change CASCADE")
+        program.execute("DROP TABLESPACE small")

@@ -12,8 +12,9 @@ from estates import Cli, dump, plain_sql
 from servers import MAIN
 from servers.databases import Database
 
-from reconciler import listing
+from reconciler import listing, observed
 from reconciler.database import bulk
+from reconciler.database.engine import engine_of, transaction
 from reconciler.render.table import table
 from reconciler.render.terminal import PLAIN
 
@@ -454,6 +455,18 @@ def test_a_row_with_an_id_is_not_found_by_its_number(tool: Tool) -> None:
     assert tool("show", f"#{row_id}") == 1
 
 
+def test_an_id_is_not_taken_for_the_number_of_a_row(tool: Tool) -> None:
+    tool.add(12, "acme", None)
+    tool.add(13, "acme", "#12")
+    tool.add(14, "acme", "##12")
+    for name, row_id in {"#12": 12, "##12": 13, "###12": 14}.items():
+        assert f"acme/{name}" in tool.listed()
+        assert tool.data("show", f"acme/{name}")["mail_server"]["row_id"] == row_id
+    with transaction(engine_of(tool.database.url, writes=False)) as connection:
+        ((_, found),) = observed.read(connection, ["acme"])
+    assert found.row_ids.items() >= {("#12", 12), ("##12", 13), ("###12", 14)}
+
+
 @pytest.mark.parametrize("address", ["acme/a/b", "a/b"])
 def test_ids_of_other_programs_may_have_slashes(tool: Tool, address: str) -> None:
     tool.add(12, "acme", "a/b")
@@ -479,6 +492,22 @@ def test_hostile_text_reaches_no_terminal(tool: Tool) -> None:
         text = "".join(tool.lines(*arguments))
         assert text.isprintable(), arguments
     assert "\\u001b[2Jlimpo\\n\\u202edois" in "".join(tool.lines("list"))
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("value", [0, 1, 2, "yes", "true", "1x", " 3", "-0.0y", b"1", b"\xff", 0.5])
+def test_a_strange_truth_value_counts_as_it_does_in_the_view(tool: Tool, value: Any) -> None:
+    tool.execute("UPDATE link SET active = :value", value=value)
+    tool.execute("UPDATE mail_server SET active = :value", value=value)
+    engine = engine_of(tool.database.url, writes=False)
+    with transaction(engine) as connection:
+        view = connection.exec_driver_sql("SELECT count(*) FROM company_mailbox").scalar_one()
+        ((_, found),) = observed.read(connection, ["acme"])
+    links = [row.active for rows in found.state.links.values() for row in rows]
+    servers = [row.active for row in found.state.servers.values()]
+    assert {*links, *servers} == {view > 0}
+    assert bool(tool.listed("--active")) is (view > 0)
+    assert bool(tool.listed("--inactive")) is (view == 0)
 
 
 @pytest.mark.databases("sqlite")

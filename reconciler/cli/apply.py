@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import freshness, ledger
+from reconciler import agreeing, freshness, ledger
 from reconciler.apply import check
 from reconciler.attempts import Work, apply_plan
 from reconciler.cli import inputs, options, output, passwords, settling
@@ -118,7 +118,7 @@ def command(
         url = inputs.database_url(database_url, settings)
         given = settling.read(begun, url)
         commit = commit_of(given.loaded.scope.root)
-        todo = plan(given, url, asked, commit, proving=True).plan
+        todo = _with_agreed(plan(given, url, asked, commit, proving=True).plan, url, settings)
     work = _work(todo, given, url, settings)
     todo = work.plan
     show(todo, given, full=full)
@@ -133,7 +133,9 @@ def command(
             show(todo, given, full=full)
     if todo.writes:
         confirm(_("Type yes to apply"), "MBX605", auto_approve=auto_approve)
+    if todo.writes or todo.agreed:
         _write(work._replace(plan=todo), url, settings, lock_timeout)
+    if todo.writes:
         if not passwords.are_sealed(settings.secrets):
             passwords.warn_of_references(todo, settings.secrets)
         if gate:
@@ -182,6 +184,14 @@ def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
         raise Failure.of("MBX523", file=str(file), reason=error.strerror or "") from None
 
 
+def _with_agreed(todo: Plan, url: str, settings: Settings) -> Plan:
+    """A plan with what others changed as it would have it."""
+    if todo.target.id is None:
+        return todo
+    with transaction(inputs.engine(url, settings, writes=False)) as connection:
+        return replace(todo, agreed=agreeing.agreed(connection, todo))
+
+
 def _write(work: Work, url: str, settings: Settings, lock_timeout: float) -> None:
     todo = work.plan
     engine = inputs.engine(url, settings, writes=True, wait=lock_timeout)
@@ -189,27 +199,33 @@ def _write(work: Work, url: str, settings: Settings, lock_timeout: float) -> Non
         target_of(schema.NEW, engine, settings.database_id)
         if todo.target.id:
             raise Stale.of("MBX522", planned=_named(todo.target), found=_("a new one"))
+    parts = (*todo.applicable, *todo.agreed)
     claim = Claim(
         partners=_touched(todo),
         who=_who(),
         place=_place(),
-        changes=sum(len(part.changes) for part in todo.applicable) + len(todo.to_seal),
+        changes=sum(len(part.changes) for part in parts) + len(todo.to_seal),
     )
     applied = apply_plan(engine, work, partial(_prepare, todo, settings), claim, lock_timeout)
     if applied.created:
         output.say(_("The database was new: its tables were created."))
     if applied.answer_lost:
         output.note(_("The connection broke while committing; the ledger has the plan."))
-    counts = done(summarise(todo.applicable, applied.sealed))
-    output.say(
-        _("Applied as revision {number}: {counts}.").format(number=applied.revision, counts=counts)
-    )
+    if todo.applicable or applied.sealed:
+        words = _("Applied as revision {number}: {counts}.")
+        counts = summarise(todo.applicable, applied.sealed)
+        output.say(words.format(number=applied.revision, counts=done(counts)))
+    if todo.agreed and applied.revision:
+        words = _("Revision {number} has what others changed as the manifests say now: {counts}.")
+        counts = summarise(todo.agreed)
+        output.say(words.format(number=applied.revision, counts=done(counts)))
 
 
 def _touched(todo: Plan) -> tuple[str, ...]:
     """The partners that an apply writes to."""
     sealed = {item.partner for item in todo.to_seal}
-    return tuple(sorted(sealed | {part.partner for part in todo.applicable}))
+    parts = (*todo.applicable, *todo.agreed)
+    return tuple(sorted(sealed | {part.partner for part in parts}))
 
 
 def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:

@@ -45,23 +45,29 @@ def _proofs(begun: Begun, url: str) -> Mapping[str, Proof]:
     What is wrong with the database is said by the plan itself.
     """
     context, digests = _context(begun.settings, begun.coverage), begun.manifests.digests
-    fitting = [proof for proof in _known(begun.settings, url) if proof.fits(context, digests)]
-    if not fitting:
-        return NO_PROOFS
-    count = min(processors(), _CONNECTIONS) if len(fitting) >= MANY else 1
-    share = -(-len(fitting) // count)
-    shares = [fitting[start : start + share] for start in range(0, len(fitting), share)]
-    look = partial(_holding, settings=begun.settings, url=url)
+    known = proofs(begun.settings, url)
+    fitting = [proof for proof in known if proof.fits(context, digests)]
+    return {proof.partner: proof for proof in holding(fitting, begun.settings, url)}
+
+
+def holding(proofs: list[Proof], settings: Settings, url: str) -> list[Proof]:
+    """Those of `proofs` that hold; several processes look where there are many."""
+    if not proofs:
+        return []
+    count = min(processors(), _CONNECTIONS) if len(proofs) >= MANY else 1
+    share = -(-len(proofs) // count)
+    shares = [proofs[start : start + share] for start in range(0, len(proofs), share)]
+    look = partial(_holding, settings=settings, url=url)
     workers = Workers(count)
     try:
-        return {proof.partner: proof for found in workers.map(look, shares) for proof in found}
+        return [proof for found in workers.map(look, shares) for proof in found]
     except BrokenExecutor:  # one of them was killed
-        return NO_PROOFS
+        return []
     finally:
         workers.close()
 
 
-def _known(settings: Settings, url: str) -> list[Proof]:
+def proofs(settings: Settings, url: str) -> list[Proof]:
     """All proofs of the project."""
     try:
         engine = inputs.engine(url, settings, writes=False)

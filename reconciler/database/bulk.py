@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, insert
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -22,6 +22,17 @@ _BATCH = 5000
 
 def fetch(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of a query as plain tuples."""
+    return chain.from_iterable(_fetched(connection, statement))
+
+
+def among(
+    connection: Connection, column: ColumnElement[str], values: Sequence[str]
+) -> ColumnElement[bool]:
+    """That a column has one of these texts, of which there may be hundreds."""
+    return dialect_for(connection.engine).among(column, values)
+
+
+def _fetched(connection: Connection, statement: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
     compiled = statement.compile(
         dialect=connection.dialect, compile_kwargs={"render_postcompile": True}
     )
@@ -29,7 +40,7 @@ def fetch(connection: Connection, statement: Select[Any]) -> Iterator[tuple[Any,
     with _cursor(connection, text) as cursor:
         cursor.execute(text, _parameters(compiled, compiled.params))
         while rows := cursor.fetchmany(_BATCH):
-            yield from rows
+            yield rows
 
 
 def load(

@@ -6,13 +6,25 @@ SQLAlchemy dialect: `sqlite`, `postgresql` or `mariadb`.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, Table, event
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    Table,
+    any_,
+    bindparam,
+    event,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
@@ -33,6 +45,23 @@ class Access(NamedTuple):
     wait: float
     tls: Tls | None = None
     ca_file: str | None = None
+
+
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def flag(value: Any) -> bool | None:
+    """A truth value as it counts in a query: SQLite lets any text stand for one, in which it looks
+    for a number at the beginning.
+    """
+    if value is None or type(value) is bool:
+        return value
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        number = _NUMBER.match(value)
+        return number is not None and float(number[0]) != 0
+    return bool(value)
 
 
 class Trouble(Enum):
@@ -75,6 +104,10 @@ class Dialect:
     def copy(self, cursor: Any, table: str, names: Sequence[str], rows: Any) -> bool:  # noqa: ARG002
         """Load rows by a way that is faster than INSERT; False where there is none."""
         return False
+
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """That a column has one of these texts."""
+        return column.in_(values)
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:  # noqa: ARG002
@@ -173,6 +206,10 @@ class Postgres(Dialect):
             for row in rows:
                 stream.write_row(row)
         return True
+
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """An array is one parameter; hundreds take the driver longer than the query does."""
+        return column == any_(bindparam(None, list(values), ARRAY(String)))
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:

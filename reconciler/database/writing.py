@@ -21,6 +21,8 @@ from reconciler.model import (
     Origins,
     Partner,
     Row,
+    called,
+    id_of,
 )
 
 Values = tuple[Any, ...]
@@ -111,9 +113,8 @@ class Writer:
 
     def _server(self, change: Change) -> Values:
         """A server that was there before; one that is called by its number again gets no id."""
-        (number,) = self._number(change)
         owner, name, *values = _owned(change)
-        return (number, owner, None if name == f"#{number}" else name, *values)
+        return (*self._number(change), owner, id_of(name), *values)
 
     def _learn(self, created: Sequence[Change]) -> None:
         """Ask for the numbers that new rows have got."""
@@ -122,7 +123,7 @@ class Writer:
         for start in range(0, len(owners), _IN):
             wanted = mail_server.c.partner.in_(owners[start : start + _IN])
             for owner, name, number in bulk.fetch(self._connection, select(*columns).where(wanted)):
-                self._after[owner, name] = number
+                self._after[owner, called(name, number)] = number
 
     def _number(self, change: Change) -> tuple[int]:
         """The row of a server that was there before, by the name it had."""
