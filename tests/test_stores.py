@@ -32,6 +32,13 @@ def test_a_variable() -> None:
     assert values(found) == [MARK, "b b "]
 
 
+def test_a_document_may_have_lines() -> None:
+    """The key file of a service account, as its provider hands it out."""
+    document = '{\n  "type": "service_account"\n}'
+    found = resolved("env:A", "env:B", stores=opened({"A": document, "B": "{\n" * 9_000}))
+    assert (values(found), failures(found)) == ([document], {"B": ["MBX677"]})
+
+
 @pytest.mark.parametrize(
     ("value", "code"),
     [

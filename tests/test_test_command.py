@@ -15,6 +15,7 @@ import pytest
 from estates import Cli, Ran, cnpj, companies, dump, incoming, manifest, outgoing, plain_sql, write
 from mailservers import Script, imap, listening, pop3, smtp
 from servers import MAIN
+from test_probe_oauth import APPLICATION, TOKEN, Endpoint, Xoauth2
 
 from reconciler.cnpj import masked
 
@@ -442,6 +443,35 @@ def test_a_password_is_nowhere(office: Office) -> None:
     assert "535 5.7.8 no: ***" in said
     for form in (MARK, b64encode(MARK.encode()).decode(), MARK.encode().hex()):
         assert form not in said
+
+
+def test_a_secret_out_of_bounds_has_no_part_in_another_ones_verdict(office: Office) -> None:
+    shared: Any = {"username": "same@acme.example", "sender": {"email": "same@acme.example"}}
+    office.apply(one=office.out("one", **shared))
+    office.apply("beta", two=office.out("two", **shared))
+    said = office.cli("test", "--format", "json")
+    found = {item["servers"][0]: item["outcome"] for item in results(said)}
+    assert found == {"acme/one": "passed", "beta/two": "not-tested"}
+
+
+def test_a_token_instead_of_a_password(office: Office, tmp_path: Path) -> None:
+    """The credential is a document over several lines, as providers hand it out."""
+    endpoint, server = Endpoint(), Xoauth2("imap")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "acme-oauth").write_text(json.dumps(APPLICATION, indent=2) + "\n")
+    with listening(endpoint, server) as (tokens, port):
+        Path("reconciler.toml").write_text(
+            f'[secrets.file]\nfolder = "{tmp_path}/secrets"\n'
+            f'[probes]\nnetworks = ["127.0.0.0/8"]\nports = [{port}]\n'
+            f'[probes.token_urls]\nmicrosoft = "http://127.0.0.1:{tokens}/token"\n'
+        )
+        how = {"auth": "oauth2", "username": "nfe@acme.test", "password": {"file": "acme-oauth"}}
+        office.apply(box=office.read("box", port=port, **how))
+        said = office.cli("test", "--steps")
+    assert said.code == 0, said.out
+    assert "XOAUTH2" in said.out
+    assert endpoint.forms[0]["client_id"] == APPLICATION["client_id"]
+    assert TOKEN not in said.out + repr(dump(os.environ["RECONCILER_DATABASE_URL"]))
 
 
 # How it ends

@@ -33,7 +33,7 @@ def _server_problems(declared: ServerDeclaration, raw: Any) -> Iterator[Problem]
         yield Problem("MBX223", _below(place, key), {"key": key, "kind": _kind(server)})
     for key in _missing_keys(server):
         yield Problem("MBX221", place, {"key": key, "because": _because(server, key)})
-    if server.password_reference and server.auth != "password":
+    if server.password_reference and server.auth == "none":
         yield Problem("MBX222", _below(place, "password"), {"auth": server.auth})
 
 

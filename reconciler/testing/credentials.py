@@ -79,6 +79,10 @@ class Secrets:
         """Where the secret of this server is got; None where it has none."""
         return partial(self._get, key) if key in self.wanted else None
 
+    def is_refused(self, key: Hashable) -> bool:
+        """Whether this server names a secret that it may not use, or none at all."""
+        return isinstance(self.wanted.get(key), Exception)
+
     def forget(self) -> None:
         """Have nobody look out for them any more: their conversations are over."""
         if self._reading and self._reading.done() and not self._reading.cancelled():

@@ -54,15 +54,19 @@ def batch_of(
         Asking(number, row.partner, row.server) for number, row in everybody.items()
     )
     notified = _notified(connection, senders, purpose)
-    targets = []
+    targets: list[Target] = []
+    refused: list[Target] = []
     for row in found:
         made = _target(row, purpose.level, secrets)
         if row.server.direction == "outgoing":
             made = made._replace(recipient=purpose.to or notified.get(row.row_id))
             if purpose.round_trip:
                 made = _with_reader(made, readers.get(row.row_id), secrets)
-        targets.append(made)
-    return Batch(tuple(distinct(targets)), secrets, {row.address: row.row_id for row in found})
+        # Who may not use a secret shares no verdict with those who may.
+        (refused if secrets.is_refused(row.row_id) else targets).append(made)
+    return Batch(
+        (*distinct(targets), *refused), secrets, {row.address: row.row_id for row in found}
+    )
 
 
 def _target(row: Listed, level: Level, secrets: Secrets) -> Target:
