@@ -465,7 +465,11 @@ def test_a_token_instead_of_a_password(office: Office, tmp_path: Path) -> None:
             f'[probes]\nnetworks = ["127.0.0.0/8"]\nports = [{port}]\n'
             f'[probes.token_urls]\nmicrosoft = "http://127.0.0.1:{tokens}/token"\n'
         )
-        how = {"auth": "oauth2", "username": "nfe@acme.test", "password": {"file": "acme-oauth"}}
+        how: Any = {
+            "auth": "oauth2",
+            "username": "nfe@acme.test",
+            "password": {"file": "acme-oauth"},
+        }
         office.apply(box=office.read("box", port=port, **how))
         said = office.cli("test", "--steps")
     assert said.code == 0, said.out
