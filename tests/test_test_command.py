@@ -363,6 +363,23 @@ def test_every_form_and_a_file(office: Office) -> None:
     assert (said.code, "MBX855" in said.err) == (1, True)
 
 
+@pytest.mark.parametrize("ci", [False, True])
+def test_a_terminal_gets_a_bar_and_a_pipeline_lines(
+    office: Office, tmp_path: Path, *, ci: bool
+) -> None:
+    office.usual()
+    terminal, stderr = os.openpty()
+    program = [sys.executable, "-m", "reconciler", "test", "--format", "json", "-o", "found.json"]
+    environment = {**os.environ, "TERM": "xterm", **({"CI": "true"} if ci else {})}
+    subprocess.run(program, cwd=tmp_path, env=environment, stderr=stderr, check=False)
+    os.close(stderr)
+    said = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert ("█" in said, "ok  acme/out" in said) == (not ci, ci)
+    assert "3/3" in said
+    assert "2 mailboxes ok, 1 failed, 0 not tested" in said.splitlines()[-1]
+
+
 # Shards
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reconciler.diagnostics import Failure
 from reconciler.model import MailServer
 from reconciler.probe.target import Secret as Revealing
-from reconciler.probe.target import SecretSource
+from reconciler.probe.target import SecretSource, Target, distinct
 from reconciler.probe.trouble import Trouble
 from reconciler.secrets import resolving
 from reconciler.secrets.opened import Stores
@@ -79,9 +79,14 @@ class Secrets:
         """Where the secret of this server is got; None where it has none."""
         return partial(self._get, key) if key in self.wanted else None
 
-    def is_refused(self, key: Hashable) -> bool:
-        """Whether this server names a secret that it may not use, or none at all."""
-        return isinstance(self.wanted.get(key), Exception)
+    def distinct(self, targets: Mapping[Hashable, Target]) -> tuple[Target, ...]:
+        """Every mailbox once, of targets by the keys of their servers.
+
+        Who may not use a secret shares no verdict with those who may.
+        """
+        refused = [key for key in targets if isinstance(self.wanted.get(key), Exception)]
+        others = (target for key, target in targets.items() if key not in refused)
+        return (*distinct(others), *(targets[key] for key in refused))
 
     def forget(self) -> None:
         """Have nobody look out for them any more: their conversations are over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -29,7 +29,7 @@ _OF_DEACTIVATING = ("mass-deactivate", "orphaned-company")
 
 def targets(
     plan: Plan, level: Level, credentials: Credentials, to_companies: Collection[str] = ()
-) -> list[Target]:
+) -> tuple[Target, ...]:
     """What is tested: of the partners that can be applied, every server that will be active and
     that the plan creates, activates or changes in what a test may fail for.
 
@@ -45,15 +45,12 @@ def targets(
     ]
     asking = [Asking(_name(change), change.partner, _server(change)) for change in changes]
     secrets = credentials.batch(asking)
-    return [
-        Target(
-            server,
-            (str(name),),
-            min(level, Level.LOGIN) if server.host.lower() in to_companies else level,
-            secrets.source(name),
-        )
-        for name, _partner, server in asking
-    ]
+    made: dict[Hashable, Target] = {}
+    for name, _partner, server in asking:
+        may_send = server.host.lower() not in to_companies
+        far = level if may_send else min(level, Level.LOGIN)
+        made[name] = Target(server, (str(name),), far, secrets.source(name))
+    return secrets.distinct(made)
 
 
 def without(plan: Plan, partners: Collection[str]) -> Plan:
