@@ -76,7 +76,7 @@ def revision_of(connection: Connection, plan_id: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _changes(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
+def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
     position = 0
     for part in parts:
         for change in part.changes:
@@ -94,7 +94,7 @@ def _changes(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _acceptances(number: int, parts: Parts) -> Iterator[tuple[Any, ...]]:
+def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
     for part in parts:
         for item in part.accepted:
             yield (number, item.partner, item.guard, item.count, item.reason, item.until)

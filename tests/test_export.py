@@ -359,7 +359,10 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "unknown login": ({"auth": "kerberos"}, "auth"),
     "no username": ({"username": None}, "username"),
     "empty username": ({"username": ""}, "username"),
-    "useless reference": ({"auth": "none", "password_reference": "env:A"}, "password_reference"),
+    "useless reference": (
+        {"auth": "none", "username": None, "password_reference": "env:A"},
+        "password_reference",
+    ),
     "a password": ({"password_reference": "hunter2"}, "password_reference"),
     "a password that looks like a place": (
         {"password_reference": "env:hunter 2"},

@@ -175,6 +175,19 @@ def test_what_cannot_be_tested_is_said_and_applied(
     assert office.smtp.connections == 0
 
 
+def test_a_mailbox_that_partners_share_is_tested_once(office: Office) -> None:
+    shared: Any = {"username": "same@acme.example", "sender": {"email": "same@acme.example"}}
+    shared |= {"auth": "none", "password": None}
+    given(one=office.out("one", office.refusing, **shared))
+    two = office.out("two", office.refusing, **shared)
+    write(Path("m"), {"beta.yaml": manifest("beta", mail_servers={"two": two})})
+    office.refusing.answers = {**office.refusing.answers, "EHLO": "550 5.7.1 no"}
+    said = applied(office, "--verify")
+    assert (said.code, query(ACTIVE)) == (6, [])
+    assert office.refusing.connections == 1
+    assert said.err.count("MBX857") == 2
+
+
 def test_a_saved_plan_is_tested_too(office: Office) -> None:
     given(out=office.out("out"), bad=office.out("bad", office.refusing))
     beside(office)

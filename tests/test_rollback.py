@@ -95,7 +95,9 @@ def accepting(engine: Engine, number: int) -> Planned:
 
 def apply(engine: Engine, plan: Plan) -> int:
     with transaction(engine) as connection:
-        return apply_.apply(connection, plan, "test", NOW).revision
+        number = apply_.apply(connection, plan, "test", NOW).revision
+    assert number is not None
+    return number
 
 
 def roll_back(engine: Engine, number: int) -> Planned:

@@ -243,3 +243,16 @@ def test_a_hardened_process_leaves_no_core_file(tmp_path: Path) -> None:
     if sys.platform == "linux":
         assert done.stdout.splitlines()[1] == "0"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forgotten_secret_is_looked_for_as_long_as_another_one_is_the_same() -> None:
+    redactor = Redactor()
+    for value in ("correct horse", "correct horse", "battery staple"):
+        redactor.add(Secret(value))
+    text = "correct horse, battery staple"
+    redactor.forget(Secret("correct horse"))
+    assert redactor.redact(text) == f"{MASK}, {MASK}"
+    redactor.forget(Secret("correct horse"))
+    assert redactor.redact(text) == f"correct horse, {MASK}"
+    redactor.forget(Secret("battery staple"))
+    assert redactor.redact(text) == text

@@ -32,6 +32,15 @@ def test_a_variable() -> None:
     assert values(found) == [MARK, "b b "]
 
 
+def test_a_document_may_have_lines() -> None:
+    """The key file of a service account, as its provider hands it out."""
+    document = '{\n  "type": "service_account"\n}'
+    assert values(resolved("env:A", stores=opened({"A": document}))) == [document]
+    for broken in ("{\n" * 9_000, "{\n", "[\n]"):
+        found = resolved("env:A", stores=opened({"A": broken}))
+        assert failures(found) == {"A": ["MBX677"]}
+
+
 @pytest.mark.parametrize(
     ("value", "code"),
     [

@@ -27,6 +27,7 @@ from estates import (
 )
 from mailservers import Script, imap, listening, pop3, smtp
 from servers import MAIN
+from test_probe_oauth import APPLICATION, TOKEN, Endpoint, Xoauth2
 
 from reconciler.cnpj import masked
 from reconciler.database.engine import transaction
@@ -379,6 +380,23 @@ def test_every_form_and_a_file(office: Office) -> None:
     assert (said.code, "MBX855" in said.err) == (1, True)
 
 
+@pytest.mark.parametrize("ci", [False, True])
+def test_a_terminal_gets_a_bar_and_a_pipeline_lines(
+    office: Office, tmp_path: Path, *, ci: bool
+) -> None:
+    office.usual()
+    terminal, stderr = os.openpty()
+    program = [sys.executable, "-m", "reconciler", "test", "--format", "json", "-o", "found.json"]
+    environment = {**os.environ, "TERM": "xterm", **({"CI": "true"} if ci else {})}
+    subprocess.run(program, cwd=tmp_path, env=environment, stderr=stderr, check=False)
+    os.close(stderr)
+    said = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert ("█" in said, "ok  acme/out" in said) == (not ci, ci)
+    assert "3/3" in said
+    assert "2 mailboxes ok, 1 failed, 0 not tested" in said.splitlines()[-1]
+
+
 # Shards
 
 
@@ -459,6 +477,39 @@ def test_a_password_is_nowhere(office: Office) -> None:
     assert "535 5.7.8 no: ***" in said
     for form in (MARK, b64encode(MARK.encode()).decode(), MARK.encode().hex()):
         assert form not in said
+
+
+def test_a_secret_out_of_bounds_has_no_part_in_another_ones_verdict(office: Office) -> None:
+    shared: Any = {"username": "same@acme.example", "sender": {"email": "same@acme.example"}}
+    office.apply(one=office.out("one", **shared))
+    office.apply("beta", two=office.out("two", **shared))
+    said = office.cli("test", "--format", "json")
+    found = {item["servers"][0]: item["outcome"] for item in results(said)}
+    assert found == {"acme/one": "passed", "beta/two": "not-tested"}
+
+
+def test_a_token_instead_of_a_password(office: Office, tmp_path: Path) -> None:
+    """The credential is a document over several lines, as providers hand it out."""
+    endpoint, server = Endpoint(), Xoauth2("imap")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "acme-oauth").write_text(json.dumps(APPLICATION, indent=2) + "\n")
+    with listening(endpoint, server) as (tokens, port):
+        Path("reconciler.toml").write_text(
+            f'[secrets.file]\nfolder = "{tmp_path}/secrets"\n'
+            f'[probes]\nnetworks = ["127.0.0.0/8"]\nports = [{port}]\n'
+            f'[probes.token_urls]\nmicrosoft = "http://127.0.0.1:{tokens}/token"\n'
+        )
+        how: Any = {
+            "auth": "oauth2",
+            "username": "nfe@acme.test",
+            "password": {"file": "acme-oauth"},
+        }
+        office.apply(box=office.read("box", port=port, **how))
+        said = office.cli("test", "--steps")
+    assert said.code == 0, said.out
+    assert "XOAUTH2" in said.out
+    assert endpoint.forms[0]["client_id"] == APPLICATION["client_id"]
+    assert TOKEN not in said.out + repr(dump(os.environ["RECONCILER_DATABASE_URL"]))
 
 
 # How it ends

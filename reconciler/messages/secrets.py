@@ -77,7 +77,7 @@ SECRETS = {
         N_('what "{reference}" leads to cannot be a secret'),
         N_(
             "It is empty, has more than {limit} bytes, is not UTF-8, or has a line end or NUL "
-            "in it. A file may end in one line end, which does not count."
+            "in it and is no JSON. A file may end in one line end, which does not count."
         ),
         N_("Store it again; echo -n and printf write no line end."),
     ),

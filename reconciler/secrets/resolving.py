@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,9 @@ from reconciler.words import N_
 T = TypeVar("T")
 _Question = Callable[[Store, Reference, float], T]
 _BREAKING = frozenset("\r\n\0")
-"""No protocol can send these in a password; most come from a line end that was stored with it."""
+"""No protocol can send these in a password; most come from a line end that was stored with it.
+The key file of a service account is a JSON document over several lines, and no password.
+"""
 
 
 class Found(NamedTuple):
@@ -148,4 +151,11 @@ def _usable(value: str) -> bool:
         size = len(value.encode())
     except UnicodeEncodeError:
         return False
-    return 0 < size <= LIMIT and _BREAKING.isdisjoint(value)
+    return 0 < size <= LIMIT and (_BREAKING.isdisjoint(value) or _is_document(value))
+
+
+def _is_document(value: str) -> bool:
+    try:
+        return value.lstrip().startswith("{") and isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        return False

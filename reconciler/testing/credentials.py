@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reconciler.diagnostics import Failure
 from reconciler.model import MailServer
 from reconciler.probe.target import Secret as Revealing
-from reconciler.probe.target import SecretSource
+from reconciler.probe.target import SecretSource, Target, distinct
 from reconciler.probe.trouble import Trouble
 from reconciler.secrets import resolving
 from reconciler.secrets.opened import Stores
@@ -105,6 +105,15 @@ class Secrets:
     def source(self, key: Hashable) -> SecretSource | None:
         """Where the secret of this server is got; None where it has none."""
         return partial(self._get, key) if key in self.wanted else None
+
+    def distinct(self, targets: Mapping[Hashable, Target]) -> tuple[Target, ...]:
+        """Every mailbox once, of targets by the keys of their servers.
+
+        Who may not use a secret shares no verdict with those who may.
+        """
+        refused = [key for key in targets if isinstance(self.wanted.get(key), Exception)]
+        others = (target for key, target in targets.items() if key not in refused)
+        return (*distinct(others), *(targets[key] for key in refused))
 
     def forget(self) -> None:
         """Have nobody look out for them any more: their conversations are over."""

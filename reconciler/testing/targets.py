@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -13,7 +13,7 @@ from reconciler.database.tables import company, link, mail_server
 from reconciler.listing import Listed
 from reconciler.model import MailServer
 from reconciler.probe.results import Level
-from reconciler.probe.target import Target, distinct
+from reconciler.probe.target import Target
 from reconciler.testing.credentials import Asking, Credentials, Secrets
 from reconciler.testing.selection import rows
 
@@ -56,15 +56,16 @@ def batch_of(
         for number, row in everybody.items()
     )
     notified = _notified(connection, senders, purpose)
-    targets = []
+    targets: dict[Hashable, Target] = {}
     for row in found:
         made = _target(row, purpose.level, secrets)
         if row.server.direction == "outgoing":
             made = made._replace(recipient=purpose.to or notified.get(row.row_id))
             if purpose.round_trip:
                 made = _with_reader(made, readers.get(row.row_id), secrets)
-        targets.append(made)
-    return Batch(tuple(distinct(targets)), secrets, {row.address: row.row_id for row in found})
+        targets[row.row_id] = made
+    names = {row.address: row.row_id for row in found}
+    return Batch(secrets.distinct(targets), secrets, names)
 
 
 def _target(row: Listed, level: Level, secrets: Secrets) -> Target:

@@ -33,7 +33,7 @@ def targets(
     credentials: Credentials,
     to_companies: Collection[str] = (),
     states: Mapping[str, State] | None = None,
-) -> list[Target]:
+) -> tuple[Target, ...]:
     """What is tested: of the partners that can be applied, every server that will be active and
     that the plan creates, activates or changes in what a test may fail for, its password included.
 
@@ -52,15 +52,12 @@ def targets(
     asking = [Asking(_name(change), change.partner, _server(change)) for change in changes]
     asking += _with_new_passwords(plan, states or {}, {item.key for item in asking})
     secrets = credentials.batch(asking)
-    return [
-        Target(
-            server,
-            (str(name),),
-            min(level, Level.LOGIN) if server.host.lower() in to_companies else level,
-            secrets.source(name),
-        )
-        for name, _partner, server, _sealed in asking
-    ]
+    made: dict[Hashable, Target] = {}
+    for name, _partner, server, _sealed in asking:
+        may_send = server.host.lower() not in to_companies
+        far = level if may_send else min(level, Level.LOGIN)
+        made[name] = Target(server, (str(name),), far, secrets.source(name))
+    return secrets.distinct(made)
 
 
 def _with_new_passwords(
