@@ -95,7 +95,9 @@ def accepting(engine: Engine, number: int) -> Planned:
 
 def apply(engine: Engine, plan: Plan) -> int:
     with transaction(engine) as connection:
-        return apply_.apply(connection, plan, "test", NOW)
+        number = apply_.apply(connection, plan, "test", NOW)
+    assert number
+    return number
 
 
 def roll_back(engine: Engine, number: int) -> Planned:
