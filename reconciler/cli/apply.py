@@ -186,7 +186,7 @@ def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
 
 def _with_agreed(todo: Plan, url: str, settings: Settings) -> Plan:
     """A plan with what others changed as it would have it."""
-    if todo.target.id is None:
+    if todo.target.id is None or not todo.proofs:
         return todo
     with transaction(inputs.engine(url, settings, writes=False)) as connection:
         return replace(todo, agreed=agreeing.agreed(connection, todo))
