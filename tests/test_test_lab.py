@@ -113,7 +113,7 @@ def estate(file: Path, count: int, port: int) -> None:
     with sqlite3.connect(file) as database:
         database.execute("INSERT INTO partner VALUES ('acme', '')")
         rows = (
-            (f"b{n}", HOSTS[n % 50], port, f"u{n}", f"env:ACME_{n % 100}", f"u{n}@bench.test")
+            (f"b{n}", HOSTS[n % 50], port, f"u{n}", f"env:ACME_{n}", f"u{n}@bench.test")
             for n in range(count)
         )
         database.executemany(_INSERT, rows)
@@ -121,7 +121,7 @@ def estate(file: Path, count: int, port: int) -> None:
 
 
 def test_memory_does_not_grow_with_the_mailboxes(tmp_path: Path) -> None:
-    passwords = {f"ACME_{number}": f"bench-secret-{number}" for number in range(100)}
+    passwords = {f"ACME_{number}": f"{number:04x}-and-no-more" for number in range(MANY)}
     peaks = []
     with simulated() as port:
         for count in (FEW, MANY):

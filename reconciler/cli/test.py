@@ -230,7 +230,7 @@ def _selected(
     with transaction(engine) as connection:
         selected = select_servers(connection, wanted, shard)
         if not selected.batches:
-            output.note(_("No mail server is what was asked for."))
+            output.note(_("No mail server fits."))
         return selected, stored.partners(connection), found.database_id or ""
 
 
