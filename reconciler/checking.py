@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from reconciler import scoping
 from reconciler.coverage import Coverage
 from reconciler.declared import Declared, elsewhere, owners
 from reconciler.desired import desire
 from reconciler.diagnostics import Problem
 from reconciler.model import EMPTY
+from reconciler.secrets.scope import Rules, Scopes
 
 _UNDECLARED = frozenset({"MBX308", "MBX310"})
 
 
 def offline(
-    declared: dict[str, Declared], coverage: Coverage, *, complete: bool = True
+    declared: dict[str, Declared], coverage: Coverage, rules: Rules, *, complete: bool = True
 ) -> list[Problem]:
     """The problems of all partners, as far as manifests alone can tell.
 
-    Where they are not `complete`, since something in them could not be read, nothing is said of
-    what they do not declare.
+    `rules` say which secrets are whose. Where manifests are not `complete`, since something in them
+    could not be read, nothing is said of what they do not declare.
     """
     owned = owners(declared)
-    return [
-        problem
-        for name, item in declared.items()
-        for problem in desire(
-            item, EMPTY, coverage, elsewhere(name, item.named_cnpjs(), owned), offline=True
-        ).problems
-        if complete or problem.code not in _UNDECLARED
-    ]
+    scopes = Scopes(rules, declared)
+    found = []
+    for name, item in declared.items():
+        others = elsewhere(name, item.named_cnpjs(), owned)
+        found += desire(item, EMPTY, coverage, others, offline=True).problems
+        found += scoping.problems(item, scopes)
+    return [problem for problem in found if complete or problem.code not in _UNDECLARED]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler import applied, observed, settled, undoing
+from reconciler import applied, observed, scoping, settled, undoing
 from reconciler.acceptance import judge
 from reconciler.alarms import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.applied import Ledger
@@ -28,6 +28,7 @@ from reconciler.naming import may_be_swapped
 from reconciler.plan import Accepted, PartnerPlan, Plan, Selection, Target, select
 from reconciler.proof import Proof
 from reconciler.proving import Proving
+from reconciler.secrets.scope import Rules, Scopes
 from reconciler.words import N_
 
 
@@ -38,7 +39,7 @@ class Request:
     `older_than` is the last applied commit where this one does not descend from it.
 
     `settled` has the partners that are proven to be left as they are; with `proving`, the plan gets
-    proofs of what it leads to.
+    proofs of what it leads to. `rules` say which secrets are whose.
     """
 
     coverage: Coverage
@@ -52,6 +53,7 @@ class Request:
     older_than: str | None = None
     settled: Mapping[str, Proof] = field(default_factory=dict)
     proving: Proving | None = None
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def make_plan(
     names = _partners(declared, connection, request)
     remaining = [name for name in names if name not in request.settled]
     used = _used(declared, connection, remaining)
+    scopes = _scopes(declared, connection, request)
     ledger = Ledger(connection) if connection else None
     outcomes = {name: _settled(proof, request) for name, proof in request.settled.items()}
     for batch in _batches(declared, connection, remaining, proving=bool(request.proving)):
@@ -80,7 +83,8 @@ def make_plan(
             found = causes.get(draft.wanted.partner, ())
             undone = undoing.undone(connection, draft.changes, found) if connection else {}
             part, told = judged(draft, found, undone, used, request)
-            problems = (*draft.desired.problems, *told)
+            outside = scoping.problems(draft.wanted, scopes)
+            problems = (*draft.desired.problems, *outside, *told)
             proof = _proof(draft, part, seen, request)
             outcomes[seen.partner] = _Outcome(part, problems, draft.desired.skipped, proof)
     ordered = [outcomes[name] for name in names]
@@ -162,6 +166,14 @@ def _used(
     if connection is None or not accepting:
         return frozenset()
     return observed.used_acceptances(connection, accepting)
+
+
+def _scopes(
+    declared: dict[str, Declared], connection: Connection | None, request: Request
+) -> Scopes:
+    """Which secrets are whose, among all partners that there are."""
+    there = observed.partners(connection) if connection else []
+    return Scopes(request.rules, {*declared, *request.settled, *there})
 
 
 class _Seen(NamedTuple):

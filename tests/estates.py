@@ -45,6 +45,7 @@ from reconciler.model import (
 )
 from reconciler.plan import PartnerPlan, Plan, Selection, Target
 from reconciler.planning import Planned, Request, make_plan
+from reconciler.secrets import scope
 
 PARTNER = "acme"
 FILE = "acme.yaml"
@@ -162,6 +163,9 @@ _numbers = iter(range(10**9))
 # Manifests
 
 
+PASSWORD = {"env": "ACME_PASSWORD"}
+
+
 def outgoing(name: str = "nfe-out", **keys: Any) -> Manifest:
     """A mail server that sends, as a manifest has it; a key that is None is left out."""
     entry = {
@@ -169,7 +173,7 @@ def outgoing(name: str = "nfe-out", **keys: Any) -> Manifest:
         "nickname": "Envio",
         "host": HOST,
         "username": f"{name}@acme.example",
-        "password": {"env": "ACME"},
+        "password": PASSWORD,
         "sender": {"email": f"{name}@acme.example"},
         **keys,
     }
@@ -188,7 +192,16 @@ def companies(*numbers: str, **keys: Any) -> Manifest:
 
 
 def manifest(partner: str = PARTNER, **sections: Any) -> Manifest:
-    return {"version": 1, "partner": partner, **sections}
+    """A manifest; mail servers of which nothing else is said have a password of the partner."""
+    variable = f"{scope.variable(partner)}_PASSWORD"
+    servers = {
+        name: {**entry, "password": {"env": variable}}
+        if entry.get("password") is PASSWORD
+        else entry
+        for name, entry in sections.get("mail_servers", {}).items()
+    }
+    written = {**sections, "mail_servers": servers} if servers else sections
+    return {"version": 1, "partner": partner, **written}
 
 
 def as_bytes(content: Manifest | str | bytes) -> bytes:

@@ -133,7 +133,7 @@ def test_the_longest_texts_fit(cli: Cli) -> None:
         "timeout": "600s",
         "ehlo_name": host,
         "ca_file": "c" * 128,
-        "password": {"file": "p" * 128},
+        "password": {"file": f"{name}-".ljust(128, "p")},
         "sender": {"name": long, "email": email},
         "reply_to": email,
         "companies": [{"cnpj": masked(ONE), "sender_name": long}],
@@ -143,7 +143,7 @@ def test_the_longest_texts_fit(cli: Cli) -> None:
         companies=companies(ONE, nickname=long, notification_email=email),
         mail_servers={
             name: outgoing(**entry),
-            "in": incoming(folder=long, host=HOST, username=long),
+            "in": incoming(folder=long, host=HOST, username=long, password=entry["password"]),
         },
     )
     write(stem, {"x.yaml": json.dumps(content, ensure_ascii=False)})

@@ -27,6 +27,7 @@ from reconciler.places import Places, Source
 from reconciler.plan import Plan, Target
 from reconciler.planning import Planned, Request, make_plan
 from reconciler.render.plan_text import PlanText
+from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
 from reconciler.words import n_
 
@@ -56,7 +57,8 @@ def plan(
     With `proving`, a plan of everything has proofs, which an apply keeps for later plans.
     """
     if inputs.has_errors(given.problems):
-        offline = checking.offline(given.declared, given.coverage, complete=False)
+        bounds = rules(given.settings.secrets)
+        offline = checking.offline(given.declared, given.coverage, bounds, complete=False)
         _fail(given, (*given.problems, *offline))
     engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
@@ -128,6 +130,7 @@ def _request(
         commit=commit.id if commit else None,
         older_than=last if last and commit and not commit.descends_from(last) else None,
         settled=given.loaded.settled,
+        rules=rules(given.settings.secrets),
     )
 
 

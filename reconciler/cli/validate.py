@@ -10,6 +10,7 @@ from reconciler import checking
 from reconciler.cli import inputs, options, output
 from reconciler.diagnostics import Failure
 from reconciler.render import diagnostics
+from reconciler.secrets.settings import rules
 from reconciler.words import _, n_
 
 
@@ -36,7 +37,8 @@ def command(
         output.say_json(diagnostics.document(found))
         return failure.exit_code
     complete = not inputs.has_errors(given.problems)
-    offline = checking.offline(given.declared, given.coverage, complete=complete)
+    bounds = rules(given.settings.secrets)
+    offline = checking.offline(given.declared, given.coverage, bounds, complete=complete)
     problems = [*given.problems, *offline]
     found = diagnostics.describe(problems, given.sources)
     document = diagnostics.document(found)

@@ -28,6 +28,8 @@ WORDS = {
     "link": N_("link"),
 }
 _COLUMNS = {"password": "password_reference", "sender": "sender_email"}
+_SETTINGS = frozenset({"MBX661"})
+"""Problems that are mended in the settings."""
 _NOT_WRITTEN = frozenset({"origins", "project", "file"})
 _LONGEST = 1000
 """No field of a manifest may be as long as this."""
@@ -73,14 +75,15 @@ def of_problem(kind: str, name: str, field: str, problem: Problem) -> Unfit:
 
 
 def words(problem: Problem) -> str:
-    """What is wrong and why, in one line."""
+    """What is wrong and why, in one line; and what to do, where that is not to correct the row."""
     message = MESSAGES[problem.code]
     values = {
         name: _(value) if isinstance(value, Word) else str(value)
         for name, value in problem.values.items()
     }
-    title, cause = (_(text).format_map(values) for text in (message.title, message.cause))
-    return f"{problem.code}: {title}. {cause}"
+    texts = [message.title, message.cause, *([message.repair] if problem.code in _SETTINGS else [])]
+    title, *others = (_(text).format_map(values) for text in texts)
+    return f"{problem.code}: {title}. {' '.join(others)}"
 
 
 def problems(found: Iterable[tuple[str, Unfit]], *, left_out: bool) -> list[Problem]:
