@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reconciler.declared import Declared
 from reconciler.diagnostics import Place, Problem
@@ -15,9 +16,8 @@ def problems(declared: Declared, scopes: Scopes) -> Iterator[Problem]:
     for item in declared.servers.values():
         if text := item.server.password_reference:
             reference = from_text(text)
-            problem = scopes.problem(declared.partner, reference, _place(item.place, reference))
-            if problem:
-                yield problem
+            if problem := scopes.problem(declared.partner, reference, None):
+                yield replace(problem, place=_place(item.place, reference))
 
 
 def _place(server: Place, reference: Reference) -> Place:

@@ -47,6 +47,7 @@ class Scopes:
     def __init__(self, rules: Rules, known: Collection[str]) -> None:
         self._rules = rules
         self._known = frozenset(known) | rules.partners.keys()
+        self._prefix = cache(self._find_prefix)
         self._occupied = cache(self._find_occupied)
         self._shared = cache(self._is_shared)
 
@@ -65,11 +66,14 @@ class Scopes:
                 "MBX661", place, {"pattern": pattern, "partner": partner, "store": store}
             )
         if patterns is None:
-            inside, allowed = self._is_own(store, partner, name), self._default(store, partner)
+            inside = self._is_own(store, partner, name)
         else:
-            inside, allowed = any(_matches(item, name) for item in patterns), ", ".join(patterns)
+            inside = any(_matches(item, name) for item in patterns)
+        if inside:
+            return None
+        allowed = self._default(store, partner) if patterns is None else ", ".join(patterns)
         values = {"partner": partner, "store": store, "allowed": allowed or "–"}
-        return None if inside else Problem("MBX660", place, values)
+        return Problem("MBX660", place, values)
 
     def allows(self, partner: str, text: str) -> bool:
         """Whether `partner` may use what the database keeps as `text`, if that is a reference."""
@@ -144,7 +148,7 @@ class Scopes:
         prefix = self._prefix(store, partner)
         return f"…/{partner}/…" if prefix is None else f"{prefix}*"
 
-    def _prefix(self, store: str, partner: str) -> str | None:
+    def _find_prefix(self, store: str, partner: str) -> str | None:
         template = self._rules.prefixes.get(store) or PREFIXES.get(store)
         word = variable(partner) if store == "env" else partner
         return template.replace("{partner}", word) if template else None
