@@ -23,7 +23,7 @@ def offline(
     """
     owned = owners(declared)
     scopes = Scopes(rules, declared)
-    found = []
+    found: list[Problem] = []
     for name, item in declared.items():
         others = elsewhere(name, item.named_cnpjs(), owned)
         found += desire(item, EMPTY, coverage, others, offline=True).problems
