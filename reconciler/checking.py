@@ -18,17 +18,14 @@ def offline(
 ) -> list[Problem]:
     """The problems of all partners, as far as manifests alone can tell.
 
-    Where they are not `complete`, since something in them could not be read, nothing is said of
-    what they do not declare.
+    `rules` say which secrets are whose. Where manifests are not `complete`, since something in them
+    could not be read, nothing is said of what they do not declare.
     """
     owned = owners(declared)
-    scopes = Scopes(rules, declared.keys())
-    found = [
-        problem
-        for name, item in declared.items()
-        for problem in desire(
-            item, EMPTY, coverage, elsewhere(name, item.named_cnpjs(), owned), offline=True
-        ).problems
-        if complete or problem.code not in _UNDECLARED
-    ]
-    return [*found, *scoping.problems(scoping.declared(declared), scopes)]
+    scopes = Scopes(rules, declared)
+    found: list[Problem] = []
+    for name, item in declared.items():
+        others = elsewhere(name, item.named_cnpjs(), owned)
+        found += desire(item, EMPTY, coverage, others, offline=True).problems
+        found += scoping.problems(item, scopes)
+    return [problem for problem in found if complete or problem.code not in _UNDECLARED]

@@ -288,6 +288,20 @@ def _is_below(table: Table, folder: str) -> ColumnElement[bool]:
     return table.c.file.startswith(f"{folder}/", autoescape=True)
 
 
+def partners(connection: Connection) -> list[str]:
+    """Every partner that the database has, by name."""
+    return sorted(str(name) for (name,) in fetch(connection, select(partner.c.id)))
+
+
+def references(connection: Connection, stores: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """The partners of mail servers, each with what leads to a password; with `stores`, in these."""
+    column = mail_server.c.password_reference
+    query = select(mail_server.c.partner, column).where(column.is_not(None)).distinct()
+    if stores:
+        query = query.where(or_(*(column.startswith(f"{store}:") for store in stores)))
+    return ((str(owner), str(text)) for owner, text in fetch(connection, query))
+
+
 def has_partner(connection: Connection, name: str) -> bool:
     """Whether the database has this partner."""
     return any(fetch(connection, select(partner.c.id).where(partner.c.id == name)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler import applied, observed, settled, undoing
+from reconciler import applied, observed, scoping, settled, undoing
 from reconciler.acceptance import judge
 from reconciler.alarms import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.applied import Ledger
@@ -29,6 +29,7 @@ from reconciler.naming import may_be_swapped
 from reconciler.plan import Accepted, PartnerPlan, Password, Plan, Selection, Target, select
 from reconciler.proof import Proof
 from reconciler.proving import Proving
+from reconciler.secrets.scope import Rules, Scopes
 from reconciler.words import N_
 
 
@@ -41,7 +42,7 @@ class Request:
     With `sealing` the plan lists the passwords that the database keeps sealed.
 
     `settled` has the partners that are proven to be left as they are; with `proving`, the plan gets
-    proofs of what it leads to.
+    proofs of what it leads to. `rules` say which secrets are whose.
     """
 
     coverage: Coverage
@@ -56,6 +57,7 @@ class Request:
     settled: Mapping[str, Proof] = field(default_factory=dict)
     sealing: bool = False
     proving: Proving | None = None
+    rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def make_plan(
     names = _partners(declared, connection, request)
     remaining = [name for name in names if name not in request.settled]
     used = _used(declared, connection, remaining)
+    scopes = _scopes(declared, connection, request)
     ledger = Ledger(connection) if connection else None
     outcomes = {name: _settled(proof, request) for name, proof in request.settled.items()}
     for batch in _batches(declared, connection, remaining, proving=bool(request.proving)):
@@ -84,7 +87,8 @@ def make_plan(
             found = causes.get(draft.wanted.partner, ())
             undone = undoing.undone(connection, draft.changes, found) if connection else {}
             part, told = judged(draft, found, undone, used, request)
-            problems = (*draft.desired.problems, *told)
+            outside = scoping.problems(draft.wanted, scopes)
+            problems = (*draft.desired.problems, *outside, *told)
             proof = _proof(draft, part, seen, request)
             passwords = tuple(_passwords(draft, request))
             outcomes[seen.partner] = _Outcome(
@@ -195,6 +199,14 @@ def _used(
     if connection is None or not accepting:
         return frozenset()
     return observed.used_acceptances(connection, accepting)
+
+
+def _scopes(
+    declared: dict[str, Declared], connection: Connection | None, request: Request
+) -> Scopes:
+    """Which secrets are whose, among all partners that there are."""
+    there = observed.partners(connection) if connection else []
+    return Scopes(request.rules, {*declared, *request.settled, *there})
 
 
 class _Seen(NamedTuple):

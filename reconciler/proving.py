@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.coverage import Coverage
@@ -55,10 +55,16 @@ class Proving(NamedTuple):
 def decides_alone(declared: Declared, state: State) -> bool:
     """Whether manifests and rows of a partner are all that has a say in its plan.
 
-    Else it takes the companies of other partners, the ledger, or what day it is.
+    Else it takes the companies of other partners, the ledger, or what day it is; or rows do not
+    show which secrets the manifests name.
     """
     return not (
         declared.acceptances
+        or any("password_reference" in ignored for ignored in _ignored(declared))
         or declared.named_cnpjs() - state.companies.keys()
         or may_be_swapped(declared, state)
     )
+
+
+def _ignored(declared: Declared) -> Iterator[tuple[str, ...]]:
+    return (item.server.ignore_changes for item in declared.servers.values())

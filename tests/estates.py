@@ -45,6 +45,7 @@ from reconciler.model import (
 )
 from reconciler.plan import PartnerPlan, Plan, Selection, Target
 from reconciler.planning import Planned, Request, make_plan
+from reconciler.secrets import scope
 
 PARTNER = "acme"
 FILE = "acme.yaml"
@@ -164,6 +165,9 @@ _numbers = iter(range(10**9))
 # Manifests
 
 
+PASSWORD = {"env": "ACME_PASSWORD"}
+
+
 def outgoing(name: str = "nfe-out", **keys: Any) -> Manifest:
     """A mail server that sends, as a manifest has it; a key that is None is left out."""
     entry = {
@@ -171,7 +175,7 @@ def outgoing(name: str = "nfe-out", **keys: Any) -> Manifest:
         "nickname": "Envio",
         "host": HOST,
         "username": f"{name}@acme.example",
-        "password": {"env": OWN},
+        "password": PASSWORD,
         "sender": {"email": f"{name}@acme.example"},
         **keys,
     }
@@ -190,19 +194,16 @@ def companies(*numbers: str, **keys: Any) -> Manifest:
 
 
 def manifest(partner: str = PARTNER, **sections: Any) -> Manifest:
-    """A manifest; passwords that nothing was said of are the partner's own."""
+    """A manifest; mail servers of which nothing else is said have a password of the partner."""
+    variable = f"{scope.variable(partner)}_PASSWORD"
     servers = {
-        name: _with_own_password(partner, entry)
+        name: {**entry, "password": {"env": variable}}
+        if entry.get("password") is PASSWORD
+        else entry
         for name, entry in sections.get("mail_servers", {}).items()
     }
-    given = sections | ({"mail_servers": servers} if servers else {})
-    return {"version": 1, "partner": partner, **given}
-
-
-def _with_own_password(partner: str, entry: Manifest) -> Manifest:
-    if not isinstance(entry, dict) or entry.get("password") != {"env": OWN}:
-        return entry
-    return entry | {"password": {"env": f"{partner.upper().replace('-', '_')}_BOX"}}
+    written = {**sections, "mail_servers": servers} if servers else sections
+    return {"version": 1, "partner": partner, **written}
 
 
 def as_bytes(content: Manifest | str | bytes) -> bytes:

@@ -26,6 +26,11 @@ from reconciler.model import (
     State,
 )
 
+REFERENCES = [
+    *("env:ACME_A", "file:acme-b.txt", "vault:smtp/acme#/nfe", "vault:smtp/acme?version=7#/08"),
+    *("aws:acme/nfe", "aws:/mail/acme#/no"),
+]
+"""What leads to passwords of the partner, in every store."""
 UNNAMED = "unnamed-"
 """What the ids begin with that `insert` takes away."""
 TRICKY = [
@@ -68,7 +73,7 @@ def _servers(
     protocol = "smtp" if outgoing else draw(st.sampled_from(["imap", "pop3"]))
     host = draw(_hosts)
     auth = draw(st.sampled_from(["password", "password", "oauth2", "none"]))
-    references = [None, "env:A", "file:b.txt"] if auth == "password" else [None]
+    references = [None] if auth == "none" else [None, *REFERENCES]
     reading = [number for number, row in companies.items() if row.extensions]
     owners = [number for number, row in companies.items() if row.own_mailboxes]
     able = [number for number in owners if outgoing or number in reading]

@@ -107,7 +107,7 @@ def servers_of(name: str, numbers: list[str]) -> st.SearchStrategy[MailServer]:
         origins=_origins,
         auth=st.sampled_from(["password", "oauth2", "none"]),
         username=_maybe_text,
-        password_reference=st.sampled_from([None, "env:A", "file:b"]),
+        password_reference=st.sampled_from([None, "env:ACME_A", "file:acme-b"]),
         sender_name=_maybe_text,
         sender_email=_maybe_text,
         reply_to=_maybe_text,

@@ -26,7 +26,7 @@ from estates import (
     read_back,
     row_ids,
 )
-from foreign import insert, sayable_states, texts
+from foreign import REFERENCES, insert, sayable_states, texts
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from servers import MAIN, SQLITE
@@ -49,6 +49,7 @@ from reconciler.model import State
 from reconciler.observed import Observed
 from reconciler.ownership import differences
 from reconciler.placing import Rewrite
+from reconciler.secrets.scope import Rules, Scopes
 
 Texts = dict[str, str]
 
@@ -103,7 +104,7 @@ _values: dict[str, st.SearchStrategy[Any]] = {
     "ca_file": st.just("other.pem"),
     "timeout": st.sampled_from([30, 20, 45]),
     "username": st.sampled_from(["somebody", "08", "no"]),
-    "password_reference": st.sampled_from(["env:OTHER", "file:other"]),
+    "password_reference": st.sampled_from(REFERENCES),
     "sender_name": st.none() | texts,
     "sender_email": st.just("other@acme.example"),
     "reply_to": st.sampled_from([None, "reply@acme.example"]),
@@ -184,7 +185,13 @@ def adopted(
         files[file] = declaration
     coverage = Coverage("", frozenset(manifests_), whole=True)
     given_ = Manifests(
-        files, lambda file: manifests_[file].encode(), Limits(), coverage, {}, frozenset()
+        files,
+        lambda file: manifests_[file].encode(),
+        Limits(),
+        coverage,
+        {},
+        frozenset(),
+        Scopes(Rules(), {PARTNER}),
     )
     return adopt(PARTNER, name, found, given_, into)
 
@@ -548,6 +555,8 @@ def test_a_manifest_of_another_partner_is_no_place(cli: Cli, acme: Program) -> N
         ({"nickname": ""}, "MBX720"),
         ({"sender_email": "none"}, "MBX720"),
         ({"password_reference": "hunter2"}, "MBX720"),
+        ({"password_reference": "env:BETA_NFE"}, "MBX720"),
+        ({"password_reference": "vault:smtp/beta#/nfe"}, "MBX720"),
         ({"host": "not a host"}, "MBX720"),
         ({"security": "none"}, "MBX720"),
         ({"timeout": None}, "MBX723"),

@@ -638,7 +638,7 @@ def test_the_mailboxes_of_a_company(name: str, scene: Scene) -> None:
         f"username, password_reference FROM company_mailbox WHERE cnpj = '{FIRST}'",
     )
     whole = (PARTNER, "a", FIRST, case.sender_name, "a@acme.example", HOST, 465, "tls")
-    login = ("a@acme.example", "env:ACME_BOX")
+    login = ("a@acme.example", "env:ACME_PASSWORD")
     assert rows == ([(*whole, *login)] if case.seen else [])
 
 

@@ -36,6 +36,7 @@ from reconciler.exporting.proof import Terms
 from reconciler.manifests.reading import Limits
 from reconciler.model import OPTIONS, MailServer, State, called
 from reconciler.ownership import differences
+from reconciler.secrets.scope import Rules, Scopes
 
 SEEN = """
     SELECT partner, cnpj, company_nickname, mail_server_id, nickname, direction, protocol, host,
@@ -48,7 +49,7 @@ SEEN = """
 
 def exported(engine: Engine, project: str = "", limits: Limits = Limits()) -> Exported:  # noqa: B008
     with transaction(engine) as connection:
-        request = Request("", Terms(project, limits, {}))
+        request = Request("", Terms(project, limits, {}, Scopes(Rules(), {PARTNER})))
         (only,) = estate.export_all(connection, [PARTNER], request)
     return only
 
@@ -306,6 +307,7 @@ def test_partners_that_are_no_name_for_a_file(cli: Cli, program: Program) -> Non
     for name in ("con", "a.", "b", "b.yaml"):
         add(program, "partner", id=name)
         add(program, partner=name, nickname=name)
+    Path("reconciler.toml").write_text('[secrets.partners.b]\nenv = ["B_*"]\n')  # not B_YAML_*
     add(program, "company", cnpj="11222333000181", partner="b", nickname="B", own_mailboxes=True)
     add(program, partner="b", username="own", company="11222333000181")
     Path("reconciler.toml").write_text('[secrets.partners.b]\nenv = ["B_*"]\n')
@@ -502,6 +504,10 @@ def test_names_are_the_same_on_every_run(cli: Cli, program: Program) -> None:
     add(program, nickname="Envio", stable_id="envio-2", username="taken")
     add(program, "partner", id="acme-envio")
     add(program, partner="acme-envio", nickname="3", username="3")
+    refused = cli("export", "--partner", PARTNER)
+    assert "MBX661" in refused.err
+    assert "secrets.partners.acme" in refused.err
+    Path("reconciler.toml").write_text('[secrets.partners.acme]\nenv = ["ACME_*"]\n')
     first = cli("export", "--partner", PARTNER).out
     assert first == cli("export", "--partner", PARTNER).out
     names = re.findall(r"^  ([a-z0-9-]+):$", first, re.MULTILINE)
@@ -513,6 +519,35 @@ def test_names_are_the_same_on_every_run(cli: Cli, program: Program) -> None:
     found = re.findall(r"\{env: (\w+)\}", "".join(f.read_text() for f in Path("m").glob("*.yaml")))
     assert len(found) == len(set(found)) == 9
     assert {"ACME_ENVIO_3_PASSWORD", "ACME_ENVIO_3_2_PASSWORD"} <= set(found)
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_place_that_is_made_up_is_one_that_the_partner_may_use(
+    cli: Cli, program: Program
+) -> None:
+    add(program, stable_id="a")
+    add(program, stable_id="b", username="b", auth="oauth2", active=True)
+    Path("reconciler.toml").write_text('[secrets.env]\nprefix = "MAIL_{partner}_"\n')
+    text = cli("export").out
+    found = re.findall(r"password: \{env: (\w+)\}  # TODO", text)
+    assert found == ["MAIL_ACME_A_PASSWORD", "MAIL_ACME_B_PASSWORD"]
+    assert cli("export", "--out", "m").code == 0
+    assert cli("validate", "m").code == 0
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_secret_of_another_partner_is_not_exported(cli: Cli, program: Program) -> None:
+    add(program, stable_id="a", password_reference="env:BETA_NFE")
+    add(program, stable_id="b", username="b", password_reference="env:ACME_NFE")
+    refused = cli("export", "--out", "m")
+    assert refused.code == 1
+    assert "MBX660" in refused.err
+    assert "acme/a" in refused.err
+    assert "acme/b" not in refused.err
+    assert "BETA_NFE" not in refused.err
+    assert cli("export", "--out", "m", "--skip-invalid").code == 0
+    Path("reconciler.toml").write_text('[secrets.partners.acme]\nenv = ["ACME_*", "BETA_NFE"]\n')
+    assert "{env: BETA_NFE}" in cli("export").out
 
 
 @pytest.mark.databases(SQLITE)

@@ -461,7 +461,7 @@ def test_what_went_is_shown_with_all_its_fields(applied: Cli) -> None:
     lines = applied("history", "3").out.splitlines()
     assert "  - mail server out" in lines
     assert "      nickname: Outro" in lines
-    assert "      password_reference: env:ACME_BOX" in lines
+    assert "      password_reference: env:ACME_PASSWORD" in lines
     assert "      port: 465 (default)" in lines
     assert "      file: acme.yaml" in lines
 

@@ -212,12 +212,12 @@ def test_text_and_json_agree_on_the_exit_code_and_the_counts(cli: Cli) -> None:
 
 
 def test_no_secret_is_read_or_printed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACME_BOX", SECRET)
+    monkeypatch.setenv("ACME_PASSWORD", SECRET)
     given(acme(**{"nfe-in": incoming(password={"file": "acme-secret"})}))
     Path("acme-secret").write_text(SECRET)
     said = [cli("plan", "m"), cli("plan", "m", "--format", "json", "-o", "saved.json")]
     assert [item.code for item in said] == [0, 0]
-    assert "env:ACME_BOX" in said[0].out
+    assert "env:ACME_PASSWORD" in said[0].out
     assert "file:acme-secret" in said[1].out
     assert SECRET not in str(said) + Path("saved.json").read_text()
 

@@ -69,7 +69,7 @@ def _values(column: Column[Any]) -> list[Any]:
         return [0, 1, None, "yes", b"0"]
     if isinstance(column.type, Integer):
         return [None, 0, 1, 587, "x", 30.5]
-    texts = ["", "x", "acme.yaml", "more.yaml", "tls", "other", "a", "beta"]
+    texts = ["", "x", "acme.yaml", "more.yaml", "tls", "other", "a", "beta", "acme-sul"]
     return [None, b"x", *texts, COMPANIES["acme"][1]]
 
 
@@ -621,3 +621,67 @@ def test_the_tool_knows_itself() -> None:
 
 
 """end"""
+
+
+# Secrets, which another partner may have a claim to
+
+
+def with_secret(number: int, password: Any) -> dict[str, Manifest]:
+    return {f"p{number}.yaml": one(number, password=password)}
+
+
+@pytest.mark.databases(*MAIN)
+def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
+    folder_of(1)
+    write(Path("m"), with_secret(2, {"vault": {"path": "smtp/p2/new", "key": "nfe"}}))
+    write(Path("m"), with_secret(3, {"aws": {"name": "mail/p3"}}))
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2", "p3"}
+    for name, left, code in (
+        ("p1-sul", {"p2", "p3"}, "MBX661"),
+        ("new", {"p1", "p3"}, "MBX660"),
+        ("other", {"p1", "p2", "p3"}, ""),
+    ):
+        execute(f"INSERT INTO partner (id) VALUES ('{name}')")
+        assert settled_now() == left
+        assert code in cli("plan", "m").err
+        execute(f"DELETE FROM partner WHERE id = '{name}'")
+        write(Path("m"), {"new.yaml": manifest(name)})
+        assert settled_now() == left
+        done = cli("plan", "m")
+        assert (done.code, code in done.err) == (1 if code else 0, True)
+        Path("m/new.yaml").unlink()
+    assert settled_now() == {"p1", "p2", "p3"}
+
+
+@pytest.mark.databases(SQLITE)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[secrets.partners.p1]\nenv = ["RELAY"]',
+        '[secrets.partners.other]\nenv = ["P1_PASSWORD"]',
+        '[secrets.env]\nprefix = "MAIL_{partner}_"',
+    ],
+)
+def test_other_settings_are_another_verdict(cli: Cli, lines: str) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    Path("reconciler.toml").write_text(lines)
+    assert settled_now() == set()
+    done = cli("plan", "m")
+    assert done.code == 1
+    assert "m/p1.yaml" in done.err
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_reference_that_no_row_shows_is_looked_at_every_time(cli: Cli) -> None:
+    ignoring = {"fields": ["password_reference"], "reason": "The help desk"}
+    secret = {"vault": {"path": "smtp/p1/new", "key": "nfe"}}
+    write(Path("m"), {"p1.yaml": one(1, password=secret, ignore_changes=ignoring)})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    execute("UPDATE mail_server SET password_reference = 'env:P1_X'")
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == set()
+    execute("INSERT INTO partner (id) VALUES ('new')")
+    assert "MBX660" in cli("plan", "m").err

@@ -318,3 +318,42 @@ def test_what_the_settings_say_is_what_counts(
     rules = Rules({partner: {reference.store: (pattern,)}})
     allowed = Scopes(rules, known).problem(partner, reference, None) is None
     assert allowed is reference.name.startswith(pattern[:-1])
+
+
+def test_texts_of_the_database_are_looked_at_the_same_way() -> None:
+    scopes = Scopes(Rules({"beta": {"env": ("RELAY",)}}), {"acme", "beta"})
+    assert scopes.allows("acme", "env:ACME_X")
+    assert scopes.allows("acme", "vault:smtp/acme?version=2#/x")
+    assert scopes.allows("beta", "env:RELAY")
+    for text in ("env:RELAY", "env:BETA_X", "hunter2", "", "env:", "ACME_X", "ref+env://ACME_X"):
+        assert not scopes.allows("acme", text)
+
+
+@pytest.mark.parametrize(
+    ("rules", "prefix"),
+    [
+        (NONE, "ACME_"),
+        (Rules(prefixes={"env": "MAIL_{partner}_"}), "MAIL_ACME_"),
+        (Rules({"acme": {"env": ("ACME_*",)}}), "ACME_"),
+        (Rules({"acme": {"env": ("A*", "X*")}}), "ACME_"),
+        (Rules({"acme": {"env": ("RELAY", "SHARED_*")}}), "SHARED_"),
+        (Rules({"acme": {"env": ("RELAY",)}}), "ACME_"),
+    ],
+)
+def test_a_new_name_begins_as_the_partners_do(rules: Rules, prefix: str) -> None:
+    scopes = Scopes(rules, {"acme"})
+    assert scopes.prefix("env", "acme") == prefix
+    allowed = scopes.allows("acme", f"env:{prefix}X")
+    assert allowed is (rules.partners != {"acme": {"env": ("RELAY",)}})
+
+
+@given(partners, groups, groups, st.sampled_from(["env", "file"]), st.text("abc-", max_size=4))
+def test_who_is_not_crowded_keeps_what_it_has(
+    partner: str, known: set[str], more: set[str], store: str, rest: str
+) -> None:
+    before = Scopes(NONE, known | {partner})
+    name = before.prefix(store, partner) + rest
+    after = Scopes(NONE, known | more | {partner})
+    reference = Reference(store, name)
+    if before.problem(partner, reference, None) is None and not after.is_crowded(partner):
+        assert after.problem(partner, reference, None) is None

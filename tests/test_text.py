@@ -143,7 +143,7 @@ def test_the_longest_texts_fit(cli: Cli) -> None:
         companies=companies(ONE, nickname=long, notification_email=email),
         mail_servers={
             name: outgoing(**entry),
-            "in": incoming(folder=long, host=HOST, username=long),
+            "in": incoming(folder=long, host=HOST, username=long, password=entry["password"]),
         },
     )
     write(stem, {"x.yaml": json.dumps(content, ensure_ascii=False)})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from reconciler import scoping
 from reconciler.adopting.beginning import declare
 from reconciler.adopting.edits import Edit
 from reconciler.adopting.texts import Manifests, Rewritten, Texts
@@ -126,7 +127,8 @@ class _Work:
         declared = texts.declared(self.partner)
         coverage = texts.coverage()
         desired = desire(declared, self.found.state, coverage, self.manifests.elsewhere)
-        self._require_valid([*texts.problems, *desired.problems], texts)
+        outside = scoping.problems(declared, self.manifests.scopes)
+        self._require_valid([*texts.problems, *desired.problems, *outside], texts)
         before = self.found.state.renamed(desired.new_names)
         changes = diff(self.partner, before, desired.state)
         return _Planned(

@@ -36,7 +36,8 @@ def declare(texts: Texts, partner: str, row_name: str, found: Observed, into: st
         variables = Variables()
         there = (item.password_reference for item in [*others, *state.servers.values()])
         variables.take(text for text in there if text)
-        entry = entries.with_password(entry, f"env:{variables.name(partner, name)}")
+        prefix = texts.manifests.scopes.prefix("env", partner)
+        entry = entries.with_password(entry, f"env:{variables.name(prefix, name)}")
     file = _file_for(row, f"{partner}/{row_name}", texts.manifests, into)
     if file in texts.declarations:
         texts.edit(file, [_put(texts, file, name, entry)])

@@ -14,13 +14,15 @@ from reconciler.diagnostics import Place, Problem
 from reconciler.editing import Sheet
 from reconciler.manifests.loading import parse
 from reconciler.manifests.reading import Limits
+from reconciler.secrets.scope import Scopes
 
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
     """The manifests of one partner: what each declares, how its bytes are had, how it is read.
 
-    `paths` are the folders that the settings bind partners to, `elsewhere` the CNPJs of others.
+    `paths` are the folders that the settings bind partners to, `elsewhere` the CNPJs of others, and
+    `scopes` know all partners.
     """
 
     files: Mapping[str, FileDeclaration]
@@ -29,6 +31,7 @@ class Manifests:
     coverage: Coverage
     paths: Mapping[str, tuple[str, ...]]
     elsewhere: frozenset[str]
+    scopes: Scopes
 
 
 class Rewritten(NamedTuple):

@@ -24,6 +24,8 @@ from reconciler.manifests import files
 from reconciler.observed import Observed
 from reconciler.render import text_diff
 from reconciler.render.terminal import Style, one_line
+from reconciler.secrets.scope import Scopes
+from reconciler.secrets.settings import rules
 from reconciler.words import _, n_
 
 _ENDINGS = (".yaml", ".yml")
@@ -106,8 +108,10 @@ def _adoption(
         row = showing.find(connection, address)
         ((partner, state),) = observed.read(connection, [row.partner])
         elsewhere = _elsewhere(connection, given, partner, state)
+        known = {*given.declared, *observed.partners(connection)}
     target = _name(into, given) if into else None
-    manifests = _manifests(given, partner, elsewhere)
+    scopes = Scopes(rules(settings.secrets), known)
+    manifests = _manifests(given, partner, elsewhere, scopes)
     _require_own(target, given, partner)
     try:
         return partner, adopt(partner, row.server.stable_id, state, manifests, target)
@@ -127,7 +131,7 @@ def _elsewhere(
     return frozenset(observed.owners_of(connection, unknown))
 
 
-def _manifests(given: Inputs, partner: str, elsewhere: frozenset[str]) -> Manifests:
+def _manifests(given: Inputs, partner: str, elsewhere: frozenset[str], scopes: Scopes) -> Manifests:
     found = {item.name: item for item in given.loaded.found}
     limits = given.loaded.limits
 
@@ -144,6 +148,7 @@ def _manifests(given: Inputs, partner: str, elsewhere: frozenset[str]) -> Manife
         given.coverage,
         {name: tuple(folders) for name, folders in given.settings.paths.items()},
         elsewhere,
+        scopes,
     )
 
 

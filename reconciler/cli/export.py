@@ -24,6 +24,8 @@ from reconciler.exporting.unfit import Unfit
 from reconciler.manifests.files import scope_of
 from reconciler.placing import staging
 from reconciler.render.terminal import one_line
+from reconciler.secrets.scope import Scopes
+from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
 from reconciler.words import _, n_
 
@@ -154,8 +156,9 @@ def _exported(
     if found.condition is Condition.NEW:
         raise Failure.of("MBX541")
     paths = {partner: tuple(folders) for partner, folders in settings.paths.items()}
-    terms = Terms(settings.project, inputs.limits(settings), paths)
     with transaction(engine) as connection:
+        scopes = Scopes(rules(settings.secrets), observed.partners(connection))
+        terms = Terms(settings.project, inputs.limits(settings), paths, scopes)
         names = _names(connection, partners)
         if at_most and len(names) > at_most:
             raise Failure.of("MBX711", count=len(names))
@@ -164,7 +167,7 @@ def _exported(
 
 def _names(connection: Connection, wanted: Sequence[str]) -> list[str]:
     if not wanted:
-        return estate.partners(connection)
+        return observed.partners(connection)
     unknown = [name for name in wanted if not observed.has_partner(connection, name)]
     if unknown:
         raise Failure(Problem("MBX606", None, {"name": name, "suggestion": ""}) for name in unknown)

@@ -64,9 +64,8 @@ def plan(
     `proving`, a plan of everything has proofs, which an apply keeps for later plans.
     """
     if inputs.has_errors(given.problems):
-        offline = checking.offline(
-            given.declared, given.coverage, rules(given.settings.secrets), complete=False
-        )
+        bounds = rules(given.settings.secrets)
+        offline = checking.offline(given.declared, given.coverage, bounds, complete=False)
         _fail(given, (*given.problems, *offline))
     engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
@@ -168,6 +167,7 @@ def _request(
         commit=commit.id if commit else None,
         older_than=last if last and commit and not commit.descends_from(last) else None,
         settled=given.loaded.settled,
+        rules=rules(given.settings.secrets),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import BrokenExecutor
 from functools import partial
 
 from sqlalchemy import Engine
 
-from reconciler import settled, tool
+from reconciler import observed, settled, tool
 from reconciler.cli import inputs
 from reconciler.cli.inputs import Begun, Inputs
 from reconciler.coverage import Coverage
@@ -19,6 +19,8 @@ from reconciler.diagnostics import Failure
 from reconciler.manifests.loading import NO_PROOFS
 from reconciler.proof import Files, Proof
 from reconciler.proving import Proving
+from reconciler.secrets.scope import Scopes
+from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
 from reconciler.workers import Workers, processors
 
@@ -36,7 +38,38 @@ _WITHOUT_A_SAY = {
 
 def read(begun: Begun, url: str) -> Inputs:
     """What a run is given, without the manifests of partners that are proven to be settled."""
-    return begun.inputs(_proofs(begun, url) if begun.hashing else NO_PROOFS)
+    if not begun.hashing:
+        return begun.inputs(NO_PROOFS)
+    proofs = _proofs(begun, url)
+    given = begun.inputs(proofs)
+    doubtful = _doubtful(given, url)
+    if not doubtful:
+        return given
+    return begun.inputs({name: item for name, item in proofs.items() if name not in doubtful})
+
+
+def _doubtful(given: Inputs, url: str) -> Collection[str]:
+    """The settled partners whose secrets may have become another's, since that one is there.
+
+    Of a default with a prefix the names of the partners tell; else all rows have to.
+    """
+    proven = given.loaded.settled.keys()
+    if not proven:
+        return proven
+    try:
+        with transaction(inputs.engine(url, given.settings, writes=False)) as connection:
+            known = {*given.declared, *proven, *observed.partners(connection)}
+            scopes = Scopes(rules(given.settings.secrets), known)
+            found = {name for name in proven if scopes.is_crowded(name)}
+            if stores := scopes.open_stores:
+                found.update(
+                    name
+                    for name, text in observed.references(connection, stores)
+                    if name in proven and not scopes.allows(name, text)
+                )
+            return found
+    except Failure:
+        return proven
 
 
 def _proofs(begun: Begun, url: str) -> Mapping[str, Proof]:

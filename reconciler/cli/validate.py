@@ -37,9 +37,8 @@ def command(
         output.say_json(diagnostics.document(found))
         return failure.exit_code
     complete = not inputs.has_errors(given.problems)
-    offline = checking.offline(
-        given.declared, given.coverage, rules(given.settings.secrets), complete=complete
-    )
+    bounds = rules(given.settings.secrets)
+    offline = checking.offline(given.declared, given.coverage, bounds, complete=complete)
     problems = [*given.problems, *offline]
     found = diagnostics.describe(problems, given.sources)
     document = diagnostics.document(found)

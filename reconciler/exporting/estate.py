@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from reconciler import observed
-from reconciler.database.bulk import fetch
-from reconciler.database.tables import mail_server, partner
 from reconciler.diagnostics import Failure, Problem
 from reconciler.exporting.names import Variables
 from reconciler.exporting.partner import Exported, Request, export
@@ -18,17 +16,12 @@ from reconciler.model import State
 from reconciler.observed import Observed
 
 
-def partners(connection: Connection) -> list[str]:
-    """Every partner that the database has, by name."""
-    return sorted(str(name) for (name,) in fetch(connection, select(partner.c.id)))
-
-
 def export_all(
     connection: Connection, names: Sequence[str], request: Request
 ) -> Iterator[Exported]:
     """The manifests of these partners, in their order; only a few are in memory at a time."""
     variables = Variables()
-    variables.take(_references(connection))
+    variables.take(text for _owner, text in observed.references(connection))
     for start in range(0, len(names), observed.BATCH):
         batch = names[start : start + observed.BATCH]
         found = dict(_read(connection, batch))
@@ -56,12 +49,6 @@ def _read(connection: Connection, names: Sequence[str]) -> Iterator[tuple[str, O
         yield name, found
     if problems:
         raise Failure(problems)
-
-
-def _references(connection: Connection) -> Iterator[str]:
-    column = mail_server.c.password_reference
-    query = select(column).where(column.is_not(None)).distinct()
-    return (str(text) for (text,) in fetch(connection, query))
 
 
 def _unknown(state: State) -> set[str]:

@@ -75,10 +75,12 @@ class Variables:
         """Leave alone the variables that these references are to."""
         self._taken.update(reference.removeprefix("env:") for reference in references)
 
-    def name(self, partner: str, stable_id: str) -> str:
-        """The variable for the password of a server: `ACME_NFE_OUT_PASSWORD`."""
-        base = re.sub(r"[^A-Z0-9]", "_", f"{partner}_{stable_id}".upper())
-        base = f"_{base}" if base[0].isdigit() else base
+    def name(self, prefix: str, stable_id: str) -> str:
+        """The variable for the password of a server: `ACME_NFE_OUT_PASSWORD`.
+
+        `prefix` is what the partner's variables begin with.
+        """
+        base = prefix + re.sub(r"[^A-Z0-9]", "_", stable_id.upper())
         end = "_PASSWORD"
         names = _numbered(base, "_", _VARIABLE_LENGTH - len(end))
         found = next(name for name in names if f"{name}{end}" not in self._taken) + end

@@ -54,7 +54,8 @@ def export(partner: str, found: Observed, request: Request, variables: Variables
     """The manifests of a partner, without the rows that no manifest can say."""
     state, terms = found.state, request.terms
     names = ids(state.servers, found.row_ids)
-    references = _references(partner, state, names, variables)
+    prefix = terms.scopes.prefix("env", partner)
+    references = _references(prefix, state, names, variables)
     size = int(terms.limits.file_bytes * _ROOM)
     source = Source(partner, state, names, references, request.folder, size)
     unfit = [*unwritable(state), *unwritable_partner(partner)]
@@ -89,11 +90,11 @@ def _cannot_be_left_out(stuck: Iterable[Unfit], partner: str) -> Iterable[Proble
 
 
 def _references(
-    partner: str, state: State, names: Mapping[str, str], variables: Variables
+    prefix: str, state: State, names: Mapping[str, str], variables: Variables
 ) -> dict[str, str]:
     """A place for each password that is needed and has none."""
     return {
-        name: f"env:{variables.name(partner, names[name])}"
+        name: f"env:{variables.name(prefix, names[name])}"
         for name in sorted(state.servers, key=names.__getitem__)
         if state.servers[name].needs_password and state.servers[name].password_reference is None
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler import scoping
 from reconciler.alarms import Alarm, Case
 from reconciler.cnpj import masked
 from reconciler.coverage import Coverage
@@ -20,6 +21,7 @@ from reconciler.manifests.reading import Limits
 from reconciler.messages import MESSAGES
 from reconciler.model import HeadOffice, Link, MailServer, State
 from reconciler.ownership import Difference, differences
+from reconciler.secrets.scope import Scopes
 
 _BOTH = frozenset({"MBX302", "MBX303", "MBX304", "MBX307"})
 """Where one is as much at fault as the other."""
@@ -29,11 +31,15 @@ _MEANT = {"MBX304": "username", "MBX307": "head_office"}
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What manifests are read and planned with. `elsewhere` are the CNPJs of other partners."""
+    """What manifests are read and planned with.
+
+    `scopes` know all partners; `elsewhere` are the CNPJs of other partners.
+    """
 
     project: str
     limits: Limits
     paths: Mapping[str, tuple[str, ...]]
+    scopes: Scopes
     elsewhere: frozenset[str] = frozenset()
 
 
@@ -53,7 +59,8 @@ def prove(partner: str, draft: Draft, state: State, terms: Terms) -> Proof:
         return _blamed(problems, draft, state)
     coverage = Coverage(terms.project, frozenset(file.name for file in draft.files), whole=True)
     desired = desire(declared[partner], state, coverage, terms.elsewhere)
-    wrong = [item for item in (*problems, *desired.problems) if _is_error(item)]
+    outside = scoping.problems(declared[partner], terms.scopes)
+    wrong = [item for item in (*problems, *desired.problems, *outside) if _is_error(item)]
     if wrong:
         return _blamed(wrong, draft, state)
     before = state.renamed(desired.new_names)

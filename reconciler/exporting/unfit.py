@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from reconciler.cnpj import masked
@@ -12,7 +11,7 @@ from reconciler.diagnostics import Problem
 from reconciler.manifests.reading import FORBIDDEN
 from reconciler.messages import MESSAGES
 from reconciler.model import Company, MailServer, Row, State
-from reconciler.secrets.references import BadReferenceError, from_text, to_text
+from reconciler.secrets.references import is_text
 from reconciler.words import N_, Word, _
 
 RowName = tuple[str, str]
@@ -28,6 +27,8 @@ WORDS = {
     "link": N_("link"),
 }
 _COLUMNS = {"password": "password_reference", "sender": "sender_email"}
+_SETTINGS = frozenset({"MBX661"})
+"""Problems that are mended in the settings."""
 _NOT_WRITTEN = frozenset({"origins", "project", "file"})
 _LONGEST = 1000
 """No field of a manifest may be as long as this."""
@@ -73,14 +74,15 @@ def of_problem(kind: str, name: str, field: str, problem: Problem) -> Unfit:
 
 
 def words(problem: Problem) -> str:
-    """What is wrong and why, in one line."""
+    """What is wrong and why, in one line; and what to do, where that is not to correct the row."""
     message = MESSAGES[problem.code]
     values = {
         name: _(value) if isinstance(value, Word) else str(value)
         for name, value in problem.values.items()
     }
-    title, cause = (_(text).format_map(values) for text in (message.title, message.cause))
-    return f"{problem.code}: {title}. {cause}"
+    texts = [message.title, message.cause, *([message.repair] if problem.code in _SETTINGS else [])]
+    title, *others = (_(text).format_map(values) for text in texts)
+    return f"{problem.code}: {title}. {' '.join(others)}"
 
 
 def problems(found: Iterable[tuple[str, Unfit]], *, left_out: bool) -> list[Problem]:
@@ -157,11 +159,11 @@ def _is_harmless(row: Row) -> bool:
         return False
     if not isinstance(row, MailServer) or row.password_reference is None:
         return True
-    return _is_reference(row.password_reference)
+    return is_text(row.password_reference)
 
 
 def _unwritable(field: str, text: str) -> Problem | None:
-    if field == "password_reference" and not _is_reference(text):
+    if field == "password_reference" and not is_text(text):
         return Problem("MBX703")
     if len(text) > _LONGEST:
         return Problem("MBX206", None, {"key": field, "limit": _LONGEST})
@@ -172,12 +174,3 @@ def _unwritable(field: str, text: str) -> Problem | None:
     if "\n" in text or "\r" in text:
         return Problem("MBX225", None, {"key": field})
     return None
-
-
-@lru_cache(maxsize=1 << 12)
-def _is_reference(text: str) -> bool:
-    """Whether it says where a password is, as manifests do; if not, it may be the password."""
-    try:
-        return to_text(from_text(text)) == text
-    except BadReferenceError:
-        return False

@@ -23,7 +23,14 @@ from pydantic_core import PydanticCustomError
 from reconciler import cnpj as cnpjs
 from reconciler.manifests.reading import Quoted
 from reconciler.secrets import references
-from reconciler.secrets.references import FORMS, SHORT, BadReferenceError, from_short, to_text
+from reconciler.secrets.references import (
+    FORMS,
+    SHORT,
+    BadReferenceError,
+    from_short,
+    is_text,
+    to_text,
+)
 
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -122,9 +129,12 @@ def _email(value: str) -> str:
 
 
 def _written_secret(value: Any) -> Any:
+    """What the database keeps of a reference is no secret: `_short` says how it is written here."""
     match value:
         case str():
-            is_written = not value.startswith(SHORT)
+            is_written = not (
+                value.startswith(SHORT) or is_text(value)
+            )  # of which `_short` tells the form
         case dict():
             is_written = _is_only_a_key(value, FORMS) or any(
                 _is_only_a_key(below, _PARTS) for below in value.values() if isinstance(below, dict)

@@ -31,8 +31,8 @@ SECRETS = {
         N_("Keep the password under another name, and write that one."),
     ),
     "MBX665": error(
-        N_("this leads to no secret"),
-        N_("What begins with ref+ says where a secret is, in this form: {form}."),
+        N_("this is no reference to a secret"),
+        N_("In one line it says where a secret is in this form: {form}."),
         N_("Write it like that. If it was the password itself, change that now."),
     ),
     "MBX670": error(

@@ -123,6 +123,14 @@ def _fits(form: Form, name: str, key: str | None, version: str | None) -> bool:
     )
 
 
+def is_text(text: str) -> bool:
+    """Whether `text` is just what the database keeps of some reference."""
+    try:
+        return to_text(from_text(text)) == text
+    except BadReferenceError:
+        return False
+
+
 def to_text(reference: Reference) -> str:
     """The reference as the database keeps it, in at most 300 characters."""
     version = f"?version={reference.version}" if reference.version else ""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from reconciler.diagnostics import Place, Problem
-from reconciler.secrets.references import Reference
+from reconciler.secrets.references import FORMS, BadReferenceError, Reference, from_text
 
 Patterns = tuple[str, ...]
 
@@ -47,6 +47,7 @@ class Scopes:
     def __init__(self, rules: Rules, known: Collection[str]) -> None:
         self._rules = rules
         self._known = frozenset(known) | rules.partners.keys()
+        self._prefix = cache(self._find_prefix)
         self._occupied = cache(self._find_occupied)
         self._shared = cache(self._is_shared)
 
@@ -65,11 +66,42 @@ class Scopes:
                 "MBX661", place, {"pattern": pattern, "partner": partner, "store": store}
             )
         if patterns is None:
-            inside, allowed = self._is_own(store, partner, name), self._default(store, partner)
+            inside = self._is_own(store, partner, name)
         else:
-            inside, allowed = any(_matches(item, name) for item in patterns), ", ".join(patterns)
+            inside = any(_matches(item, name) for item in patterns)
+        if inside:
+            return None
+        allowed = self._default(store, partner) if patterns is None else ", ".join(patterns)
         values = {"partner": partner, "store": store, "allowed": allowed or "–"}
-        return None if inside else Problem("MBX660", place, values)
+        return Problem("MBX660", place, values)
+
+    def allows(self, partner: str, text: str) -> bool:
+        """Whether `partner` may use what the database keeps as `text`, if that is a reference."""
+        try:
+            reference = from_text(text)
+        except BadReferenceError:
+            return False
+        return self.problem(partner, reference, None) is None
+
+    def prefix(self, store: str, partner: str) -> str:
+        """What a partner's names begin with in a store that is no tree; so a new one does too."""
+        default = self._default(store, partner).removesuffix("*")
+        patterns = self._explicit(store, partner)
+        if patterns is None or any(_matches(pattern, default) for pattern in patterns):
+            return default
+        return next((item[:-1] for item in patterns if item.endswith("*")), default)
+
+    def is_crowded(self, partner: str) -> bool:
+        """Whether the partner's default is not certainly its own, in any store."""
+        return any(
+            self._explicit(store, partner) is None and self._shared(store, partner)
+            for store in FORMS
+        )
+
+    @property
+    def open_stores(self) -> list[str]:
+        """The stores where every name decides whose it is, as no prefix is known."""
+        return [store for store in FORMS if self._prefix(store, "") is None]
 
     def may_have_changed(self, partner: str) -> bool:
         """Whether what a partner may use by default depends on who else there is."""
@@ -86,7 +118,7 @@ class Scopes:
         if prefix is not None:
             return name.startswith(prefix)
         steps = set(name.split("/"))
-        return partner in steps and steps.isdisjoint(self._known - {partner})
+        return partner in steps and steps & self._known <= {partner}
 
     def _is_shared(self, store: str, partner: str) -> bool:
         """Whether the partner's default also covers another's names, or reserved ones."""
@@ -125,9 +157,9 @@ class Scopes:
         prefix = self._prefix(store, partner)
         return f"…/{partner}/…" if prefix is None else f"{prefix}*"
 
-    def _prefix(self, store: str, partner: str) -> str | None:
+    def _find_prefix(self, store: str, partner: str) -> str | None:
         template = self._rules.prefixes.get(store) or PREFIXES.get(store)
-        word = _variable(partner) if store == "env" else partner
+        word = variable(partner) if store == "env" else partner
         return template.replace("{partner}", word) if template else None
 
 
@@ -139,7 +171,7 @@ def _matches(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def _variable(partner: str) -> str:
+def variable(partner: str) -> str:
     """A partner's id as the names of variables have it: `acme-sul` is `ACME_SUL`, `3m` is `_3M`."""
     word = re.sub(r"[^A-Z0-9]", "_", partner.upper())
     return f"_{word}" if word[:1].isdigit() else word

@@ -1,0 +1,27 @@
+"""Whether partners declare only secrets that they may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.declared import Declared
+from reconciler.diagnostics import Place, Problem
+from reconciler.secrets.references import FORMS, Reference, from_text
+from reconciler.secrets.scope import Scopes
+
+
+def problems(declared: Declared, scopes: Scopes) -> Iterator[Problem]:
+    """What stands against the references of a partner, each placed at the name of the secret."""
+    for item in declared.servers.values():
+        if text := item.server.password_reference:
+            reference = from_text(text)
+            if problem := scopes.problem(declared.partner, reference, None):
+                yield replace(problem, place=_place(item.place, reference))
+
+
+def _place(server: Place, reference: Reference) -> Place:
+    """Where the name is written; one written in one line has no keys, and its place is found."""
+    word = FORMS[reference.store].word
+    below = (reference.store, word) if word else (reference.store,)
+    return Place(server.file, (*server.path, "password", *below), "value")

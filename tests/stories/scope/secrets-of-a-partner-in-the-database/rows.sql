@@ -1,0 +1,1 @@
+INSERT INTO partner (id) VALUES ('aurora-sul');
