@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from reconciler import observed
 from reconciler.cli import output, redacting
 from reconciler.cli.inputs import Inputs
-from reconciler.database import stored
 from reconciler.diagnostics import Failure, Place, Problem
 from reconciler.model import MailServer
 from reconciler.plan import Password, Plan
@@ -43,7 +43,7 @@ def scopes(
     """Who may use which secrets; known are these partners, and those of settings and database."""
     known = set(partners)
     if connection:
-        known |= stored.partners(connection)
+        known.update(observed.partners(connection))
     return Scopes(rules(settings), known)
 
 

@@ -10,17 +10,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from reconciler import checking, observed, scoping, selecting
+from reconciler import checking, observed, selecting
 from reconciler.acceptance import NEVER
 from reconciler.alarms import Thresholds
 from reconciler.cli import inputs, output, passwords, settling
 from reconciler.cli.inputs import Inputs
 from reconciler.commits import Commit
-from reconciler.database import clock, stored
+from reconciler.database import clock
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, Status, require, status
 from reconciler.declaration import Acceptance
-from reconciler.diagnostics import Failure, Place, Problem, Stale
+from reconciler.diagnostics import Failure, Problem, Stale
 from reconciler.diff import Change
 from reconciler.guards import GUARDS
 from reconciler.places import Places, Source
@@ -77,7 +77,6 @@ def plan(
         if proving and not request.selection.named():
             request = replace(request, proving=settling.proving(given, engine))
         planned = make_plan(given.declared, connection, target, request)
-        planned = replace(planned, problems=(*planned.problems, *_out_of_scope(given, connection)))
         if checking_secrets and not inputs.has_errors(planned.problems):
             checked, _sealer = passwords.checked(
                 planned.plan, given, connection, given.settings.secrets, applying=False
@@ -96,19 +95,6 @@ def plan(
             )
         )
     return planned
-
-
-def _out_of_scope(given: Inputs, connection: Connection | None) -> Iterator[Problem]:
-    """What stands against secrets that manifests name, those that were not read again included."""
-    settled, project = given.loaded.settled, given.settings.project
-    scopes = passwords.scopes({*given.declared, *settled}, connection, given.settings.secrets)
-    yield from scoping.problems(scoping.declared(given.declared), scopes)
-    suspects = sorted(filter(scopes.may_have_changed, settled))
-    for partner, _name, reference, file in (
-        stored.references(connection, suspects, project) if connection else ()
-    ):
-        if file in given.coverage.files:
-            yield from scoping.problems([(partner, reference, Place(file))], scopes)
 
 
 def _told(plan: Plan, given: Inputs) -> Plan:

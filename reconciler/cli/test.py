@@ -14,13 +14,13 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
+from reconciler import observed
 from reconciler.cli import inputs, options, output, passwords, redacting
 from reconciler.cli.apply import read_plan
 from reconciler.cli.plan import TEST_FAILED
 from reconciler.cli.planning import target_of
 from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import FORMS, KEPT_SECONDS, Report, report
-from reconciler.database import stored
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
 from reconciler.diagnostics import Failure
@@ -231,7 +231,7 @@ def _selected(
         selected = select_servers(connection, wanted, shard)
         if not selected.batches:
             output.note(_("No mail server fits."))
-        return selected, stored.partners(connection), found.database_id or ""
+        return selected, set(observed.partners(connection)), found.database_id or ""
 
 
 def _changed(file: Path, settings: Settings) -> frozenset[tuple[str, str]]:

@@ -16,7 +16,7 @@ from reconciler.cli.inputs import Inputs
 from reconciler.cli.planning import thresholds
 from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import KEPT_SECONDS, report
-from reconciler.database import clock, stored
+from reconciler.database import clock
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
 from reconciler.declaration import Acceptance
@@ -165,7 +165,7 @@ def _partners(engine: Engine) -> set[str]:
     if status(engine).condition is Condition.NEW:
         return set()
     with transaction(engine) as connection:
-        return stored.partners(connection)
+        return set(observed.partners(connection))
 
 
 def _declared(given: Inputs | None, partner: str) -> Iterable[Acceptance]:

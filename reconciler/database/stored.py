@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from reconciler.database import bulk
-from reconciler.database.tables import mail_server, partner
+from reconciler.database.tables import mail_server
 
 _C = mail_server.c
 _ASKED = 500
@@ -77,11 +77,6 @@ def sealed(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
         _C.id.in_(numbers), _C.password_sealed.is_not(None)
     )
     return dict(bulk.fetch(connection, query))
-
-
-def partners(connection: Connection) -> set[str]:
-    """The partners that the database has."""
-    return {name for (name,) in bulk.fetch(connection, select(partner.c.id))}
 
 
 def write(connection: Connection, rows: Iterable[Sealed]) -> int:

@@ -103,15 +103,6 @@ class Scopes:
         """The stores where every name decides whose it is, as no prefix is known."""
         return [store for store in FORMS if self._prefix(store, "") is None]
 
-    def may_have_changed(self, partner: str) -> bool:
-        """Whether what a partner may use by default depends on who else there is."""
-        for store in self._rules.prefixes:
-            if self._explicit(store, partner) is None and (
-                self._prefix(store, partner) is None or self._shared(store, partner)
-            ):
-                return True
-        return False
-
     def _is_own(self, store: str, partner: str, name: str) -> bool:
         """Whether `name` lies where the partner's secrets are, and nobody else's."""
         prefix = self._prefix(store, partner)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
 from reconciler import listing, observed, showing
 from reconciler.closest import closest
-from reconciler.database import bulk, stored
+from reconciler.database import bulk
 from reconciler.database.tables import mail_server
 from reconciler.diagnostics import Failure, Problem
 from reconciler.listing import Filter, Listed
@@ -139,7 +139,7 @@ def _require_partners(connection: Connection, names: Iterable[str]) -> None:
     problems: list[Problem] = []
     for name in names:
         if not observed.has_partner(connection, name):
-            values = {"name": name, "suggestion": closest(name, stored.partners(connection))}
+            values = {"name": name, "suggestion": closest(name, observed.partners(connection))}
             problems.append(Problem("MBX606", None, values))
     if problems:
         raise Failure(problems)
