@@ -18,11 +18,12 @@ from reconciler.database.writing import RowsMissing, Writer
 from reconciler.diagnostics import Failure, Problem, Stale
 from reconciler.passwords import NOTHING_TO_SEAL, Sealer
 from reconciler.plan import Moved, PartnerPlan, Password, Plan, moved, unsettled
+from reconciler.proof import Proof
 
 
 class Done(NamedTuple):
     """The revision that was written, and the passwords that were sealed anew with it; None and none
-    where there is nothing to write by now.
+    where all that it was for has changed by now.
     """
 
     revision: int | None
@@ -53,7 +54,7 @@ def apply(
         raise Stale.of("MBX540") from None
     sealed = sealer.write(connection, plan)
     applied = (*plan.applicable, *_agreed(connection, plan))
-    if not (applied or sealed):
+    if (plan.agreed or plan.to_seal) and not (applied or sealed):
         return Done(None)
     number = ledger.record(connection, plan, ledger.Made(applied, sealed), applied_by, now)
     _fail_for(_unsettled(connection, plan), Failure, "MBX525")
@@ -83,25 +84,29 @@ def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer)
 
 
 def _agreed(connection: Connection, plan: Plan) -> Iterator[PartnerPlan]:
-    """Those of the rows that were left as others made them which are so still."""
-    by_name = {part.partner: part for part in plan.agreed}
-    for name, found in observed.read(connection, list(by_name), lock=True):
-        changes = by_name[name].changes
-        others = {item.change for item in unsettled(changes, found.state)}
-        if left := tuple(change for change in changes if change not in others):
-            yield PartnerPlan(name, left)
+    """The rows that stay as others changed them, if all rows of their partner are as proven."""
+    by_name, proofs = {part.partner: part for part in plan.agreed}, _proofs(plan)
+    for name, rows in observed.rows(connection, list(by_name), lock=True):
+        if settled.holds(proofs[name], rows):
+            changes = by_name[name].changes
+            others = {item.change for item in unsettled(changes, observed.understood(rows).state)}
+            if left := tuple(change for change in changes if change not in others):
+                yield PartnerPlan(name, left)
 
 
 def _unsettled(connection: Connection, plan: Plan) -> Iterator[Moved]:
     """The rows that do not read as wanted; none of a partner whose proof holds, which says that
     all of its rows do.
     """
-    by_name = {part.partner: part for part in plan.applicable}
-    proofs = {proof.partner: proof for proof in plan.proofs}
+    by_name, proofs = {part.partner: part for part in plan.applicable}, _proofs(plan)
     for name, rows in observed.rows(connection, list(by_name)):
         proof = proofs.get(name)
         if proof is None or not settled.holds(proof, rows):
             yield from unsettled(by_name[name].changes, observed.understood(rows).state)
+
+
+def _proofs(plan: Plan) -> dict[str, Proof]:
+    return {proof.partner: proof for proof in plan.proofs}
 
 
 def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:

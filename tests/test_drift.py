@@ -554,6 +554,20 @@ def test_an_agreement_can_be_rolled_back(scene: Scene, tmp_path: Path, cli: Cli)
     assert "nickname: Outro → A" in ran.out
 
 
+def test_a_saved_plan_agrees_with_what_it_was_made_for_alone(
+    scene: Scene, tmp_path: Path, cli: Cli
+) -> None:
+    scene.edit(NEW_NAME)
+    write(tmp_path / "manifests", manifest_of(a={**SERVERS["a"], "nickname": "Outro"}))
+    assert cli("plan", "manifests", "-o", "plan.json").code == 0
+    scene.edit("UPDATE mail_server SET nickname = 'B2' WHERE stable_id = 'b'")
+    assert "Revision" not in scene.apply("plan.json")
+    assert len(scene.rows()) == 2
+    scene.edit("UPDATE mail_server SET nickname = 'Envio' WHERE stable_id = 'b'")
+    assert "Revision 2 has what others changed" in scene.apply("plan.json")
+    assert scene.rows() == []
+
+
 def test_a_plan_agrees_with_nobody(scene: Scene, tmp_path: Path, cli: Cli) -> None:
     scene.edit(NEW_NAME, UNLINK_SECOND)
     write(tmp_path / "manifests", manifest_of(**AGREED))

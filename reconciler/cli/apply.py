@@ -118,8 +118,8 @@ def command(
         url = inputs.database_url(database_url, settings)
         given = settling.read(begun, url)
         commit = commit_of(given.loaded.scope.root)
-        todo = _with_agreed(plan(given, url, asked, commit, proving=True).plan, url, settings)
-    work = _work(todo, given, url, settings)
+        todo = plan(given, url, asked, commit, proving=True).plan
+    work = _work(_with_agreed(todo, url, settings), given, url, settings)
     todo = work.plan
     show(todo, given, full=full)
     gate = None
@@ -186,9 +186,12 @@ def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
 
 def _with_agreed(todo: Plan, url: str, settings: Settings) -> Plan:
     """A plan with what others changed as it would have it."""
-    if todo.target.id is None or not todo.proofs:
+    engine = inputs.engine(url, settings, writes=False)
+    if not todo.proofs or is_missing(engine):
         return todo
-    with transaction(inputs.engine(url, settings, writes=False)) as connection:
+    with transaction(engine) as connection:
+        if schema.status_of(connection).condition is not Condition.CURRENT:
+            return todo
         return replace(todo, agreed=agreeing.agreed(connection, todo))
 
 
