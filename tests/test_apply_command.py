@@ -714,7 +714,7 @@ def test_an_acceptance_in_a_manifest_counts_once(cli: Cli) -> None:
 
 def test_an_acceptance_that_another_partner_has_used_still_counts(cli: Cli) -> None:
     content = acme(**boxes(1, 2, 3))
-    beta = {"version": 1, "partner": "beta", "mail_servers": boxes(1, 2, 3)}
+    beta = manifest("beta", mail_servers=boxes(1, 2, 3))
     applied(cli, content, beta=beta)
     accept = {"accept": [acceptance_of("mass-delete", 3)]}
     given(acme() | accept, beta=beta)
