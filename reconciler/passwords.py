@@ -6,7 +6,7 @@ is part of what its password is sealed with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,8 +25,8 @@ from reconciler.secrets.references import BadReferenceError, Reference, from_tex
 from reconciler.secrets.resolving import Found, newest_versions, problems, resolve
 from reconciler.secrets.scope import Scopes
 
-Locate = Mapping[Password, Place]
-"""Where the manifests of a run have a password, where there are any."""
+Locate = Callable[[Password], Place | None]
+"""Finds where the manifests of a run have a password; None where there are none."""
 
 
 class Means(NamedTuple):
@@ -51,7 +51,7 @@ class Checked(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-def check(plan: Plan, connection: Connection | None, means: Means, places: Locate) -> Checked:
+def check(plan: Plan, connection: Connection | None, means: Means, locate: Locate) -> Checked:
     """Read the passwords of `plan` that may have to be sealed, and compare each with its row.
 
     Those whose newest version is the one that is kept are not read. Without a connection the
@@ -61,7 +61,7 @@ def check(plan: Plan, connection: Connection | None, means: Means, places: Locat
         Failure: a partner may not use one of the secrets, or a reference is none.
     """
     wanted = {item: _reference(item) for item in plan.to_seal}
-    _require_scope(wanted, means.scopes, places)
+    _require_scope(wanted, means.scopes, locate)
     rows = _Rows(plan, connection)
     settled = _settled(wanted, rows, means)
     resolved = resolve(
@@ -75,7 +75,7 @@ def check(plan: Plan, connection: Connection | None, means: Means, places: Locat
     )
     where_wanted: dict[Reference, list[Place]] = {}
     for item, reference in wanted.items():
-        if place := places.get(item):
+        if reference in resolved.failed and (place := locate(item)):
             where_wanted.setdefault(reference, []).append(place)
     failed = problems(resolved.failed, where_wanted)
     return Checked(replace(plan, passwords=passwords), resolved.found, tuple(failed))
@@ -88,11 +88,11 @@ def _reference(item: Password) -> Reference:
         raise Failure.of("MBX698", address=item.address) from None
 
 
-def _require_scope(wanted: Mapping[Password, Reference], scopes: Scopes, places: Locate) -> None:
+def _require_scope(wanted: Mapping[Password, Reference], scopes: Scopes, locate: Locate) -> None:
     found = [
-        problem
+        replace(problem, place=locate(item))
         for item, reference in wanted.items()
-        if (problem := scopes.problem(item.partner, reference, places.get(item)))
+        if (problem := scopes.problem(item.partner, reference, None))
     ]
     if found:
         raise Failure(found)
@@ -225,8 +225,3 @@ def _moved(plan: Plan) -> dict[str, list[str]]:
             ):
                 found.setdefault(part.partner, []).append(change.name)
     return found
-
-
-def used(passwords: Iterable[Password], store: str) -> int:
-    """How many of these are in one store."""
-    return sum(item.reference.startswith(f"{store}:") for item in passwords)

@@ -8,15 +8,22 @@ from dataclasses import replace
 from reconciler.declared import Declared
 from reconciler.diagnostics import Place, Problem
 from reconciler.secrets.references import FORMS, Reference, from_text
-from reconciler.secrets.scope import Scopes
+from reconciler.secrets.scope import NOT_SETTLED, Scopes
 
 
 def problems(declared: Declared, scopes: Scopes) -> Iterator[Problem]:
-    """What stands against the references of a partner, each placed at the name of the secret."""
+    """What stands against the references of a partner, each placed at the name of the secret.
+
+    That it is not settled which secrets of a store are the partner's is said once for each store.
+    """
+    unsettled: set[str] = set()
     for item in declared.servers.values():
         if text := item.server.password_reference:
             reference = from_text(text)
-            if problem := scopes.problem(declared.partner, reference, None):
+            problem = scopes.problem(declared.partner, reference, None)
+            if problem and reference.store not in unsettled:
+                if problem.code == NOT_SETTLED:
+                    unsettled.add(reference.store)
                 yield replace(problem, place=_place(item.place, reference))
 
 

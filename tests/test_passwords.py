@@ -493,3 +493,15 @@ def test_keys_are_wrapped_by_the_transit_engine(
     ran = cli("keys", "status", "--settings", settings)
     assert "1 password, seals" in ran.out
     assert columns(database)["nfe-out"][1].startswith("v1:")
+
+
+@pytest.mark.usefixtures("keys")
+def test_what_cannot_be_read_is_placed_also_where_manifests_need_not_be_read_again(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(cli, folder)
+    monkeypatch.delenv("ACME_NFE")
+    ran = cli("apply", folder, "--auto-approve")
+    assert ran.code == 1
+    line = (folder / FILE).read_text().splitlines().index('    "env": "ACME_NFE"')
+    assert f"{FILE}:{line}:" in ran.err

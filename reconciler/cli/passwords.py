@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import SecretSettings, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from reconciler.passwords import Checked, Sealer
     from reconciler.secrets.keyring import Keyring
@@ -105,7 +106,7 @@ def checked(
                 else _ring(settings, stores)
             )
         means = Means(stores, scopes(_partners(plan, given), connection, settings), ring, seconds)
-        found = check(plan, connection, means, dict(_places(plan, given)))
+        found = check(plan, connection, means, partial(_place, given))
     if found.problems:
         raise Failure(found.problems, given.sources if given else None)
     return found, Sealer(ring, found.secrets)
@@ -117,13 +118,19 @@ def _partners(plan: Plan, given: Inputs | None) -> set[str]:
     return listed | {*given.declared, *given.loaded.settled} if given else listed
 
 
-def _places(plan: Plan, given: Inputs | None) -> Iterator[tuple[Password, Place]]:
-    """Where the manifests have the passwords of a plan."""
-    for item in plan.passwords if given else ():
-        declared = given.declared.get(item.partner) if given else None
-        server = declared.servers.get(item.server) if declared else None
-        if server:
-            yield item, server.place._replace(path=(*server.place.path, "password"))
+def _place(given: Inputs | None, item: Password) -> Place | None:
+    """Where the manifests have a password; those of who is settled are looked through for it."""
+    if given is None:
+        return None
+    path = ("mail_servers", item.server)
+    if declared := given.declared.get(item.partner):
+        server = declared.servers.get(item.server)
+        return Place(server.place.file, (*path, "password")) if server else None
+    proof = given.loaded.settled.get(item.partner)
+    for name, _digest in proof.files if proof else ():
+        if path in given.sources.positions(name).keys:
+            return Place(name, (*path, "password"))
+    return None
 
 
 def warn_of_references(plan: Plan, settings: SecretSettings) -> None:

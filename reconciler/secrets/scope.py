@@ -17,6 +17,7 @@ from reconciler.diagnostics import Place, Problem
 from reconciler.secrets.references import FORMS, BadReferenceError, Reference, from_text
 
 Patterns = tuple[str, ...]
+NOT_SETTLED = "MBX661"
 
 PREFIXES: Mapping[str, str | None] = {"env": "{partner}_", "file": "{partner}-"}
 """What a partner's names begin with; stores that are not here are trees, where the partner's id is
@@ -63,7 +64,7 @@ class Scopes:
         if patterns is None and self._shared(store, partner):
             pattern = self._default(store, partner)
             return Problem(
-                "MBX661", place, {"pattern": pattern, "partner": partner, "store": store}
+                NOT_SETTLED, place, {"pattern": pattern, "partner": partner, "store": store}
             )
         if patterns is None:
             inside = self._is_own(store, partner, name)
