@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from estates import FILE, Cli, Manifest, cnpj, companies, fetch, manifest, opened, outgoing, write
-from secretservers import Bao, openbao, silent
+from secretservers import Bao, aws, openbao, silent
 from servers import MAIN
 from servers.databases import Database
 
@@ -505,3 +505,37 @@ def test_what_cannot_be_read_is_placed_also_where_manifests_need_not_be_read_aga
     assert ran.code == 1
     line = (folder / FILE).read_text().splitlines().index('    "env": "ACME_NFE"')
     assert f"{FILE}:{line}:" in ran.err
+
+
+@pytest.fixture(scope="module")
+def aws_address() -> Iterator[str]:
+    with aws() as address:
+        yield address
+
+
+def test_a_version_of_aws_is_seen_without_reading_the_value(
+    cli: Cli, database: Database, tmp_path: Path, aws_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    keys = generate().entry()
+    monkeypatch.setenv("RECONCILER_KEYS", keys)
+    secret = f"smtp/acme/{tmp_path.name}"
+    reference = {"aws": {"name": secret}}
+    servers = {"nfe-out": outgoing("nfe-out", password=reference, companies=[cnpj(1)])}
+    folder = write(tmp_path / "manifests", declared(**servers))
+    settings = f'[secrets.aws]\nregion = "sa-east-1"\nendpoint = "{aws_address}"\n'
+    (folder / "reconciler.toml").write_text(settings)
+    client = boto3.client("secretsmanager", region_name="sa-east-1", endpoint_url=aws_address)
+    client.create_secret(Name=secret, SecretString=NFE)
+    apply(cli, folder)
+    assert passwords(database, parse(keys)) == {"nfe-out": NFE}
+    assert columns(database)["nfe-out"][3]
+    assert "1 unchanged" in apply(cli, folder)
+    client.put_secret_value(SecretId=secret, SecretString="rotated in aws")
+    client.close()
+    assert "1 changed" in apply(cli, folder)
+    assert passwords(database, parse(keys)) == {"nfe-out": "rotated in aws"}
