@@ -117,13 +117,18 @@ class _Outcome(NamedTuple):
 
 
 def _passwords(draft: Draft, request: Request) -> Iterator[Password]:
-    """The passwords of the servers that a partner's manifests declare, and that are selected."""
+    """The passwords of the servers that a partner's manifests declare, and that are selected.
+
+    One that is left to other programs is so from when the server is there.
+    """
     if not request.sealing:
         return
     partner, selection = draft.wanted.partner, request.selection
     for name, server in draft.desired.state.servers.items():
         selected = not selection.named() or partner in selection.partners
         if not (selected or (partner, name) in selection.servers):
+            continue
+        if "password_reference" in server.ignore_changes and name in draft.before.servers:
             continue
         if server.password_reference and request.coverage.declares(server):
             yield Password(partner, name, server.password_reference)

@@ -539,3 +539,17 @@ def test_a_version_of_aws_is_seen_without_reading_the_value(
     client.close()
     assert "1 changed" in apply(cli, folder)
     assert passwords(database, parse(keys)) == {"nfe-out": "rotated in aws"}
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_password_that_is_left_to_other_programs_is_sealed_once(
+    cli: Cli, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {"fields": ["password_reference"], "reason": "the portal changes it"}
+    server = outgoing("nfe-out", password={"env": "ACME_NFE"}, ignore_changes=left)
+    folder = write(tmp_path / "m", declared(**{"nfe-out": server}))
+    assert "1 password sealed" in apply(cli, folder)
+    before = columns(database)
+    monkeypatch.delenv("ACME_NFE")
+    assert "Passwords" not in apply(cli, folder)
+    assert columns(database) == before
