@@ -153,13 +153,18 @@ def test_nothing_failed_is_0_and_not_tested_is_said(
     assert office.smtp.connections == 1
 
 
+def point(partner: str, reference: str) -> None:
+    """Let another program say where the passwords of a partner are."""
+    with opened(os.environ["RECONCILER_DATABASE_URL"]) as engine, transaction(engine) as connection:
+        connection.exec_driver_sql(
+            f"UPDATE mail_server SET password_reference = '{reference}' WHERE partner = '{partner}'"
+        )
+
+
 def test_another_partners_secret_is_not_read(office: Office, monkeypatch: Any) -> None:
     monkeypatch.setenv("BETA_PASSWORD", MARK)
     office.apply(out=office.out("out", password={"env": "ACME_PASSWORD"}))
-    with opened(os.environ["RECONCILER_DATABASE_URL"]) as engine, transaction(engine) as connection:
-        connection.exec_driver_sql(
-            "UPDATE mail_server SET password_reference = 'env:BETA_PASSWORD'"
-        )
+    point("acme", "env:BETA_PASSWORD")
     said = office.cli("test")
     assert (said.code, "MBX660" in said.out) == (0, True)
     assert office.smtp.connections == 0
@@ -482,7 +487,9 @@ def test_a_password_is_nowhere(office: Office) -> None:
 def test_a_secret_out_of_bounds_has_no_part_in_another_ones_verdict(office: Office) -> None:
     shared: Any = {"username": "same@acme.example", "sender": {"email": "same@acme.example"}}
     office.apply(one=office.out("one", **shared))
-    office.apply("beta", two=office.out("two", **shared))
+    own = {"env": "BETA_PASSWORD"}
+    office.apply("beta", two=office.out("two", **shared, password=own))
+    point("beta", "env:ACME_PASSWORD")
     said = office.cli("test", "--format", "json")
     found = {item["servers"][0]: item["outcome"] for item in results(said)}
     assert found == {"acme/one": "passed", "beta/two": "not-tested"}
@@ -533,17 +540,26 @@ def test_ctrl_c_ends_it_with_what_is_known(office: Office, tmp_path: Path) -> No
 
     office.refusing.answers = {**office.refusing.answers, "EHLO": "250-slow"}
     office.apply(bad=office.out("bad", office.refusing, timeout="60s"), out=office.out("out"))
-    program = [sys.executable, "-m", "reconciler", "test", "--format", "json"]
-    running = subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, text=True
-    )
-    until = time.monotonic() + 30
-    while not (office.smtp.words()[-1:] == ["QUIT"] and office.refusing.connections):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    # A shell lets what it runs in the background ignore the signal; a terminal does not.
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = [sys.executable, "-c", f"{listens}from reconciler.cli import main; main()"]
+    with subprocess.Popen(
+        [*program, "test", "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+    ) as running:
+        try:
+            until = time.monotonic() + 30
+            while not (office.smtp.words()[-1:] == ["QUIT"] and office.refusing.connections):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            time.sleep(0.2)
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=20)
+        finally:
+            running.kill()
     assert running.returncode == 130, err
     assert [item["servers"] for item in json.loads(out)["results"]] == [["acme/out"]]
     assert "1 mail server was not finished." in err
