@@ -21,7 +21,7 @@ _LARGEST_FOR_TERRAFORM = 10_000
 def main() -> int:
     arguments = _arguments()
     measured = list(_measured(arguments))
-    tests = probes.measure(arguments.runs)
+    tests = probes.measure(arguments.runs) if arguments.probes else probes.Measured("", [])
     verdicts = [*bars(measured), *tests.bars]
     verdict = "\n".join(map(str, verdicts))
     parts = (
@@ -45,6 +45,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--servers", type=_sizes, default=[10_000], metavar="N,N,…")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command (default: 3)")
+    parser.add_argument(
+        "--probes",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure tests of mailboxes too, which takes about ten minutes",
+    )
     parser.add_argument("--terraform", action="store_true", help="time Terraform in the same run")
     return parser.parse_args()
 
