@@ -448,6 +448,22 @@ def test_a_rotated_version_is_seen_without_reading_the_value(
     assert passwords(database, ring) == {"nfe-out": "of version two"}
 
 
+def test_the_same_version_of_another_secret_is_another_secret(
+    cli: Cli, database: Database, vault: Path, bao: Bao
+) -> None:
+    apply(cli, vault)
+    version = int(columns(database)["nfe-out"][3])
+    for number in range(version):
+        bao.put("smtp/acme/moved", password=f"of another place {number}")
+    reference = {"vault": {"path": "smtp/acme/moved", "key": "password"}}
+    servers = {"nfe-out": outgoing("nfe-out", password=reference, companies=[cnpj(1)])}
+    assert "1 changed" in apply(cli, write(vault, declared(**servers)))
+    assert columns(database)["nfe-out"][3] == str(version)
+    ring = parse(os.environ["RECONCILER_KEYS"])
+    found = {"nfe-out": f"of another place {version - 1}"}
+    assert passwords(database, ring) == found
+
+
 def test_a_version_tells_of_a_change_where_there_are_no_keys(
     cli: Cli, vault: Path, bao: Bao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
