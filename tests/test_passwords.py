@@ -454,8 +454,8 @@ def test_the_same_version_of_another_secret_is_another_secret(
     apply(cli, vault)
     version = int(columns(database)["nfe-out"][3])
     for number in range(version):
-        bao.put("smtp/acme/moved", password=f"of another place {number}")
-    reference = {"vault": {"path": "smtp/acme/moved", "key": "password"}}
+        bao.put(f"smtp/acme/{database.kind}", password=f"of another place {number}")
+    reference = {"vault": {"path": f"smtp/acme/{database.kind}", "key": "password"}}
     servers = {"nfe-out": outgoing("nfe-out", password=reference, companies=[cnpj(1)])}
     assert "1 changed" in apply(cli, write(vault, declared(**servers)))
     assert columns(database)["nfe-out"][3] == str(version)
