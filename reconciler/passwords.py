@@ -16,7 +16,7 @@ from reconciler.database import schema, stored
 from reconciler.database.stored import FORGOTTEN, Sealed, Stored
 from reconciler.diagnostics import Failure, Place, Problem, Stale
 from reconciler.mailboxes import where
-from reconciler.model import MailServer
+from reconciler.model import MailServer, called
 from reconciler.plan import Password, Plan, Verdict, new_names
 from reconciler.secrets import sealing
 from reconciler.secrets.keyring import Keyring
@@ -116,7 +116,7 @@ class _Rows:
         self._database = plan.target.id or ""
         self._found: dict[tuple[str, str], Stored] = {}
         for row in stored.read(connection, partners) if connection else ():
-            name = row.name or f"#{row.number}"
+            name = called(row.name, row.number)
             self._found[row.partner, names.get(row.partner, {}).get(name, name)] = row
 
     def version(self, item: Password, ring: Keyring | None) -> str | None:
@@ -180,7 +180,7 @@ class Sealer(NamedTuple):
     def _rows(self, connection: Connection, plan: Plan) -> dict[tuple[str, str], Stored]:
         partners = {item.partner for item in plan.to_seal} if self.ring else set(_moved(plan))
         return {
-            (row.partner, row.name or ""): row
+            (row.partner, called(row.name, row.number)): row
             for row in stored.read(connection, sorted(partners), lock=True)
         }
 

@@ -149,7 +149,7 @@ def _settled(proof: Proof, request: Request) -> _Outcome:
     Without changes no guard looks at anything; all that can be said is about acceptances.
     """
     part = PartnerPlan(proof.partner, (), unchanged=proof.unchanged, left_alone=proof.left_alone)
-    offers = _offers(proof.partner, request.acceptances)
+    offers = offers_for(proof.partner, request.acceptances)
     judgement = judge(proof.partner, (), offers, frozenset(), request.now.date())
     return _Outcome(part, _told(judgement.problems, request), proof.skipped)
 
@@ -323,7 +323,7 @@ def judged(
         causes,
         undone,
     )
-    offers = [*draft.wanted.acceptances, *_offers(name, request.acceptances)]
+    offers = [*draft.wanted.acceptances, *offers_for(name, request.acceptances)]
     judgement = judge(name, alarms(case), offers, used, request.now.date())
     part = PartnerPlan(
         name,
@@ -337,7 +337,8 @@ def judged(
     return part, _told(judgement.problems, request)
 
 
-def _offers(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]:
+def offers_for(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]:
+    """Those of `acceptances` that name this partner or none."""
     return [offer for offer in acceptances if offer.partner in ("", partner)]
 
 

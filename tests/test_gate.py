@@ -14,6 +14,7 @@ from servers import MAIN
 from test_test_command import MARK, ONE, TWO, Office, query
 
 from reconciler.cnpj import masked
+from reconciler.secrets.keyring import generate
 
 pytestmark = pytest.mark.databases("sqlite")
 ACTIVE = "SELECT partner, stable_id, active FROM mail_server ORDER BY partner, stable_id"
@@ -232,3 +233,36 @@ def test_no_secret_is_in_what_it_says(office: Office) -> None:
     assert "535 5.7.8 no: ***" in said.out
     assert MARK not in said.out + said.err
     assert MARK not in json.dumps(query("SELECT line FROM probe_result"))
+
+
+@pytest.fixture
+def sealing(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A mailbox whose password is sealed, and then another one that its server refuses."""
+    monkeypatch.setenv("RECONCILER_KEYS", generate().entry())
+    given(out=office.out("out"))
+    assert applied(office, "--verify").code == 0
+    monkeypatch.setenv("ACME_PASSWORD", "another")
+    office.smtp.answers = {**office.smtp.answers, "AUTH": "535 5.7.8 authentication failed"}
+    return office
+
+
+KEPT = "SELECT active, password_fingerprint FROM mail_server"
+
+
+def test_a_password_that_only_changed_is_tested_before_it_is_sealed(sealing: Office) -> None:
+    before = query(KEPT)
+    said = applied(sealing, "--verify")
+    assert (said.code, "MBX857" in said.err) == (6, True)
+    assert query(KEPT) == before
+    assert applied(sealing).code == 0
+    assert query(KEPT) != before
+
+
+def test_a_mailbox_whose_new_password_fails_can_be_switched_off(sealing: Office) -> None:
+    ((_active, before),) = query(KEPT)
+    said = applied(sealing, "--verify", "--on-failure", "deactivate")
+    assert said.code == 6
+    ((active, after),) = query(KEPT)
+    assert not active
+    assert after != before
+    assert "MBX858" in said.err

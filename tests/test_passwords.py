@@ -9,15 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from estates import FILE, Cli, Manifest, cnpj, companies, fetch, manifest, opened, outgoing, write
+from estates import (
+    FILE,
+    Cli,
+    Manifest,
+    cnpj,
+    companies,
+    fetch,
+    manifest,
+    opened,
+    outgoing,
+    plan_of,
+    write,
+)
 from secretservers import Bao, aws, openbao, silent
 from servers import MAIN
 from servers.databases import Database
 
 from reconciler.database.engine import transaction
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics import Failure, Stale
 from reconciler.mailboxes import Mailboxes
+from reconciler.passwords import Sealer
+from reconciler.plan import Password
 from reconciler.secrets.keyring import Keyring, generate, parse
+from reconciler.secrets.references import Reference
+from reconciler.secrets.resolving import Found
 from reconciler.secrets.secret import Secret
 
 pytestmark = pytest.mark.databases(*MAIN)
@@ -190,6 +206,28 @@ def test_a_password_that_another_program_keeps_is_left_alone(
     assert columns(database)["alerts"][1] == "its own"
     ran = cli("keys", "status")
     assert "1 left to another program" in ran.out
+
+
+def test_what_another_program_does_in_between_is_seen_when_it_comes_to_sealing(
+    cli: Cli, database: Database, folder: Path, keys: str
+) -> None:
+    apply(cli, folder)
+    program(
+        database, "UPDATE mail_server SET password_sealed = 'its own' WHERE stable_id = 'alerts'"
+    )
+    before = columns(database)
+    secrets = {Reference("env", "ACME_ALERTS"): Found(Secret("newer"), None)}
+    sealer = Sealer(parse(keys), secrets)
+    with opened(database.url) as engine, transaction(engine) as connection:
+        seen = Password("acme", "alerts", "env:ACME_ALERTS")
+        assert sealer.write(connection, plan_of((), passwords=(seen,))) == ()
+        elsewhere = seen._replace(server="nfe-out")
+        with pytest.raises(Stale, match="MBX540"):
+            sealer.write(connection, plan_of((), passwords=(elsewhere,)))
+        gone = seen._replace(server="gone")
+        with pytest.raises(Stale, match="MBX540"):
+            sealer.write(connection, plan_of((), passwords=(gone,)))
+    assert columns(database) == before
 
 
 @pytest.mark.usefixtures("keys")

@@ -214,7 +214,7 @@ def _write(work: Work, url: str, settings: Settings, lock_timeout: float) -> Non
         output.say(_("The database was new: its tables were created."))
     if applied.answer_lost:
         output.note(_("The connection broke while committing; the ledger has the plan."))
-    if todo.applicable or applied.sealed:
+    if todo.applicable or applied.sealed or (applied.answer_lost and todo.to_seal):
         words = _("Applied as revision {number}: {counts}.")
         counts = summarise(todo.applicable, applied.sealed)
         output.say(words.format(number=applied.revision, counts=done(counts)))

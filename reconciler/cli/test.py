@@ -74,6 +74,14 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
     return text
 
 
+_out = click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=_("Write the results to this file."),
+)
+
+
 @click.group(
     "test",
     invoke_without_command=True,
@@ -147,12 +155,7 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
 @options.settings
 @options.database
 @options.output_format(*FORMS)
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=_("Write the results to this file."),
-)
+@_out
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     if ctx.invoked_subcommand:
@@ -300,12 +303,7 @@ async def _in_time(work: Coroutine[None, None, None], deadline: float | None) ->
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
 @options.output_format(*FORMS)
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=_("Write the results to this file."),
-)
+@_out
 def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
     results = documents.merged((str(file), _document(file)) for file in files)
     with report(form, out, steps=len(results) <= _FEW) as found:

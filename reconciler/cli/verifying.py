@@ -13,16 +13,16 @@ from sqlalchemy import Engine
 from reconciler import observed, verdicts
 from reconciler.cli import inputs, output, redacting
 from reconciler.cli.inputs import Inputs
-from reconciler.cli.planning import thresholds
+from reconciler.cli.planning import reading, thresholds
 from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import KEPT_SECONDS, report
 from reconciler.database import clock
 from reconciler.database.engine import transaction
-from reconciler.database.schema import Condition, status
 from reconciler.declaration import Acceptance
 from reconciler.diagnostics import Failure, Problem
 from reconciler.model import EMPTY, State
 from reconciler.plan import PartnerPlan, Plan
+from reconciler.planning import offers_for
 from reconciler.probe.results import Level, Outcome, Result
 from reconciler.probe.running import Prober
 from reconciler.secrets.opened import Stores
@@ -61,9 +61,8 @@ class Gate:
             problems = [_left(partner, names) for partner, names in sorted(failing.items())]
             output.show_problems(problems, output.NO_SOURCES)
             return verifying.without(plan, failing)
-        parts = [part for part in plan.partners if part.partner in failing]
-        if not parts:
-            return plan
+        known = {part.partner: part for part in plan.partners}
+        parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
         inactive = self._inactive(plan, parts, tuple(acceptances), given)
         for names in failing.values():
             for name in names:
@@ -105,7 +104,7 @@ class Gate:
                 before.get(part.partner, EMPTY),
                 plan.project,
                 thresholds(self.settings),
-                [*_declared(given, part.partner), *_offered(part.partner, acceptances)],
+                [*_declared(given, part.partner), *offers_for(part.partner, acceptances)],
                 today,
             )
             for part in parts
@@ -150,10 +149,9 @@ def passed(plan: Plan, level: Level, url: str, settings: Settings) -> Gate:
 
 def _states(engine: Engine, partners: Sequence[str]) -> dict[str, State]:
     """What the database has of these partners."""
-    if not partners or status(engine).condition is Condition.NEW:
-        return {}
-    with transaction(engine) as connection:
-        return {name: seen.state for name, seen in observed.read(connection, partners)}
+    with reading(engine) as connection:
+        found = observed.read(connection, partners) if connection and partners else ()
+        return {name: seen.state for name, seen in found}
 
 
 def _left(partner: str, names: list[str]) -> Problem:
@@ -162,16 +160,10 @@ def _left(partner: str, names: list[str]) -> Problem:
 
 
 def _partners(engine: Engine) -> set[str]:
-    if status(engine).condition is Condition.NEW:
-        return set()
-    with transaction(engine) as connection:
-        return set(observed.partners(connection))
+    with reading(engine) as connection:
+        return set(observed.partners(connection)) if connection else set()
 
 
 def _declared(given: Inputs | None, partner: str) -> Iterable[Acceptance]:
     declared = given.declared.get(partner) if given else None
     return declared.acceptances if declared else ()
-
-
-def _offered(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]:
-    return [item for item in acceptances if item.partner in ("", partner)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -73,7 +74,7 @@ class Trouble(Enum):
     OTHER = auto()
 
 
-class Dialect:
+class Dialect(ABC):
     """One kind of database, and what most of them have in common."""
 
     driver: ClassVar[str]
@@ -83,18 +84,18 @@ class Dialect:
         """The URL with the one driver that is used, whichever another program names in it."""
         return url.set(drivername=self.driver)
 
+    @abstractmethod
     def options(self, access: Access) -> dict[str, Any]:
         """Arguments of `create_engine`."""
-        raise NotImplementedError
 
-    def prepare(self, engine: Engine, access: Access) -> None:
+    def prepare(self, engine: Engine, access: Access) -> None:  # noqa: B027 - some need nothing
         """Say what every connection or transaction must be told."""
 
+    @abstractmethod
     def trouble(self, error: DBAPIError) -> Trouble:
         """What an error means, by the number that the database gave it."""
-        raise NotImplementedError
 
-    def lock(self, connection: Connection, keys: Iterable[int]) -> None:
+    def lock(self, connection: Connection, keys: Iterable[int]) -> None:  # noqa: B027 - as above
         """Take locks that the database frees by itself when the transaction ends."""
 
     def is_cluster(self, connection: Connection) -> bool:  # noqa: ARG002 - of those that can be

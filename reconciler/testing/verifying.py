@@ -8,7 +8,7 @@ from datetime import date
 
 from reconciler.acceptance import judge
 from reconciler.alarms import Case, Thresholds
-from reconciler.causes import Cause
+from reconciler.causes import Cause, unknown
 from reconciler.coverage import Coverage
 from reconciler.declaration import Acceptance
 from reconciler.diff import Change
@@ -85,10 +85,11 @@ def without(plan: Plan, partners: Collection[str]) -> Plan:
 def with_others(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:
     """The plan with these in place of those of the same partners; one without changes is gone."""
     new = {part.partner: part for part in parts}
-    mixed = tuple(new.get(part.partner, part) for part in plan.partners)
+    mixed = {part.partner: part for part in plan.partners} | new
     # A proof is of what the plan led to before.
     proofs = tuple(proof for proof in plan.proofs if proof.partner not in new)
-    return replace(plan, partners=tuple(part for part in mixed if part.changes), proofs=proofs)
+    partners = tuple(mixed[name] for name in sorted(mixed) if mixed[name].changes)
+    return replace(plan, partners=partners, proofs=proofs)
 
 
 def deactivating(
@@ -109,10 +110,12 @@ def deactivating(
         for change, cause in part.explained
         if (made := _inactive(change, failing)).before != made.after
     ]
+    there = before.renamed(new_names(part.changes))
+    kept += [(change, unknown(change)) for change in _switched_off(part, failing, there)]
     changes = tuple(change for change, _cause in kept)
     case = Case(
         changes,
-        before.renamed(new_names(changes)),
+        there,
         EMPTY,
         Coverage(project, frozenset(), whole=False),
         thresholds,
@@ -132,6 +135,14 @@ def deactivating(
         refusals=(*part.refusals, *judgement.refusals),
         accepted=accepted,
     )
+
+
+def _switched_off(part: PartnerPlan, failing: Collection[str], there: State) -> Iterator[Change]:
+    """Those that failed and that no change is about: only their password is another."""
+    touched = {change.name for change in part.changes if isinstance(change.row, MailServer)}
+    for name, server in there.servers.items():
+        if f"{part.partner}/{name}" in failing and name not in touched:
+            yield Change(part.partner, name, server, server._replace(active=False))
 
 
 def _causes(part: PartnerPlan, kept: list[tuple[Change, Cause]]) -> tuple[Cause, ...]:

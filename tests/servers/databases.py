@@ -7,6 +7,7 @@ emptied and handed out again.
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def _connect(url: URL) -> Connection:
     return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
 
-class _Maker:
+class _Maker(ABC):
     """How a kind of server makes databases."""
 
     system = ""
@@ -121,26 +122,26 @@ class _Maker:
             self.create(_TEMPLATE)
             _migrate(_text(server.set(database=_TEMPLATE)))
 
-    def _is_there(self, name: str) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_there(self, name: str) -> bool: ...
 
     def create(self, name: str) -> None:
         self.admin.exec_driver_sql(f"CREATE DATABASE {name}")
 
+    @abstractmethod
     def copy(self, name: str) -> None:
         """Make a database like the template."""
-        raise NotImplementedError
 
     def drop(self, name: str) -> None:
         self.admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
 
+    @abstractmethod
     def restart_numbers(self, connection: Connection) -> None:
         """Let the numbers of new rows begin at 1 again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shape(self, connection: Connection) -> Any:
         """Everything but rows that a test may have changed."""
-        raise NotImplementedError
 
 
 class _Postgres(_Maker):
