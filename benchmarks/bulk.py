@@ -82,10 +82,10 @@ def _take_keys(connection: Connection[Any]) -> list[Any]:
 
 
 def applying(url: str, manifests: Path) -> Part:
-    from reconciler.attempts import Work, apply_plan  # noqa: PLC0415 - raw ways do without
     from reconciler.cli import inputs, planning  # noqa: PLC0415
     from reconciler.cli.planning import Asked  # noqa: PLC0415
     from reconciler.database.lock import Claim  # noqa: PLC0415
+    from reconciler.operations.commit import Work, apply_plan  # noqa: PLC0415 - raw ways do without
 
     given = inputs.begin([manifests], None, None).inputs()
     plan = planning.plan(given, url, Asked(), None, proving=True).plan
@@ -110,7 +110,7 @@ def _make_tables(connection: Transaction) -> bool:
 def understanding(url: str) -> Part:
     from sqlalchemy import select  # noqa: PLC0415 - raw ways do without
 
-    from reconciler import observed  # noqa: PLC0415
+    from reconciler.database import observe  # noqa: PLC0415
     from reconciler.database.engine import engine_of, transaction  # noqa: PLC0415
     from reconciler.database.tables import partner  # noqa: PLC0415
 
@@ -119,7 +119,7 @@ def understanding(url: str) -> Part:
     def read() -> None:
         with transaction(engine) as connection:
             names = connection.execute(select(partner.c.id).order_by(partner.c.id)).scalars().all()
-            for _found in observed.read(connection, names):
+            for _found in observe.read(connection, names):
                 pass
 
     return read

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Raw = Connection[tuple[Any, ...]]
 
-_TESTS = Path(__file__).resolve().parent.parent / "tests"
+_ROOT = Path(__file__).resolve().parent.parent
 _DEFAULTS = {
     "fsync": "on",
     "full_page_writes": "on",
@@ -100,10 +100,10 @@ def connect(url: str, *, autocommit: bool = False) -> Raw:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Postgres | None]:
     """A server with its own settings, while it is needed; None where none is installed."""
-    sys.path.append(str(_TESTS))
+    sys.path.append(str(_ROOT))
     try:
-        from servers.home import Home  # noqa: PLC0415 - that of the tests
-        from servers.postgres import WheelPostgres  # noqa: PLC0415
+        from tests.support.servers.home import Home  # noqa: PLC0415 - that of the tests
+        from tests.support.servers.postgres import WheelPostgres  # noqa: PLC0415
     except ImportError:
         yield None
         return

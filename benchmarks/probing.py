@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.maillab import DOMAIN
-from reconciler.model import MailServer
-from reconciler.probe.message import compose, token
-from reconciler.probe.policy import Pace, Policy
-from reconciler.probe.results import Level, Result
-from reconciler.probe.running import Prober
-from reconciler.probe.target import Secret, Target
+from reconciler.model.state import MailServer
+from reconciler.probes.message import compose, token
+from reconciler.probes.policy import Pace, Policy
+from reconciler.probes.results import Level, ProbeResult
+from reconciler.probes.schedule import Prober
+from reconciler.probes.target import Sensitive, Target
 
 HOSTS = 50
 DEAD = 7
@@ -107,7 +107,7 @@ class _Known:
         return PASSWORD
 
 
-async def _secret() -> Secret:
+async def _secret() -> Sensitive:
     return _Known()
 
 
@@ -119,7 +119,7 @@ async def reconciler(work: Work) -> Counter[str]:
     """The results, counted as they come."""
     outcomes: Counter[str] = Counter()
 
-    def consume(result: Result) -> None:
+    def consume(result: ProbeResult) -> None:
         outcomes[result.diagnosis.code if result.diagnosis else "ok"] += 1
 
     file = Path(work.ca)

@@ -18,24 +18,15 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, column, select, table
 
-from reconciler.database import schema, stored
-from reconciler.database.stored import Sealed
-from reconciler.diagnostics import Failure
-from reconciler.secrets import sealing
+from reconciler.database import passwords, schema
+from reconciler.database.passwords import Sealed, where
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
 from reconciler.secrets.keyring import parse as keyring
-from reconciler.secrets.sealing import Where
 from reconciler.secrets.secret import Secret
 
 __all__ = ["Mailbox", "Mailboxes", "Secret", "keyring", "where"]
-
-TABLE = "mail_server"
-FIELD = "password"
-
-
-def where(database: str, server: int) -> Where:
-    """What the password of a mail server is bound to: the database's id, and the row's number."""
-    return Where(database, TABLE, str(server), FIELD)
 
 
 class Mailbox(NamedTuple):
@@ -112,7 +103,7 @@ class Mailboxes:
 
     def opened(self, server: int, text: str) -> Secret:
         """The password that the row of a mail server keeps as `text`; raises as `password`."""
-        return sealing.unseal(text, where(self._database, server), self._ring)
+        return seal.unseal(text, where(self._database, server), self._ring)
 
     def store(self, server: int, password: Secret) -> None:
         """Seal the password of a mail server into its row, which has to be there already.
@@ -121,6 +112,6 @@ class Mailboxes:
             Failure: it is not (MBX699).
         """
         place, key = where(self._database, server), self._ring.active
-        text, mark = sealing.seal(password, place, key), sealing.fingerprint(password, place, key)
-        if not stored.write(self._connection, [Sealed(server, text, mark, None)]):
+        text, mark = seal.seal(password, place, key), seal.fingerprint(password, place, key)
+        if not passwords.write(self._connection, [Sealed(server, text, mark, None)]):
             raise Failure.of("MBX699", number=server)

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from reconciler.diagnostics import Failure, Problem
-from reconciler.probe.settings import ProbeSettings
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.probes.settings import ProbeSettings
 from reconciler.secrets.settings import SecretSettings
 
 FILE = "reconciler.toml"

@@ -23,23 +23,23 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from reconciler import jsonschemas
-from reconciler.messages import GUARD_CODES, PROBES
-from reconciler.messages.adoption import ADOPTION
-from reconciler.messages.commands import COMMANDS
-from reconciler.messages.fields import FIELDS
-from reconciler.messages.message import Message
-from reconciler.messages.options import OPTIONS
-from reconciler.messages.plans import PLANS
-from reconciler.messages.reading import READING
-from reconciler.messages.rollbacks import ROLLBACKS
-from reconciler.messages.rules import RULES
-from reconciler.messages.secrets import SECRETS
+from reconciler.diagnostics.messages import GUARD_CODES, PROBES
+from reconciler.diagnostics.messages.adoption import ADOPTION
+from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.fields import FIELDS
+from reconciler.diagnostics.messages.message import Message
+from reconciler.diagnostics.messages.options import OPTIONS
+from reconciler.diagnostics.messages.plans import PLANS
+from reconciler.diagnostics.messages.reading import READING
+from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
+from reconciler.diagnostics.messages.rules import RULES
+from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.operations import schemas
 from scripts import probe_page
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": 1, "n_": 2, "N_": 1}
-"""The functions of `reconciler.words`, and how many of their first arguments are texts."""
+"""The functions of `diagnostics.words`, and how many of their first arguments are texts."""
 
 _GROUPS = {
     "Reading a file": READING,
@@ -103,12 +103,12 @@ def _json(document: dict[str, Any]) -> str:
 
 def manifest_schema() -> str:
     """The JSON Schema of manifests."""
-    return _json(jsonschemas.manifest())
+    return _json(schemas.manifest())
 
 
 def plan_schema() -> str:
     """The JSON Schema of plans."""
-    return _json(jsonschemas.plan())
+    return _json(schemas.plan())
 
 
 def codes() -> str:
@@ -220,7 +220,7 @@ FILES: dict[str, Callable[[], str]] = {
     "schemas/plan.schema.json": plan_schema,
     "docs/codes.md": codes,
     "docs/probes.md": probes,
-    "reconciler/locale/reconciler.pot": catalogue,
+    "reconciler/diagnostics/locale/reconciler.pot": catalogue,
     "README.md": readme,
 }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.messages import PROBES
-from reconciler.probe.results import Again
-from reconciler.probe.table import NO_VERDICT, ROWS
-from reconciler.render.diagnoses import STEPS, by_provider
-from reconciler.render.explanation import steps
+from reconciler.diagnostics.messages import PROBES
+from reconciler.probes.failures import NO_VERDICT, ROWS
+from reconciler.probes.results import Again
+from reconciler.render.explain_text import steps
+from reconciler.render.probe_failure import STEPS, by_provider
 
 _MARK = "<!-- Everything below is made from the code by `make generate`. -->\n"
 _SECTIONS = (

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from estates import Cli, fresh, run
-from servers import EVERY, SERVERS
-from servers.databases import Database, Databases
-from servers.runs import Run
 from sqlalchemy import Engine
+
+from tests.support.estates import Cli, fresh, run
+from tests.support.servers import EVERY, SERVERS
+from tests.support.servers.databases import Database, Databases
+from tests.support.servers.runs import Run
 
 REQUIRED = os.environ.get("RECONCILER_TEST_REQUIRE") == "all"
 RUN = pytest.StashKey[Run]()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.cli.group import group
-from reconciler.diagnostics import Failure
-from reconciler.words import _
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -10,23 +10,23 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import observed, placing, showing
-from reconciler.adopting.adoption import Adoption, adopt
-from reconciler.adopting.texts import Manifests
 from reconciler.cli import inputs, options, output
 from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
 from reconciler.cli.planning import target_of
+from reconciler.database import observe, showing
 from reconciler.database.engine import transaction
+from reconciler.database.observe import Observed
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure, Problem
-from reconciler.manifests import files
-from reconciler.observed import Observed
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.diagnostics.words import _, n_
+from reconciler.export.adopt.adopt import Adoption, adopt
+from reconciler.export.adopt.texts import Manifests
+from reconciler.manifests import atomic, files
 from reconciler.render import text_diff
-from reconciler.render.terminal import Style, one_line
+from reconciler.render.style import Style, one_line
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import rules
-from reconciler.words import _, n_
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -74,9 +74,7 @@ def command(
         output.say(_diff(adoption, given, output.style()))
         confirm(_("Type yes to write"), "MBX727", auto_approve=auto_approve)
         root = given.loaded.scope.root
-        placing.rewrite(
-            [placing.Rewrite(root / file, old, new) for file, old, new in adoption.files]
-        )
+        atomic.rewrite([atomic.Rewrite(root / file, old, new) for file, old, new in adoption.files])
     given_again = (*paths, into) if into and not _covers(paths, into) else paths
     words = ["reconciler", "apply", *map(str, given_again)]
     if settings_file:
@@ -106,9 +104,9 @@ def _adoption(
         raise Failure.of("MBX541")
     with transaction(engine) as connection:
         row = showing.find(connection, address)
-        ((partner, state),) = observed.read(connection, [row.partner])
+        ((partner, state),) = observe.read(connection, [row.partner])
         elsewhere = _elsewhere(connection, given, partner, state)
-        known = {*given.declared, *observed.partners(connection)}
+        known = {*given.declared, *observe.partners(connection)}
     target = _name(into, given) if into else None
     scopes = Scopes(rules(settings.secrets), known)
     manifests = _manifests(given, partner, elsewhere, scopes)
@@ -128,7 +126,7 @@ def _elsewhere(
     if partner in given.declared:
         named |= given.declared[partner].named_cnpjs()
     unknown = sorted(named - state.state.companies.keys())
-    return frozenset(observed.owners_of(connection, unknown))
+    return frozenset(observe.owners_of(connection, unknown))
 
 
 def _manifests(given: Inputs, partner: str, elsewhere: frozenset[str], scopes: Scopes) -> Manifests:

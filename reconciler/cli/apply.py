@@ -13,9 +13,6 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import agreeing, freshness, ledger
-from reconciler.apply import check
-from reconciler.attempts import Work, apply_plan
 from reconciler.cli import inputs, options, output, passwords, settling
 from reconciler.cli.asking import confirm
 from reconciler.cli.inputs import Inputs
@@ -30,19 +27,23 @@ from reconciler.cli.planning import (
     show,
     target_of,
 )
-from reconciler.commits import commit_of
 from reconciler.database import clock, schema
 from reconciler.database.engine import is_missing, transaction
 from reconciler.database.lock import Claim
 from reconciler.database.schema import Condition, Status
-from reconciler.diagnostics import Failure, Stale
-from reconciler.plan import Plan, Target
-from reconciler.planfile.signing import PlanKey
-from reconciler.probe.results import Level
+from reconciler.diagnostics.problem import Failure, Stale
+from reconciler.diagnostics.words import N_, _
+from reconciler.ledger import agreeing, record
+from reconciler.operations.apply import check
+from reconciler.operations.commit import Work, apply_plan
+from reconciler.operations.commits import commit_of
+from reconciler.plan import freshness
+from reconciler.plan.file.sign import PlanKey
+from reconciler.plan.plan import DatabaseTarget, Plan
+from reconciler.plan.summary import summarise
+from reconciler.probes.results import Level
 from reconciler.render.plan_text import done
 from reconciler.settings import Settings
-from reconciler.summary import summarise
-from reconciler.words import N_, _
 
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
@@ -173,7 +174,7 @@ def _expected(digest: str | None, saved: list[Path]) -> str:
 
 def read_plan(file: Path, key: PlanKey | None, digest: str) -> Plan:
     """The plan that a file holds; see `planfile.reading.read`."""
-    from reconciler.planfile import reading  # noqa: PLC0415 - its models take a while to build
+    from reconciler.plan.file import read as reading  # noqa: PLC0415 - its models take a while to build
 
     if file.exists() and not file.is_file():
         raise Failure.of("MBX523", file=str(file), reason=N_("It is no file."))
@@ -246,7 +247,7 @@ def _prepare(todo: Plan, settings: Settings, connection: Connection) -> bool:
 
 def _require_planned(todo: Plan, found: Status, settings: Settings, connection: Connection) -> None:
     target = target_of(found, connection.engine, settings.database_id)
-    empty = found.condition is Condition.NEW or ledger.is_empty(connection)
+    empty = found.condition is Condition.NEW or record.is_empty(connection)
     if not _is_planned(todo.target, target, empty=empty):
         raise Stale.of("MBX522", planned=_named(todo.target), found=_named(target))
     freshness.require(todo, target, clock.now(connection))
@@ -264,14 +265,14 @@ def _check(todo: Plan, url: str, settings: Settings) -> None:
             check(connection, todo)
 
 
-def _is_planned(planned: Target, found: Target, *, empty: bool) -> bool:
+def _is_planned(planned: DatabaseTarget, found: DatabaseTarget, *, empty: bool) -> bool:
     """Whether it is the same database; one that was new may have got its tables since."""
     if planned.dialect != found.dialect:
         return False
     return planned.id == found.id or (planned.id is None and empty)
 
 
-def _named(target: Target) -> str:
+def _named(target: DatabaseTarget) -> str:
     return f"{target.dialect} {target.id or _('a new one')}"
 
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 
 YES = "yes"
 

@@ -11,7 +11,7 @@ from reconciler.cli import inputs, options, output
 from reconciler.database import schema, tables
 from reconciler.database.engine import shown_url, transaction
 from reconciler.database.schema import Condition
-from reconciler.words import N_, _
+from reconciler.diagnostics.words import N_, _
 
 _CONDITIONS = {
     Condition.NEW: N_("new: none of the tables is there; apply and db upgrade create them"),

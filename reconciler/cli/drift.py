@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from reconciler import selecting
-from reconciler.applied import Ledger
 from reconciler.cli import inputs, options, output
 from reconciler.cli.plan import CHANGES
 from reconciler.cli.planning import target_of
 from reconciler.database import clock
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.drift import Scope, find
+from reconciler.diagnostics.words import _
+from reconciler.ledger.drift import Scope, find
+from reconciler.ledger.last_applied import LastApplied
+from reconciler.ledger.reported import Reports
+from reconciler.operations import select
 from reconciler.render import drift_text
 from reconciler.render.drift_text import Drift
-from reconciler.reported import Reports
-from reconciler.words import _
 
 
 @click.command(
@@ -61,7 +61,7 @@ def command(
         show(Drift(()), None)
         return 0
     with transaction(engine) as connection:
-        selected = selecting.resolve(partners, servers, {}, connection, Ledger(connection))
+        selected = select.resolve(partners, servers, {}, connection, LastApplied(connection))
         scope = Scope(settings.project, selected)
         reports = Reports(connection, scope) if since_last else None
         parts = find(connection, scope)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import options, output
-from reconciler.closest import closest
-from reconciler.diagnostics import Failure
-from reconciler.messages import MESSAGES
-from reconciler.render import explanation
-from reconciler.words import _
+from reconciler.diagnostics.closest import closest
+from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
+from reconciler.render import explain_text
 
 
 @click.command(
@@ -28,7 +28,7 @@ def command(code: str, form: str) -> int:
     if name not in MESSAGES:
         raise Failure.of("MBX616", code=code, suggestion=closest(name, MESSAGES))
     if form == "json":
-        output.say_json(explanation.data(name))
+        output.say_json(explain_text.data(name))
     else:
-        output.say(explanation.text(name, output.style()))
+        output.say(explain_text.text(name, output.style()))
     return 0

@@ -10,24 +10,24 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import observed
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
+from reconciler.database import observe
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure, Problem
-from reconciler.exporting import estate, unfit
-from reconciler.exporting.draft import Written
-from reconciler.exporting.partner import Exported, Request
-from reconciler.exporting.proof import Terms
-from reconciler.exporting.unfit import Unfit
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.diagnostics.words import _, n_
+from reconciler.export import estate, unsayable
+from reconciler.export.check import Terms
+from reconciler.export.draft import Written
+from reconciler.export.partner import Exported, Request
+from reconciler.export.unsayable import Unfit
+from reconciler.manifests.atomic import staging
 from reconciler.manifests.files import scope_of
-from reconciler.placing import staging
-from reconciler.render.terminal import one_line
+from reconciler.render.style import one_line
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
-from reconciler.words import _, n_
 
 _SHOWN = 20
 """How many files are named one by one."""
@@ -61,7 +61,7 @@ class _Result:
         Raises:
             Failure: there are rows that no manifest can say, or something worse.
         """
-        said = unfit.problems(self.unfit, left_out=skip_invalid)
+        said = unsayable.problems(self.unfit, left_out=skip_invalid)
         if self.problems or (said and not skip_invalid):
             raise Failure([*said, *self.problems])
         output.show_problems(said, output.NO_SOURCES)
@@ -157,7 +157,7 @@ def _exported(
         raise Failure.of("MBX541")
     paths = {partner: tuple(folders) for partner, folders in settings.paths.items()}
     with transaction(engine) as connection:
-        scopes = Scopes(rules(settings.secrets), observed.partners(connection))
+        scopes = Scopes(rules(settings.secrets), observe.partners(connection))
         terms = Terms(settings.project, inputs.limits(settings), paths, scopes)
         names = _names(connection, partners)
         if at_most and len(names) > at_most:
@@ -167,8 +167,8 @@ def _exported(
 
 def _names(connection: Connection, wanted: Sequence[str]) -> list[str]:
     if not wanted:
-        return observed.partners(connection)
-    unknown = [name for name in wanted if not observed.has_partner(connection, name)]
+        return observe.partners(connection)
+    unknown = [name for name in wanted if not observe.has_partner(connection, name)]
     if unknown:
         raise Failure(Problem("MBX606", None, {"name": name, "suggestion": ""}) for name in unknown)
     return sorted(set(wanted))

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from reconciler import __version__
-from reconciler.words import N_, _
+from reconciler.diagnostics.words import N_, _
 
 COMMANDS = {
     "validate": N_("Check manifests, without a database."),

@@ -10,15 +10,16 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import history, observed
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
+from reconciler.database import observe
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure
-from reconciler.history import Filter, Found
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
+from reconciler.ledger import revisions
+from reconciler.ledger.revisions import Found, RevisionFilter
 from reconciler.render import history_text
-from reconciler.words import _
 
 _LIMIT = 20
 
@@ -102,8 +103,8 @@ def command(
             _show(connection, revision, form, full=full)
         else:
             named = _server(connection, partner, server) if server is not None else None
-            wanted = Filter(partner, named, company, since, until, project)
-            _list(history.revisions(connection, wanted, limit), form)
+            wanted = RevisionFilter(partner, named, company, since, until, project)
+            _list(revisions.revisions(connection, wanted, limit), form)
     return 0
 
 
@@ -127,7 +128,7 @@ def _server(connection: Connection, partner: str | None, text: str) -> tuple[str
         return owner, name
     if partner is not None:
         return partner, text
-    owners = sorted(observed.partners_with(connection, text))
+    owners = sorted(observe.partners_with(connection, text))
     if not owners:
         raise Failure.of("MBX615", name=text)
     if len(owners) > 1:
@@ -143,10 +144,10 @@ def _list(found: Found, form: str) -> None:
 
 
 def _show(connection: Connection, name: str, form: str, *, full: bool) -> None:
-    found = history.revision_called(connection, name)
-    accepted = history.acceptances(connection, found.number)
-    sealed = history.sealed(connection, found.number)
-    entries = history.entries(connection, found.number)
+    found = revisions.revision_called(connection, name)
+    accepted = revisions.acceptances(connection, found.number)
+    sealed = revisions.sealed(connection, found.number)
+    entries = revisions.entries(connection, found.number)
     if form == "json":
         output.pour(history_text.revision_json(found, entries, accepted, sealed))
     else:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import settings as settings_
-from reconciler.coverage import Coverage
-from reconciler.declared import Declared, by_partner
-from reconciler.diagnostics import Failure, Problem, Severity
+from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.problem import Failure, Problem, Severity
+from reconciler.diagnostics.words import N_, _
 from reconciler.manifests.files import Scope, scope_of
-from reconciler.manifests.loading import NO_PROOFS, Loaded, Manifests, Sources
-from reconciler.manifests.reading import Limits
-from reconciler.messages import MESSAGES
-from reconciler.planfile.signing import PlanKey
-from reconciler.proof import Proof
+from reconciler.manifests.load import NO_PROOFS, Loaded, Manifests, Sources
+from reconciler.manifests.partner import PartnerDeclaration, by_partner
+from reconciler.manifests.read import ReadLimits
+from reconciler.model.coverage import Coverage
+from reconciler.model.unchanged import Proof
+from reconciler.plan.file.sign import PlanKey
 from reconciler.settings import Settings
-from reconciler.words import N_, _
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,7 +34,7 @@ class Inputs:
 
     settings: Settings
     loaded: Loaded
-    declared: dict[str, Declared]
+    declared: dict[str, PartnerDeclaration]
     problems: tuple[Problem, ...]
     sources: Sources
 
@@ -114,10 +114,10 @@ def read_settings(settings_file: Path | None, scope: Scope | None = None) -> Set
     return settings_.load(Path(os.path.relpath(file)) if file else None, os.environ)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> ReadLimits:
     """How large one manifest may be."""
     given = settings.limits
-    return Limits(given.file_bytes, given.scalar_bytes, given.depth)
+    return ReadLimits(given.file_bytes, given.scalar_bytes, given.depth)
 
 
 def has_errors(problems: Sequence[Problem]) -> bool:

@@ -11,15 +11,16 @@ from sqlalchemy import Engine
 from reconciler.cli import inputs, options, output, passwords, redacting
 from reconciler.database import schema
 from reconciler.database.engine import transaction
+from reconciler.database.rotating import SealedPasswords, texts
 from reconciler.database.schema import Condition
-from reconciler.diagnostics import Failure
-from reconciler.rotating import SealedPasswords, texts
-from reconciler.secrets import keys, rotation
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _, n_
+from reconciler.secrets import keyring_source
+from reconciler.secrets import rotate as rotation
 from reconciler.secrets.keyring import Keyring
 from reconciler.secrets.keyring import generate as new_key
-from reconciler.secrets.opened import Stores
+from reconciler.secrets.stores.open import Stores
 from reconciler.settings import Settings
-from reconciler.words import _, n_
 
 
 @click.group(
@@ -51,7 +52,7 @@ def generate(settings_file: Path | None, out: Path | None) -> int:
     secrets = inputs.read_settings(settings_file).secrets
     with Stores(secrets, os.environ, redacting.begin()) as stores:
         key = new_key()
-        entry = key.entry(keys.wrapping(secrets, stores, secrets.deadline))
+        entry = key.entry(keyring_source.wrapping(secrets, stores, secrets.deadline))
     if out is None:
         output.say(entry)
         return 0
@@ -156,7 +157,7 @@ def _ring(settings: Settings) -> Keyring:
     """
     secrets = settings.secrets
     with Stores(secrets, os.environ, redacting.begin()) as stores:
-        ring = keys.load(secrets, os.environ, stores, secrets.deadline)
+        ring = keyring_source.load(secrets, os.environ, stores, secrets.deadline)
     if ring is None:
         raise Failure.of("MBX688", variable=passwords.KEYS)
     return ring

@@ -8,14 +8,14 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from reconciler import listing
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
+from reconciler.database import listing
 from reconciler.database.engine import transaction
+from reconciler.database.listing import Listed, ServerFilter
 from reconciler.database.schema import Condition, status
-from reconciler.listing import Filter, Listed
-from reconciler.render import listing_text
-from reconciler.words import _
+from reconciler.diagnostics.words import _
+from reconciler.render import list_text
 
 
 @click.command(
@@ -57,25 +57,25 @@ def command(
     form: str,
     **filters: Any,
 ) -> int:
-    wanted = Filter(**filters)
-    if company_mailboxes and wanted != Filter():
+    wanted = ServerFilter(**filters)
+    if company_mailboxes and wanted != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
     settings = inputs.read_settings(settings_file)
     engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
     rows = _read(engine, settings.database_id, wanted, company_mailboxes)
     if form == "json":
-        output.say_json(listing_text.list_data(rows or ()))
+        output.say_json(list_text.list_data(rows or ()))
     elif rows is None:
         output.say(_("The database is new: there is no mail server yet."))
     elif company_mailboxes:
-        output.say(listing_text.mailbox_lines(company_mailboxes, rows, output.style()))
+        output.say(list_text.mailbox_lines(company_mailboxes, rows, output.style()))
     else:
-        output.say(listing_text.server_lines(rows, output.style()))
+        output.say(list_text.server_lines(rows, output.style()))
     return 0
 
 
 def _read(
-    engine: Engine, database_id: str | None, wanted: Filter, seen_by: str | None
+    engine: Engine, database_id: str | None, wanted: ServerFilter, seen_by: str | None
 ) -> list[Listed] | None:
     """The rows that are asked for; None where the database is new."""
     found = status(engine)

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler import cnpj
-from reconciler.diagnostics import Failure
-from reconciler.words import _
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
+from reconciler.model import cnpj
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from reconciler.diagnostics import Failure, Problem, Severity
-from reconciler.manifests.loading import Sources
-from reconciler.manifests.reading import Limits
+from reconciler.diagnostics.problem import Failure, Problem, Severity
+from reconciler.diagnostics.words import n_
+from reconciler.manifests.load import Sources
+from reconciler.manifests.read import ReadLimits
 from reconciler.render import diagnostics
-from reconciler.render.terminal import Style
-from reconciler.words import n_
+from reconciler.render.style import Style
 
-NO_SOURCES = Sources(Path(), (), Limits())
+NO_SOURCES = Sources(Path(), (), ReadLimits())
 
 
 def style(stream: Any = None) -> Style:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from reconciler import observed
 from reconciler.cli import output, redacting
 from reconciler.cli.inputs import Inputs
-from reconciler.diagnostics import Failure, Place, Problem
-from reconciler.model import MailServer
-from reconciler.plan import Password, Plan
+from reconciler.database import observe
+from reconciler.diagnostics.problem import Failure, Place, Problem
+from reconciler.model.state import MailServer
+from reconciler.plan.plan import Password, Plan
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import SecretSettings, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.passwords import Checked, Sealer
+    from reconciler.operations.passwords import Checked, Sealer
+    from reconciler.probes.credentials import Opener
     from reconciler.secrets.keyring import Keyring
-    from reconciler.secrets.opened import Stores
     from reconciler.secrets.secret import Secret
-    from reconciler.testing.credentials import Opener
+    from reconciler.secrets.stores.open import Stores
 
 KEYS = "RECONCILER_KEYS"
 NO_KEYS_HERE = ("MBX680", "MBX695")
@@ -44,21 +44,21 @@ def scopes(
     """Who may use which secrets; known are these partners, and those of settings and database."""
     known = set(partners)
     if connection:
-        known.update(observed.partners(connection))
+        known.update(observe.partners(connection))
     return Scopes(rules(settings), known)
 
 
 def opener(settings: SecretSettings, stores: Stores, database: str) -> Opener | None:
     """What opens the passwords of the database with this id; None where there are no keys here."""
-    from reconciler.mailboxes import where  # noqa: PLC0415 - brings cryptography
-    from reconciler.secrets import sealing  # noqa: PLC0415
+    from reconciler.database.passwords import where  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import seal  # noqa: PLC0415
 
     ring = _ring(settings, stores) if are_sealed(settings) else None
     if ring is None:
         return None
 
     def opened(number: int, text: str) -> Secret:
-        secret = sealing.unseal(text, where(database, number), ring)
+        secret = seal.unseal(text, where(database, number), ring)
         stores.redactor.add(secret)
         return secret
 
@@ -67,10 +67,10 @@ def opener(settings: SecretSettings, stores: Stores, database: str) -> Opener | 
 
 def _ring(settings: SecretSettings, stores: Stores) -> Keyring | None:
     """The key ring, if it is here; one that is damaged is an error."""
-    from reconciler.secrets import keys  # noqa: PLC0415
+    from reconciler.secrets import keyring_source  # noqa: PLC0415
 
     try:
-        return keys.load(settings, os.environ, stores, float(settings.deadline))
+        return keyring_source.load(settings, os.environ, stores, float(settings.deadline))
     except Failure as failure:
         if failure.problems[0].code not in NO_KEYS_HERE:
             raise
@@ -92,16 +92,16 @@ def checked(
     Raises:
         Failure: a secret cannot be read, or may not be; or there are no keys, or damaged ones.
     """
-    from reconciler.passwords import Means, Sealer, check  # noqa: PLC0415 - brings cryptography
-    from reconciler.secrets import keys  # noqa: PLC0415
-    from reconciler.secrets.opened import Stores  # noqa: PLC0415
+    from reconciler.operations.passwords import Means, Sealer, check  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import keyring_source  # noqa: PLC0415
+    from reconciler.secrets.stores.open import Stores  # noqa: PLC0415
 
     seconds = float(settings.deadline)
     with Stores(settings, os.environ, redacting.begin()) as stores:
         ring: Keyring | None = None
         if are_sealed(settings):
             ring = (
-                keys.load(settings, os.environ, stores, seconds)
+                keyring_source.load(settings, os.environ, stores, seconds)
                 if applying
                 else _ring(settings, stores)
             )

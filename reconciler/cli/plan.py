@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import inputs, options, output
-from reconciler.commits import commit_of
-from reconciler.diagnostics import Failure
-from reconciler.plan import Plan
-from reconciler.render.terminal import clean
-from reconciler.words import _
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
+from reconciler.operations.commits import commit_of
+from reconciler.plan.plan import Plan
+from reconciler.render.style import clean
 
 if TYPE_CHECKING:
-    from reconciler.planfile.signing import PlanKey
-    from reconciler.planfile.writing import PlanFile
+    from reconciler.plan.file.sign import PlanKey
+    from reconciler.plan.file.write import PlanFile
 
 CHANGES = 2
 REFUSED = 3
@@ -112,9 +112,9 @@ def exit_code(plan: Plan, *, detailed: bool) -> int:
 
 def _file(plan: Plan, given: inputs.Inputs | None, key: PlanKey | None) -> PlanFile:
     from reconciler.cli.planning import Locator  # noqa: PLC0415 - as in `command`
-    from reconciler.planfile import writing  # noqa: PLC0415 - its models take a while to build
+    from reconciler.plan.file import write  # noqa: PLC0415 - its models take a while to build
 
-    return writing.PlanFile(plan, Locator(given).source, key)
+    return write.PlanFile(plan, Locator(given).source, key)
 
 
 def _save(text: PlanFile, file: Path) -> None:

@@ -10,26 +10,25 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from reconciler import checking, observed, selecting
-from reconciler.acceptance import NEVER
-from reconciler.alarms import Thresholds
 from reconciler.cli import inputs, output, passwords, settling
 from reconciler.cli.inputs import Inputs
-from reconciler.commits import Commit
-from reconciler.database import clock
+from reconciler.database import clock, observe
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, Status, require, status
-from reconciler.declaration import Acceptance
-from reconciler.diagnostics import Failure, Problem, Stale
-from reconciler.diff import Change
-from reconciler.guards import GUARDS
-from reconciler.places import Places, Source
-from reconciler.plan import Plan, Target
-from reconciler.planning import Planned, Request, make_plan
+from reconciler.desired.written_at import Places
+from reconciler.diagnostics.problem import Failure, Problem, Source, Stale
+from reconciler.diagnostics.words import n_
+from reconciler.operations import select, validate
+from reconciler.operations.commits import Commit
+from reconciler.operations.plan import Planned, Request, make_plan
+from reconciler.plan.accept import NEVER, Acceptance
+from reconciler.plan.alarm import Thresholds
+from reconciler.plan.diff import Change
+from reconciler.plan.guards import GUARDS
+from reconciler.plan.plan import DatabaseTarget, Plan
 from reconciler.render.plan_text import PlanText
 from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
-from reconciler.words import n_
 
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
 
@@ -65,7 +64,7 @@ def plan(
     """
     if inputs.has_errors(given.problems):
         bounds = rules(given.settings.secrets)
-        offline = checking.offline(given.declared, given.coverage, bounds, complete=False)
+        offline = validate.offline(given.declared, given.coverage, bounds, complete=False)
         _fail(given, (*given.problems, *offline))
     engine = inputs.engine(url, given.settings, writes=False)
     found = status(engine)
@@ -120,7 +119,7 @@ def reading(engine: Engine) -> Iterator[Connection | None]:
         yield connection
 
 
-def target_of(found: Status, engine: Engine, wanted_id: str | None) -> Target:
+def target_of(found: Status, engine: Engine, wanted_id: str | None) -> DatabaseTarget:
     """The database as a plan names it.
 
     Raises:
@@ -130,7 +129,7 @@ def target_of(found: Status, engine: Engine, wanted_id: str | None) -> Target:
     require(found)
     if wanted_id and found.database_id != wanted_id:
         raise Stale.of("MBX534", wanted=wanted_id, found=found.database_id or "new")
-    return Target(found.database_id, engine.dialect.name, found.revision)
+    return DatabaseTarget(found.database_id, engine.dialect.name, found.revision)
 
 
 def _request(
@@ -140,8 +139,8 @@ def _request(
     commit: Commit | None,
     now: datetime,
 ) -> Request:
-    selection = selecting.resolve(asked.partners, asked.servers, given.declared, connection)
-    last = observed.last_commit(connection, given.settings.project) if connection else None
+    selection = select.resolve(asked.partners, asked.servers, given.declared, connection)
+    last = observe.last_commit(connection, given.settings.project) if connection else None
     return Request(
         coverage=given.coverage,
         selection=selection,

@@ -9,9 +9,9 @@ import time
 import click
 
 from reconciler.cli import output
-from reconciler.probe.results import Outcome, Result
-from reconciler.render.results_text import WORDS, mailbox, names
-from reconciler.words import _, n_
+from reconciler.diagnostics.words import _, n_
+from reconciler.probes.results import Outcome, ProbeResult
+from reconciler.render.probe_text import WORDS, mailbox, names
 
 _WIDTH = 30
 _APART = 0.1
@@ -36,7 +36,7 @@ class Progress:
         """How many mail servers are not finished."""
         return self._total - self._done
 
-    def add(self, result: Result) -> None:
+    def add(self, result: ProbeResult) -> None:
         """Tell of one more that is finished."""
         self._done += len(result.names)
         self._failed += result.outcome is Outcome.FAILED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
-from reconciler.secrets.process import harden
-from reconciler.secrets.redaction import RedactingFilter, RedactingStream, Redactor
+from reconciler.secrets.harden import harden
+from reconciler.secrets.redact import RedactingFilter, RedactingStream, Redactor
 
 
 def begin() -> Redactor:

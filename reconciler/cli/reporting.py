@@ -12,11 +12,11 @@ from tempfile import NamedTemporaryFile
 import click
 
 from reconciler.cli import output
-from reconciler.diagnostics import Failure
-from reconciler.probe.documents import Shard, Tally
-from reconciler.probe.results import Result
-from reconciler.render import results_json, results_junit, results_markdown, results_text
-from reconciler.render.terminal import PLAIN, Style, clean
+from reconciler.diagnostics.problem import Failure
+from reconciler.probes.documents import Shard, Tally
+from reconciler.probes.results import ProbeResult
+from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
+from reconciler.render.style import PLAIN, Style, clean
 
 FORMS = ("text", "json", "junit", "markdown")
 KEPT_SECONDS = 10
@@ -37,18 +37,18 @@ class Report:
         self._shard = shard
         self._style = style
         self._steps = steps
-        self._held: list[Result] = []
+        self._held: list[ProbeResult] = []
         self.tally = Tally()
 
     def begin(self) -> None:
         if self._form == "json":
-            self._say(clean(results_json.opening(self._shard)))
+            self._say(clean(probe_json.opening(self._shard)))
 
-    def add(self, result: Result) -> None:
+    def add(self, result: ProbeResult) -> None:
         if self._form == "text":
-            self._say(results_text.text(result, self._style, steps=self._steps) + "\n")
+            self._say(probe_text.text(result, self._style, steps=self._steps) + "\n")
         elif self._form == "json":
-            self._say(clean(results_json.item(result, first=not self.tally.total)))
+            self._say(clean(probe_json.item(result, first=not self.tally.total)))
         else:
             self._held.append(result)
         self.tally.add(result)
@@ -56,11 +56,11 @@ class Report:
     def end(self, *, complete: bool) -> None:
         """Write what comes last; a run that was interrupted is not `complete`."""
         if self._form == "text":
-            self._say(results_text.summary(self.tally) + "\n")
+            self._say(probe_text.summary(self.tally) + "\n")
         elif self._form == "json":
-            self._say(results_json.closing(self.tally, complete=complete))
+            self._say(probe_json.closing(self.tally, complete=complete))
         else:
-            document = {"junit": results_junit, "markdown": results_markdown}[self._form].document
+            document = {"junit": probe_junit, "markdown": probe_markdown}[self._form].document
             for piece in document(self._held):
                 self._say(piece)
 
@@ -91,7 +91,7 @@ def report(
             raise
         found.end(complete=True)
     if out or form != "text":
-        output.note(results_text.summary(found.tally))
+        output.note(probe_text.summary(found.tally))
 
 
 @contextmanager

@@ -8,27 +8,27 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from reconciler import history
 from reconciler.cli import inputs, options, output, passwords
 from reconciler.cli.plan import deliver, exit_code
 from reconciler.cli.planning import acceptances, all_acceptances, target_of, thresholds
-from reconciler.commits import revert_command
-from reconciler.coverage import Coverage
 from reconciler.database import clock
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.declaration import Acceptance
-from reconciler.diagnostics import Failure, Problem
-from reconciler.diff import Change
-from reconciler.history import Revision
-from reconciler.messages.rollbacks import ROLLBACKS
-from reconciler.plan import Plan, Selection
-from reconciler.planning import Request
+from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.diagnostics.words import _, n_
+from reconciler.ledger import revisions
+from reconciler.ledger.revisions import Revision
+from reconciler.model.coverage import Coverage
+from reconciler.operations.commits import revert_command
+from reconciler.operations.plan import Request
+from reconciler.operations.rollback import plan_rollback
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.diff import Change
+from reconciler.plan.plan import Plan, Selection
 from reconciler.render.plan_text import BUDGET
-from reconciler.render.terminal import one_line
-from reconciler.rollback import plan_rollback
+from reconciler.render.style import one_line
 from reconciler.settings import Settings
-from reconciler.words import _, n_
 
 _FILES = 20
 
@@ -68,10 +68,10 @@ def command(
     if found.condition is Condition.NEW:
         raise Failure.of("MBX541")
     with transaction(engine) as connection:
-        undone = history.revision_called(connection, revision)
+        undone = revisions.revision_called(connection, revision)
         request = _request(settings, asked, connection)
         planned = plan_rollback(connection, undone, target, request)
-        before = history.commit_before(connection, undone)
+        before = revisions.commit_before(connection, undone)
     _tell(planned.problems, full=full)
     deliver(planned.plan, None, key, out, form, full=full)
     words = "\n".join(_manifests(planned.plan, undone, before))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from reconciler.cli import output
-from reconciler.jsonschemas import SCHEMAS
-from reconciler.words import _
+from reconciler.diagnostics.words import _
+from reconciler.operations.schemas import SCHEMAS
 
 
 @click.command(

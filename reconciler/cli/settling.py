@@ -9,20 +9,21 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from reconciler import observed, settled, tool
 from reconciler.cli import inputs
 from reconciler.cli.inputs import Begun, Inputs
-from reconciler.coverage import Coverage
+from reconciler.database import observe, unchanged
 from reconciler.database.engine import is_missing, transaction
 from reconciler.database.schema import Condition, status_of
-from reconciler.diagnostics import Failure
-from reconciler.manifests.loading import NO_PROOFS
-from reconciler.proof import Files, Proof
-from reconciler.proving import Proving
+from reconciler.diagnostics.problem import Failure
+from reconciler.manifests.load import NO_PROOFS
+from reconciler.manifests.workers import Workers, processors
+from reconciler.model.coverage import Coverage
+from reconciler.model.unchanged import Files, Proof
+from reconciler.operations import tool
+from reconciler.operations.proving import Proving
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import rules
 from reconciler.settings import Settings
-from reconciler.workers import Workers, processors
 
 MANY = 500
 """From so many proofs on, several processes see whether they hold."""
@@ -58,13 +59,13 @@ def _doubtful(given: Inputs, url: str) -> Collection[str]:
         return proven
     try:
         with transaction(inputs.engine(url, given.settings, writes=False)) as connection:
-            known = {*given.declared, *proven, *observed.partners(connection)}
+            known = {*given.declared, *proven, *observe.partners(connection)}
             scopes = Scopes(rules(given.settings.secrets), known)
             found = {name for name in proven if scopes.is_crowded(name)}
             if stores := scopes.open_stores:
                 found.update(
                     name
-                    for name, text in observed.references(connection, stores)
+                    for name, text in observe.references(connection, stores)
                     if name in proven and not scopes.allows(name, text)
                 )
             return found
@@ -109,7 +110,7 @@ def proofs(settings: Settings, url: str) -> list[Proof]:
         with transaction(engine) as connection:
             if status_of(connection).condition is not Condition.CURRENT:
                 return []
-            return [*settled.read(connection, settings.project)]
+            return [*unchanged.read(connection, settings.project)]
     except Failure:
         return []
 
@@ -118,7 +119,7 @@ def _holding(proofs: list[Proof], settings: Settings, url: str) -> list[Proof]:
     """Those of `proofs` that hold."""
     try:
         with transaction(inputs.engine(url, settings, writes=False)) as connection:
-            return settled.holding(connection, proofs)
+            return unchanged.holding(connection, proofs)
     except Failure:
         return []
 

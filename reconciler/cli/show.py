@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from reconciler import showing
 from reconciler.cli import inputs, options, output
 from reconciler.cli.planning import target_of
+from reconciler.database import showing
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure
-from reconciler.render import listing_text
-from reconciler.words import _
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _
+from reconciler.render import list_text
 
 
 @click.command(
@@ -41,7 +41,7 @@ def command(address: str, settings_file: Path | None, database_url: str | None, 
         row = showing.find(connection, address)
         links = showing.links_of(connection, row.row_id)
     if form == "json":
-        output.say_json(listing_text.show_data(row, links))
+        output.say_json(list_text.show_data(row, links))
     else:
-        output.say(listing_text.whole_lines(row, links, output.style()))
+        output.say(list_text.whole_lines(row, links, output.style()))
     return 0

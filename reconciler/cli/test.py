@@ -14,28 +14,28 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from reconciler import observed
 from reconciler.cli import inputs, options, output, passwords, redacting
 from reconciler.cli.apply import read_plan
 from reconciler.cli.plan import TEST_FAILED
 from reconciler.cli.planning import target_of
 from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import FORMS, KEPT_SECONDS, Report, report
+from reconciler.database import observe
 from reconciler.database.engine import transaction
 from reconciler.database.schema import Condition, status
-from reconciler.diagnostics import Failure
-from reconciler.messages import MESSAGES
-from reconciler.probe import documents
-from reconciler.probe.documents import Document, Shard
-from reconciler.probe.results import Level, Outcome, Result
-from reconciler.probe.running import Prober
-from reconciler.secrets.opened import Stores
+from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _, n_
+from reconciler.probes import documents
+from reconciler.probes.credentials import Credentials
+from reconciler.probes.documents import Document, Shard
+from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.run import Run
+from reconciler.probes.schedule import Prober
+from reconciler.probes.select import Selected, Wanted, select_servers
+from reconciler.probes.targets import Purpose
+from reconciler.secrets.stores.open import Stores
 from reconciler.settings import Settings
-from reconciler.testing.credentials import Credentials
-from reconciler.testing.running import Run
-from reconciler.testing.selection import Selected, Wanted, select_servers
-from reconciler.testing.targets import Purpose
-from reconciler.words import _, n_
 
 _FEW = 10
 """Up to so many mail servers, every step of them is shown."""
@@ -234,7 +234,7 @@ def _selected(
         selected = select_servers(connection, wanted, shard)
         if not selected.batches:
             output.note(_("No mail server fits."))
-        return selected, set(observed.partners(connection)), found.database_id or ""
+        return selected, set(observe.partners(connection)), found.database_id or ""
 
 
 def _changed(file: Path, settings: Settings) -> frozenset[tuple[str, str]]:
@@ -253,7 +253,7 @@ def _run(
 ) -> None:
     """Test everything; whatever ends it, what was found until then is told and kept."""
 
-    def consume(result: Result) -> None:
+    def consume(result: ProbeResult) -> None:
         shown = run.finished(result)
         progress.clear()
         found.add(shown)

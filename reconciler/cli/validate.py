@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from reconciler import checking
 from reconciler.cli import inputs, options, output
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.words import _, n_
+from reconciler.operations import validate
 from reconciler.render import diagnostics
 from reconciler.secrets.settings import rules
-from reconciler.words import _, n_
 
 
 @click.command(
@@ -38,7 +38,7 @@ def command(
         return failure.exit_code
     complete = not inputs.has_errors(given.problems)
     bounds = rules(given.settings.secrets)
-    offline = checking.offline(given.declared, given.coverage, bounds, complete=complete)
+    offline = validate.offline(given.declared, given.coverage, bounds, complete=complete)
     problems = [*given.problems, *offline]
     found = diagnostics.describe(problems, given.sources)
     document = diagnostics.document(found)

@@ -10,28 +10,27 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from reconciler import observed, verdicts
 from reconciler.cli import inputs, output, redacting
 from reconciler.cli.inputs import Inputs
 from reconciler.cli.planning import reading, thresholds
 from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import KEPT_SECONDS, report
-from reconciler.database import clock
+from reconciler.database import clock, observe, verdicts
 from reconciler.database.engine import transaction
-from reconciler.declaration import Acceptance
-from reconciler.diagnostics import Failure, Problem
-from reconciler.model import EMPTY, State
-from reconciler.plan import PartnerPlan, Plan
-from reconciler.planning import offers_for
-from reconciler.probe.results import Level, Outcome, Result
-from reconciler.probe.running import Prober
-from reconciler.secrets.opened import Stores
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.diagnostics.words import n_
+from reconciler.model.state import EMPTY, State
+from reconciler.operations.plan import offers_for
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.plan import PartnerPlan, Plan
+from reconciler.probes import gate as verifying
+from reconciler.probes.credentials import Credentials
+from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.run import verdict_of, without_secrets
+from reconciler.probes.schedule import Prober
+from reconciler.probes.select import numbers_of
+from reconciler.secrets.stores.open import Stores
 from reconciler.settings import Settings
-from reconciler.testing import verifying
-from reconciler.testing.credentials import Credentials
-from reconciler.testing.running import verdict_of, without_secrets
-from reconciler.testing.selection import numbers_of
-from reconciler.words import n_
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Gate:
 
     url: str
     settings: Settings
-    results: list[Result] = field(default_factory=list)
+    results: list[ProbeResult] = field(default_factory=list)
 
     @property
     def failing(self) -> dict[str, list[str]]:
@@ -132,7 +131,7 @@ def passed(plan: Plan, level: Level, url: str, settings: Settings) -> Gate:
         told = stack.enter_context(report("text", None))
         progress = Progress(count, lines=False)
 
-        def consume(result: Result) -> None:
+        def consume(result: ProbeResult) -> None:
             shown = without_secrets(result, redactor.redact)
             gate.results.append(shown)
             progress.clear()
@@ -150,7 +149,7 @@ def passed(plan: Plan, level: Level, url: str, settings: Settings) -> Gate:
 def _states(engine: Engine, partners: Sequence[str]) -> dict[str, State]:
     """What the database has of these partners."""
     with reading(engine) as connection:
-        found = observed.read(connection, partners) if connection and partners else ()
+        found = observe.read(connection, partners) if connection and partners else ()
         return {name: seen.state for name, seen in found}
 
 
@@ -161,7 +160,7 @@ def _left(partner: str, names: list[str]) -> Problem:
 
 def _partners(engine: Engine) -> set[str]:
     with reading(engine) as connection:
-        return set(observed.partners(connection)) if connection else set()
+        return set(observe.partners(connection)) if connection else set()
 
 
 def _declared(given: Inputs | None, partner: str) -> Iterable[Acceptance]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 
 Tls = Literal["require", "verify"]
 ONLY_READS = "reconciler_only_reads"

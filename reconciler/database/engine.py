@@ -10,15 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from reconciler.database.dialects import (
-    ONLY_READS,
-    Access,
-    Tls,
-    Trouble,
-    dialect_for,
-    dialect_of,
-)
-from reconciler.diagnostics import Failure, Locked
+from reconciler.database.dialects import ONLY_READS, Access, Tls, Trouble, dialect_for, dialect_of
+from reconciler.diagnostics.problem import Failure, Locked
 
 WAIT_SECONDS = 5
 """How long to wait for the locks of others, where nobody says otherwise."""

@@ -26,8 +26,8 @@ from reconciler.database import bulk, clock
 from reconciler.database.dialects import dialect_for
 from reconciler.database.engine import Conflict, transaction
 from reconciler.database.tables import partner_lock
-from reconciler.diagnostics import Failure, Locked
-from reconciler.words import N_
+from reconciler.diagnostics.problem import Failure, Locked
+from reconciler.diagnostics.words import N_
 
 _IN = 500
 _BUCKETS = 64

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from reconciler.database import tables
 from reconciler.database.dialects import dialect_for
 from reconciler.database.engine import is_missing, transaction
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 
 _LOCK = -1
 """The advisory lock of the schema; partners have those from 0."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciler.cnpj import CnpjError, masked
-from reconciler.cnpj import parse as parse_cnpj
-from reconciler.declaration import FileDeclaration, ServerDeclaration
-from reconciler.diagnostics import Place, Problem
-from reconciler.model import MailServer
+from reconciler.diagnostics.problem import Place, Problem
+from reconciler.manifests.declaration import FileDeclaration, ServerDeclaration
+from reconciler.model.cnpj import CnpjError, masked
+from reconciler.model.cnpj import parse as parse_cnpj
+from reconciler.model.state import MailServer
 
 PROTOCOLS = {"outgoing": ("smtp",), "incoming": ("imap", "pop3")}
 _ONLY_OUTGOING = ("sender_email", "reply_to", "ehlo_name")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from reconciler import declaration as d
-from reconciler.diagnostics import Place
+from reconciler.diagnostics.problem import Place
+from reconciler.manifests import declaration as d
 from reconciler.manifests import schema
-from reconciler.model import OPTIONS, Company, HostProfile, MailServer
+from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
+from reconciler.plan.accept import Acceptance
 from reconciler.secrets.references import to_text
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
@@ -39,10 +40,10 @@ def declare(
     )
 
 
-def _acceptances(manifest: schema.ManifestFile, file: str) -> Iterator[d.Acceptance]:
+def _acceptances(manifest: schema.ManifestFile, file: str) -> Iterator[Acceptance]:
     for index, item in enumerate(manifest.accept):
         place = Place(file, ("accept", index))
-        yield d.Acceptance(item.guard, item.count, item.reason, item.until, place)
+        yield Acceptance(item.guard, item.count, item.reason, item.until, place)
 
 
 def _hosts(

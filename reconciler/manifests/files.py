@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.diagnostics import Failure, Mark, Place, Problem
-from reconciler.manifests.reading import FORBIDDEN
+from reconciler.diagnostics.problem import Failure, Mark, Place, Problem
+from reconciler.manifests.read import FORBIDDEN
 
 SETTINGS_FILE = "reconciler.toml"
 _ENDINGS = (".yaml", ".yml")

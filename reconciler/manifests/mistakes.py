@@ -11,12 +11,12 @@ from unicodedata import normalize
 
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 
-from reconciler.closest import closest
-from reconciler.diagnostics import Mark, Path, Place, Problem
+from reconciler.diagnostics.closest import closest
+from reconciler.diagnostics.problem import Mark, Path, Place, Problem
+from reconciler.diagnostics.words import N_
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
 from reconciler.manifests.values import ONE_LINE
 from reconciler.secrets.references import FORMS
-from reconciler.words import N_
 
 _SHAPES = {
     "model_type": N_("keys with values"),

@@ -23,8 +23,8 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.diagnostics import Mark, Path, Place, Problem
-from reconciler.manifests.reading import FORBIDDEN, Limits, Loader
+from reconciler.diagnostics.problem import Mark, Path, Place, Problem
+from reconciler.manifests.read import FORBIDDEN, Loader, ReadLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Positions:
         return first or second or Mark(1, 1, 2)
 
 
-def locate(file: str, data: bytes, limits: Limits) -> Positions:
+def locate(file: str, data: bytes, limits: ReadLimits) -> Positions:
     """Read `data` for its positions and problems; never fails."""
     if len(data) > limits.file_bytes:
         size = {"size": len(data), "limit": limits.file_bytes}
@@ -113,7 +113,7 @@ class _Stop(Exception):  # noqa: N818
 class _Walk:
     """One walk over the events of a file, filling in its `Positions`."""
 
-    def __init__(self, file: str, positions: Positions, limits: Limits) -> None:
+    def __init__(self, file: str, positions: Positions, limits: ReadLimits) -> None:
         self.file = file
         self.positions = positions
         self.limits = limits

@@ -37,7 +37,7 @@ from reconciler.manifests.values import (
     Variable,
     VaultPath,
 )
-from reconciler.model import Ignorable
+from reconciler.model.state import Ignorable
 from reconciler.secrets.references import FORMS, Reference
 
 Protocol = Literal["smtp", "imap", "pop3"]
@@ -91,7 +91,7 @@ class HostOptions(Spec):
     pop3: Options | None = None
 
 
-class Company(Spec):
+class CompanyEntry(Spec):
     """A company of the partner."""
 
     nickname: Text = Field(description="The name people call it by.")
@@ -314,7 +314,7 @@ ImportSpec = Annotated[
 ]
 
 
-class Acceptance(Spec):
+class AcceptanceEntry(Spec):
     """A guard that this change may pass, by its exact count; used once."""
 
     guard: Guard
@@ -327,7 +327,7 @@ class ManifestFile(Spec):
     json_schema: str | None = Field(None, alias="$schema", description="Ignored; for editors.")
     version: Annotated[Literal[1], AsNumber] = Field(description="Version of the language: 1.")
     partner: Identifier = Field(description="The partner that everything in this file is of.")
-    accept: list[Acceptance] = Field(default=[], description="Guards that a change may pass.")
+    accept: list[AcceptanceEntry] = Field(default=[], description="Guards that a change may pass.")
 
 
 class PartnerFile(ManifestFile):
@@ -336,7 +336,7 @@ class PartnerFile(ManifestFile):
     hosts: dict[Host, HostOptions] = Field(
         default={}, description="Advanced options, once per host and protocol."
     )
-    companies: dict[Cnpj, Company] = Field(default={}, description="The companies, by CNPJ.")
+    companies: dict[Cnpj, CompanyEntry] = Field(default={}, description="The companies, by CNPJ.")
     mail_servers: dict[Identifier, PartnerServer] = Field(
         default={}, description="The mail servers, by an id that never changes."
     )

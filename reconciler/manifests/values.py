@@ -20,8 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from reconciler import cnpj as cnpjs
-from reconciler.manifests.reading import Quoted
+from reconciler.manifests.read import Quoted
+from reconciler.model import cnpj as cnpjs
 from reconciler.secrets import references
 from reconciler.secrets.references import (
     FORMS,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reconciler.causes import Cause, Changed
-from reconciler.diff import Change
-from reconciler.model import Row
-from reconciler.render.terminal import one_line
-from reconciler.words import N_, _
+from reconciler.diagnostics.words import N_, _
+from reconciler.model.state import Row
+from reconciler.plan.cause import Cause, Changed
+from reconciler.plan.diff import Change
+from reconciler.render.style import one_line
 
 _OF_A_FIELD: dict[Changed, str] = {
     "database": N_("changed in the database"),

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.diagnostics import Mark, Problem, Severity
-from reconciler.manifests.loading import Sources
-from reconciler.messages import MESSAGES
+from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.problem import Mark, Problem, Severity
+from reconciler.diagnostics.words import Word, _
+from reconciler.manifests.load import Sources
 from reconciler.render.snippet import Snippet, snippet
-from reconciler.render.terminal import PLAIN, Style, clean, one_line
-from reconciler.words import Word, _
+from reconciler.render.style import PLAIN, Style, clean, one_line
 
 _COLOUR = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

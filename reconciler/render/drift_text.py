@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciler.causes import Cause
-from reconciler.diff import Change
-from reconciler.plan import PartnerPlan
-from reconciler.planfile.writing import resource_change
+from reconciler.diagnostics.words import _, n_
+from reconciler.ledger.reported import Reports
+from reconciler.plan.cause import Cause
+from reconciler.plan.diff import Change
+from reconciler.plan.file.write import resource_change
+from reconciler.plan.plan import PartnerPlan
+from reconciler.plan.summary import Summary, summarise
 from reconciler.render.cause_text import since
 from reconciler.render.plan_text import ChangesText, done, fields
-from reconciler.render.terminal import Style, clean
-from reconciler.reported import Reports
-from reconciler.summary import Summary, summarise
-from reconciler.words import _, n_
+from reconciler.render.style import Style, clean
 
 FORMAT_VERSION = "1.0"
 _OF_PLANS = ("refused", "seal")

@@ -8,17 +8,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from reconciler.causes import Cause
-from reconciler.diff import Action, Change, changed_fields
-from reconciler.forms import plain
-from reconciler.history import Entry, Found, Revision
-from reconciler.model import OPTIONS
-from reconciler.plan import Accepted, PartnerPlan, Password, Selection
+from reconciler.diagnostics.words import N_, _, n_
+from reconciler.ledger.revisions import Found, LedgerEntry, Revision
+from reconciler.model.as_json import plain
+from reconciler.model.state import OPTIONS
+from reconciler.plan.cause import Cause
+from reconciler.plan.diff import Action, Change, changed_fields
+from reconciler.plan.plan import Accepted, PartnerPlan, Password, Selection
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.plan_text import BUDGET, ChangesText, done, field_text
+from reconciler.render.style import Style, clean, one_line
 from reconciler.render.table import table
-from reconciler.render.terminal import Style, clean, one_line
-from reconciler.words import N_, _, n_
 
 FORMAT_VERSION = "1.0"
 _SHORT = 12
@@ -87,11 +87,11 @@ class RevisionText:
         self._style = style
         self._full = full
         self._left = 10**9 if full else BUDGET
-        self._unreadable: list[Entry] = []
+        self._unreadable: list[LedgerEntry] = []
 
     def lines(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[LedgerEntry],
         accepted: Sequence[Accepted],
         sealed: Sequence[Password],
     ) -> Iterator[str]:
@@ -136,14 +136,14 @@ class RevisionText:
                 yield f"  {name}: {one_line(value)}"
 
     def _parts(
-        self, entries: Iterable[Entry], accepted: Sequence[Accepted]
+        self, entries: Iterable[LedgerEntry], accepted: Sequence[Accepted]
     ) -> Iterator[PartnerPlan]:
         for partner, group in groupby(entries, attrgetter("partner")):
             changes = tuple(self._readable(group))
             guards = tuple(item for item in accepted if item.partner == partner)
             yield PartnerPlan(partner, changes, accepted=guards)
 
-    def _readable(self, entries: Iterable[Entry]) -> Iterator[Change]:
+    def _readable(self, entries: Iterable[LedgerEntry]) -> Iterator[Change]:
         for entry in entries:
             if not entry.whole:
                 self._unreadable.append(entry)
@@ -216,7 +216,7 @@ def _data(revision: Revision) -> dict[str, Any]:
 
 def revision_json(
     revision: Revision,
-    entries: Iterable[Entry],
+    entries: Iterable[LedgerEntry],
     accepted: Iterable[Accepted],
     sealed: Iterable[Password],
 ) -> Iterator[str]:
@@ -242,7 +242,7 @@ def _dumped(value: Any) -> str:
     return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
-def _entry_data(entry: Entry) -> dict[str, Any]:
+def _entry_data(entry: LedgerEntry) -> dict[str, Any]:
     """`readable` is false where something of the entry cannot be read, and null here then."""
     before = entry.change.before if entry.change else None
     after = entry.change.after if entry.change else None

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from reconciler.plan import Password, Verdict
-from reconciler.render.terminal import Style, one_line
-from reconciler.words import N_, _, n_
+from reconciler.diagnostics.words import N_, _, n_
+from reconciler.plan.plan import Password, PasswordState
+from reconciler.render.style import Style, one_line
 
 BUDGET = 50
 """How many passwords are shown one by one."""
 _WORDS = {
-    Verdict.CHANGED: N_("changed"),
-    Verdict.UNCHANGED: N_("unchanged"),
-    Verdict.NOT_CHECKED: N_("not checked"),
-    Verdict.FOREIGN: N_("left to another program"),
+    PasswordState.CHANGED: N_("changed"),
+    PasswordState.UNCHANGED: N_("unchanged"),
+    PasswordState.NOT_CHECKED: N_("not checked"),
+    PasswordState.FOREIGN: N_("left to another program"),
 }
 
 
@@ -23,12 +23,12 @@ def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -
     """Those that changed one by one, or with `full` all, and how many there are of each kind."""
     if not passwords:
         return
-    shown = [item for item in passwords if full or item.verdict is Verdict.CHANGED]
+    shown = [item for item in passwords if full or item.verdict is PasswordState.CHANGED]
     told = shown if full else shown[:BUDGET]
     if told:
         yield style(_("Passwords"), "bold")
     for item in told:
-        sign, colour = ("~", "yellow") if item.verdict is Verdict.CHANGED else (" ", "dim")
+        sign, colour = ("~", "yellow") if item.verdict is PasswordState.CHANGED else (" ", "dim")
         text = _("{address}  password (sensitive, {verdict})").format(
             address=one_line(item.address), verdict=_(_WORDS[item.verdict])
         )
@@ -48,15 +48,15 @@ def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -
 def _counts(passwords: Sequence[Password]) -> str:
     counts = Counter(item.verdict for item in passwords)
     words = []
-    if changed := counts[Verdict.CHANGED]:
+    if changed := counts[PasswordState.CHANGED]:
         words.append(n_("{count} changed", "{count} changed", changed))
-    if unchanged := counts[Verdict.UNCHANGED]:
+    if unchanged := counts[PasswordState.UNCHANGED]:
         words.append(n_("{count} unchanged", "{count} unchanged", unchanged))
-    if foreign := counts[Verdict.FOREIGN]:
+    if foreign := counts[PasswordState.FOREIGN]:
         words.append(
             n_("{count} left to another program", "{count} left to another program", foreign)
         )
-    if unknown := counts[Verdict.NOT_CHECKED]:
+    if unknown := counts[PasswordState.NOT_CHECKED]:
         words.append(
             n_(
                 "{count} not checked: apply compares it",

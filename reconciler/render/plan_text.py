@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from reconciler.causes import Cause
-from reconciler.cnpj import masked
-from reconciler.diff import Action, Change, FieldChange, changed_fields
-from reconciler.model import (
+from reconciler.diagnostics.words import N_, _, n_
+from reconciler.model.cnpj import masked
+from reconciler.model.state import (
     OPTIONS,
     Company,
     HeadOffice,
@@ -20,13 +19,14 @@ from reconciler.model import (
     Partner,
     Row,
 )
-from reconciler.plan import PartnerPlan, Plan
+from reconciler.plan.cause import Cause
+from reconciler.plan.diff import Action, Change, FieldChange, changed_fields
+from reconciler.plan.plan import PartnerPlan, Plan
+from reconciler.plan.summary import Summary, summarise
 from reconciler.render.cause_text import of_field, reason
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.refusals import refusal_lines
-from reconciler.render.terminal import Style, one_line
-from reconciler.summary import Summary, summarise
-from reconciler.words import N_, _, n_
+from reconciler.render.style import Style, one_line
 
 BUDGET = 200
 """How many changes are shown field by field; what goes away is always shown."""

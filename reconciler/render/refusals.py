@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.acceptance import NEVER
-from reconciler.alarms import Concern, Concerns
-from reconciler.cnpj import masked
-from reconciler.messages import GUARD_CODES, MESSAGES
-from reconciler.plan import Refusal
-from reconciler.render.terminal import Style, one_line
-from reconciler.words import N_, _, n_
+from reconciler.diagnostics.messages import GUARD_CODES, MESSAGES
+from reconciler.diagnostics.words import N_, _, n_
+from reconciler.model.cnpj import masked
+from reconciler.plan.accept import NEVER
+from reconciler.plan.alarm import Concern, Concerns
+from reconciler.plan.plan import Refusal
+from reconciler.render.style import Style, one_line
 
 _SHOWN = 20
 _KINDS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.diagnostics import Mark, Path
+from reconciler.diagnostics.problem import Mark, Path
 from reconciler.manifests.positions import Positions
 
 MASK = "***"

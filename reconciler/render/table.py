@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.render.terminal import Style
-from reconciler.words import _
+from reconciler.diagnostics.words import _
+from reconciler.render.style import Style
 
 
 def table(headers: Iterable[str], rows: Iterable[Sequence[str]], style: Style) -> Iterator[str]:

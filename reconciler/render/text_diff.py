@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 
-from reconciler.render.terminal import Style, one_line
+from reconciler.render.style import Style, one_line
 
 _CONTEXT = 3
 _EXACT = 2000

@@ -18,7 +18,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Hidden
 
 SIZE = 32

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-from reconciler.diagnostics import Place, Problem
+from reconciler.diagnostics.problem import Place, Problem
 from reconciler.secrets.references import FORMS, BadReferenceError, Reference, from_text
 
 Patterns = tuple[str, ...]

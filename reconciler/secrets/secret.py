@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 
 class Hidden:
@@ -52,3 +52,14 @@ class Secret(Hidden):
 
         mine, theirs = (item.reveal().encode("utf-8", "surrogatepass") for item in (self, other))
         return hmac.compare_digest(mine, theirs)
+
+
+class SealedField(NamedTuple):
+    """A field of a row, for as long as that row exists."""
+
+    database: str
+    """The id that the database has."""
+    table: str
+    row: str
+    """What never changes about the row: the number it has."""
+    field: str

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from reconciler.secrets.credential_source import Source
 from reconciler.secrets.references import FORMS
 from reconciler.secrets.scope import Rules
-from reconciler.secrets.sections import Mount, Section, Word
-from reconciler.secrets.source import Source
+from reconciler.secrets.settings_types import Mount, Section, Word
 from reconciler.secrets.stores.aws import AwsSettings
 from reconciler.secrets.stores.env import EnvSettings
 from reconciler.secrets.stores.file import FileSettings

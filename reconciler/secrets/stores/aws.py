@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.sections import Address, Prefix, Section, Word
+from reconciler.secrets.settings_types import Address, Prefix, Section, Word
 from reconciler.secrets.stores.store import Document, Once, reason
 
 _LONGEST = 10.0

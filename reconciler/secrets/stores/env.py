@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.sections import Prefix, Section
+from reconciler.secrets.settings_types import Prefix, Section
 from reconciler.secrets.stores.store import Document
 
 

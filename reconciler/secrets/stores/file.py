@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reconciler.secrets import folder
-from reconciler.secrets.sections import AbsolutePath, Prefix, Section
+from reconciler.secrets.settings_types import AbsolutePath, Prefix, Section
+from reconciler.secrets.stores import folder
 from reconciler.secrets.stores.store import Document, decoded
 
 DEFAULT_FOLDER = "/run/secrets"

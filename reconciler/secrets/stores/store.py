@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from reconciler.diagnostics import Failure
+from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reconciler.diagnostics import Failure
-from reconciler.secrets import source
-from reconciler.secrets.redaction import Redactor
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets import credential_source
+from reconciler.secrets.credential_source import Source
+from reconciler.secrets.redact import Redactor
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.sections import AbsolutePath, Address, Mount, Prefix, Section, Word
-from reconciler.secrets.source import Source
+from reconciler.secrets.settings_types import AbsolutePath, Address, Mount, Prefix, Section, Word
 from reconciler.secrets.stores.store import Document, Once, reason
 
 _LONGEST = 10.0
@@ -108,7 +108,7 @@ class VaultStore:
         settings = self._settings
         if settings.ca_file and not Path(settings.ca_file).is_file():
             raise Failure.of("MBX680", source=settings.ca_file)
-        credential = source.read(settings.login.where(), self._environment)
+        credential = credential_source.read(settings.login.where(), self._environment)
         self._redactor.add(credential)
         client = hvac.Client(
             url=settings.address,

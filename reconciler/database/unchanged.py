@@ -1,0 +1,106 @@
+"""Proofs in the database, and the digests of rows that they are about.
+
+A digest is over all rows of a partner that `observed` reads, as the driver gives them: no time, no
+trigger and no counter that a writer could leave as it is. Rows of which no digest can be taken, and
+proofs that cannot be read, only mean that there is no proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.exc import IntegrityError
+
+from reconciler.database import bulk, observe
+from reconciler.database.observe import Rows
+from reconciler.database.tables import proof as table
+from reconciler.database.write import column_value
+from reconciler.model.state import State
+from reconciler.model.unchanged import Files, Proof
+
+_FORM = 2
+"""The form of `marshal` that depends on nothing but the values."""
+_IN = 500
+_COLUMNS = ("project", "partner", "context", "files", "unchanged", "left_alone", "skipped", "seal")
+
+
+def holding(connection: Connection, proofs: Iterable[Proof]) -> list[Proof]:
+    """Those of `proofs` that hold of the rows which the database has now."""
+    by_name = {proof.partner: proof for proof in proofs}
+    return [
+        by_name[name]
+        for name, rows in observe.rows(connection, sorted(by_name))
+        if holds(by_name[name], rows)
+    ]
+
+
+def holds(proof: Proof, rows: Rows) -> bool:
+    """Whether a proof is of these rows."""
+    return proof.holds(digest(rows) or "")
+
+
+def digest(rows: Rows) -> str | None:
+    """A digest that two partners' rows share only if they mean the same; None for strange ones.
+
+    Left out are the numbers of servers, which say nothing: links have the names.
+    """
+    servers = [row[:-1] for row in rows.servers]
+    try:
+        links = [(name, sorted(of_server)) for name, of_server in rows.links.items()]
+        kinds = (rows.partners, rows.companies, rows.hosts, servers, links)
+        form = marshal.dumps([sorted(kind) for kind in kinds], _FORM)
+    except (TypeError, ValueError):  # SQLite lets bytes stand among texts, which have no order
+        return None
+    return hashlib.sha256(form).hexdigest()
+
+
+def rows_of(partner: str, state: State, flag: Callable[[bool], Any]) -> Rows:
+    """The rows that a state is written as, and read as again; `flag` is how the driver has it."""
+    heads = {cnpj for row in state.head_offices.values() for cnpj in row.cnpj.split()}
+
+    def stored(row: Iterable[Any]) -> Iterator[Any]:
+        return (flag(item) if type(item) is bool else column_value(item) for item in row)
+
+    return Rows(
+        [tuple(state.partner)] if state.partner else [],
+        [(partner, *stored(row), flag(cnpj in heads)) for cnpj, row in state.companies.items()],
+        [(partner, *stored(row)) for row in state.hosts.values()],
+        [(partner, *stored(row), 0) for row in state.servers.values()],
+        {name: [tuple(stored(row)) for row in rows] for name, rows in state.links.items()},
+    )
+
+
+def read(connection: Connection, project: str) -> Iterator[Proof]:
+    """All proofs of a project."""
+    columns = [table.c[name] for name in _COLUMNS[1:]]
+    query = select(*columns).where(table.c.project == project)
+    for partner, context, files, *rest in bulk.fetch(connection, query):
+        yield Proof(partner, context, _files(str(files)), *rest)
+
+
+def write(connection: Connection, project: str, proofs: Sequence[Proof]) -> None:
+    """Keep proofs in place of the partners' earlier ones, unless somebody else just did."""
+    rows = [(project, *item[:2], _text(item.files), *item[3:]) for item in proofs]
+    try:
+        with connection.begin_nested():
+            for start in range(0, len(proofs), _IN):
+                partners = [item.partner for item in proofs[start : start + _IN]]
+                ours = (table.c.project == project, table.c.partner.in_(partners))
+                connection.execute(delete(table).where(*ours))
+            bulk.load(connection, table, _COLUMNS, rows)
+    except IntegrityError:
+        return
+
+
+def _text(files: Files) -> str:
+    """As `sha256sum` writes it."""
+    return "".join(f"{sha}  {name}\n" for name, sha in files)
+
+
+def _files(text: str) -> Files:
+    lines = (line.partition("  ") for line in text.split("\n") if line)
+    return tuple((name, sha) for sha, _, name in lines)

@@ -1,0 +1,90 @@
+"""The advanced options of a mail server: the value of each, and where it came from.
+
+The first that says something: the server itself, `hosts:`, a profile in the database that another
+program wrote, the built-in catalogue of providers, the defaults of RFC 8314. Port and security are
+taken as a pair, so that one that is given chooses the other.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from reconciler.model import providers
+from reconciler.model.providers import PLAIN_PORTS, USUAL_PORTS
+from reconciler.model.state import OPTIONS, HostProfile, MailServer, Origins
+
+Values = tuple[Any, ...]
+"""The values of `OPTIONS`, in their order."""
+
+
+def _stretch(fields: tuple[str, ...]) -> slice:
+    """Where the options stand in a row: side by side, in a server with their origins behind."""
+    start = fields.index(OPTIONS[0])
+    return slice(start, start + len(OPTIONS))
+
+
+_OPTIONS = _stretch(MailServer._fields)
+_PROFILE = _stretch(HostProfile._fields)
+NOTHING: Values = (None,) * len(OPTIONS)
+DEFAULTS = {"verify_certificate": True, "timeout": 30}
+
+
+def resolve(
+    server: MailServer, hosts: HostProfile | None, database: HostProfile | None
+) -> MailServer:
+    """`server` with every advanced option settled and its origin noted.
+
+    A profile under `hosts:` takes the place of the one in the database, which then says nothing.
+    """
+    row: Values = server
+    below = NOTHING if hosts else _options(database)
+    settled = _settle(row[_OPTIONS], _options(hosts), below, server.host, server.protocol)
+    return MailServer._make((*row[: _OPTIONS.start], *settled, *row[_OPTIONS.stop + 1 :]))
+
+
+def _options(profile: HostProfile | None) -> Values:
+    row: Values | None = profile
+    return row[_PROFILE] if row else NOTHING
+
+
+@lru_cache(maxsize=1 << 14)
+def _settle(
+    own: Values, hosts: Values, database: Values, host: str, protocol: str
+) -> tuple[Any, ...]:
+    """The settled options, and behind them their origins."""
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    sources = (("server", own), ("hosts", hosts), ("database", database))
+    for index, name in enumerate(OPTIONS):
+        for origin, source in sources:
+            if (value := source[index]) is not None:
+                values[name], origins[name] = value, origin
+                break
+    _pair(values, origins, "catalogue", [pair[:2] for pair in providers.endpoints(host, protocol)])
+    _pair(values, origins, "default", _usual(protocol, values.get("security")))
+    for name in OPTIONS:
+        values.setdefault(name, DEFAULTS.get(name))
+        origins.setdefault(name, "default")
+    return (*(values[name] for name in OPTIONS), Origins(**origins))
+
+
+def _usual(protocol: str, security: object) -> list[tuple[int, str]]:
+    if security == "none":
+        return [(PLAIN_PORTS.get(protocol, 0), "none")]
+    return [*USUAL_PORTS.get(protocol, ()), USUAL_PORTS["smtp"][0]]
+
+
+def _pair(
+    values: dict[str, object], origins: dict[str, str], origin: str, pairs: list[tuple[int, str]]
+) -> None:
+    """Fill in port and security from the first of `pairs` that fits what is given already."""
+    given = (values.get("port"), values.get("security"))
+    fitting = [
+        pair for pair in pairs if given[0] in (None, pair[0]) and given[1] in (None, pair[1])
+    ]
+    if not fitting and origin == "default":
+        fitting = pairs[:1]
+    for name, value in zip(("port", "security"), fitting[0] if fitting else (), strict=False):
+        if name not in values:
+            values[name], origins[name] = value, origin

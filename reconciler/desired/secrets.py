@@ -1,0 +1,34 @@
+"""Whether partners declare only secrets that they may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.diagnostics.problem import Place, Problem
+from reconciler.manifests.partner import PartnerDeclaration
+from reconciler.secrets.references import FORMS, Reference, from_text
+from reconciler.secrets.scope import NOT_SETTLED, Scopes
+
+
+def problems(declared: PartnerDeclaration, scopes: Scopes) -> Iterator[Problem]:
+    """What stands against the references of a partner, each placed at the name of the secret.
+
+    That it is not settled which secrets of a store are the partner's is said once for each store.
+    """
+    unsettled: set[str] = set()
+    for item in declared.servers.values():
+        if text := item.server.password_reference:
+            reference = from_text(text)
+            problem = scopes.problem(declared.partner, reference, None)
+            if problem and reference.store not in unsettled:
+                if problem.code == NOT_SETTLED:
+                    unsettled.add(reference.store)
+                yield replace(problem, place=_place(item.place, reference))
+
+
+def _place(server: Place, reference: Reference) -> Place:
+    """Where the name is written; one written in one line has no keys, and its place is found."""
+    word = FORMS[reference.store].word
+    below = (reference.store, word) if word else (reference.store,)
+    return Place(server.file, (*server.path, "password", *below), "value")

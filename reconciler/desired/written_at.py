@@ -1,0 +1,68 @@
+"""Where a change is written: the place in the manifests of the row that it is about."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from reconciler.desired.link import expansions, stands_for
+from reconciler.diagnostics.problem import Place
+from reconciler.manifests.partner import PartnerDeclaration
+from reconciler.model.state import Company, HeadOffice, HostProfile, Link, MailServer
+from reconciler.plan.diff import Change
+
+
+class Places:
+    """The places of all that one partner declares."""
+
+    def __init__(self, declared: PartnerDeclaration) -> None:
+        self._declared = declared
+
+    def of(self, change: Change) -> Place | None:
+        """The place of a change, if the manifests say anything about its row."""
+        match change.row:
+            case MailServer():
+                return self._server(change.name)
+            case Link(cnpj=cnpj):
+                return self._links.get((change.server, cnpj)) or self._expansion(
+                    change.server, cnpj
+                )
+            case _:
+                return self._other(change)
+
+    @cached_property
+    def _links(self) -> dict[tuple[str, str], Place]:
+        """Where links are written by name."""
+        found: dict[tuple[str, str], Place] = {}
+        for name, server in self._declared.servers.items():
+            for index, item in enumerate(server.links):
+                if item.kind == "company":
+                    found.setdefault((name, item.cnpj), server.link_place(index))
+        for imported in self._declared.imports:
+            found.setdefault((imported.item.server, imported.company), imported.place)
+        return found
+
+    def _expansion(self, name: str, cnpj: str) -> Place | None:
+        """The item that stands for a link; the server itself where none does."""
+        server = self._declared.servers.get(name)
+        if server is None:
+            return None
+        for index, item in expansions(server):
+            if stands_for(item, cnpj):
+                return server.link_place(index)
+        return server.place
+
+    def _server(self, name: str) -> Place | None:
+        server = self._declared.servers.get(name)
+        return server.place if server else None
+
+    def _other(self, change: Change) -> Place | None:
+        declared = self._declared
+        match change.row:
+            case Company(cnpj=cnpj) | HeadOffice(cnpj=cnpj):
+                company = declared.companies.get(cnpj)
+                return company.place if company else None
+            case HostProfile(host=host, protocol=protocol):
+                profile = declared.hosts.get((host, protocol))
+                return profile.place if profile else None
+            case _:
+                return declared.place

@@ -1,0 +1,50 @@
+"""What every problem is called, what it means and how it is mended: one entry a code.
+
+A code never changes its meaning. `{names}` are filled in from the problem's values.
+"""
+
+from __future__ import annotations
+
+from reconciler.diagnostics.messages.adoption import ADOPTION
+from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.fields import FIELDS
+from reconciler.diagnostics.messages.message import Message
+from reconciler.diagnostics.messages.options import OPTIONS
+from reconciler.diagnostics.messages.plans import PLANS
+from reconciler.diagnostics.messages.probe_connecting import CONNECTING
+from reconciler.diagnostics.messages.probe_logging_in import LOGGING_IN
+from reconciler.diagnostics.messages.probe_others import OTHERS
+from reconciler.diagnostics.messages.probe_reading import READING as READING_MAIL
+from reconciler.diagnostics.messages.probe_sending import SENDING
+from reconciler.diagnostics.messages.reading import READING
+from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
+from reconciler.diagnostics.messages.rules import RULES
+from reconciler.diagnostics.messages.secrets import SECRETS
+
+PROBES = {**CONNECTING, **LOGGING_IN, **SENDING, **READING_MAIL, **OTHERS}
+MESSAGES: dict[str, Message] = {
+    **READING,
+    **FIELDS,
+    **RULES,
+    **OPTIONS,
+    **PLANS,
+    **ROLLBACKS,
+    **ADOPTION,
+    **COMMANDS,
+    **SECRETS,
+    **PROBES,
+}
+GUARD_CODES = {
+    "linked-delete": "MBX501",
+    "mass-delete": "MBX502",
+    "mass-unlink": "MBX503",
+    "mass-deactivate": "MBX504",
+    "lost-input": "MBX505",
+    "suspected-rename": "MBX506",
+    "orphaned-company": "MBX507",
+    "takeover": "MBX508",
+    "credential-moved": "MBX509",
+    "older-commit": "MBX510",
+    "undoes-rollback": "MBX514",
+    "lost-password": "MBX515",
+}

@@ -1,0 +1,235 @@
+"""Manifests → declarations, with all problems of all files at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from reconciler.diagnostics.problem import Mark, Place, Problem
+from reconciler.manifests import consistency, mistakes
+from reconciler.manifests.declaration import FileDeclaration
+from reconciler.manifests.declare import declare
+from reconciler.manifests.files import Found, Scope, content, find
+from reconciler.manifests.positions import Positions, locate
+from reconciler.manifests.read import ReadLimits, Suspect, read
+from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
+from reconciler.manifests.workers import Workers, processors
+from reconciler.model.unchanged import Proof
+
+MANY = 64
+"""From this many files on, all processors parse."""
+_KEPT = 64
+"""Of how many files lines and columns are kept."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run was given. `digest` names these very files with this very content.
+
+    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `settled` are the
+    partners whose files were not parsed, with the proofs that nothing would have come of it.
+    """
+
+    scope: Scope
+    found: tuple[Found, ...]
+    files: tuple[FileDeclaration, ...]
+    problems: tuple[Problem, ...]
+    digests: Mapping[str, str]
+    limits: ReadLimits
+    settled: Mapping[str, Proof] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The files that were read, relative to the root."""
+        return frozenset(item.name for item in self.found)
+
+    @cached_property
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for item in self.found:
+            digest.update(f"{item.name}\0{self.digests[item.name]}\n".encode())
+        return f"sha256:{digest.hexdigest()}"
+
+
+class Sources:
+    """Looks up lines and columns of the files of a run, which are read for it when asked for.
+
+    They are kept of the last files only: a plan goes through thousands in turn.
+    """
+
+    def __init__(self, root: Path, found: Iterable[Found], limits: ReadLimits) -> None:
+        self._root = root
+        self._found = {item.name: item for item in found}
+        self._limits = limits
+        self._positions: dict[str, Positions] = {}
+        self._shown: dict[str, str] = {}
+
+    def positions(self, file: str) -> Positions:
+        """The positions of a file by its name; empty for one that cannot be read."""
+        if file not in self._positions:
+            if len(self._positions) == _KEPT:
+                del self._positions[next(iter(self._positions))]
+            self._positions[file] = self._locate(file)
+        return self._positions[file]
+
+    def mark(self, place: Place) -> Mark:
+        """Line and columns of a place."""
+        return self.positions(place.file).mark(place)
+
+    def shown(self, file: str) -> str:
+        """The path of a file as the user would write it here."""
+        if file not in self._shown:
+            self._shown[file] = os.path.relpath(self._root / file)
+        return self._shown[file]
+
+    def _locate(self, file: str) -> Positions:
+        if file not in self._found:
+            return Positions()
+        data = content(self._found[file], self._limits.file_bytes)
+        return Positions() if isinstance(data, Problem) else locate(file, data, self._limits)
+
+
+class Parsed(NamedTuple):
+    """What came of one file: its digest, what it declares as far as that is clear, its problems."""
+
+    digest: str
+    declared: FileDeclaration | None
+    problems: tuple[Problem, ...]
+
+
+NO_PROOFS: Mapping[str, Proof] = MappingProxyType({})
+
+
+class Manifests:
+    """The manifests at and below some paths: what is in them as far as somebody wants to know."""
+
+    def __init__(
+        self, paths: Sequence[Path], scope: Scope, limits: ReadLimits, project: str
+    ) -> None:
+        self.scope = scope
+        self._limits = limits
+        self._found, self._problems = find(paths, scope)
+        self._parse = partial(_parse_file, limits=limits, project=project)
+        self._workers = Workers(processors() if len(self._found) >= MANY else 1)
+        self._hashes: Iterable[str] = ()
+        self._results: Iterable[Parsed] = ()
+        self._parsed: dict[str, Parsed] = {}
+
+    def begin_parsing(self) -> None:
+        """Let other processes begin to parse everything, if there is much."""
+        self._results = self._workers.map(self._parse, self._found, _PARSED_AT_ONCE)
+
+    def begin_hashing(self) -> None:
+        """Let other processes begin to hash everything, if there is much."""
+        hash_one = partial(_hash_file, limits=self._limits)
+        self._hashes = self._workers.map(hash_one, self._found, _HASHED_AT_ONCE)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each file by its name; empty where it cannot be read."""
+        found = dict(zip(self._names, self._hashes, strict=True))
+        self._workers.close()
+        return found
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all files."""
+        return frozenset(self._names)
+
+    @property
+    def _names(self) -> list[str]:
+        return [item.name for item in self._found]
+
+    def loaded(self, proofs: Mapping[str, Proof] = NO_PROOFS) -> Loaded:
+        """What everything declares, but for the partners of which `proofs` are.
+
+        They have to fit the digests. A partner is left out only while no other file is its own too.
+        """
+        settled = dict(proofs)
+        parsed = self._parsed_but(settled)
+        while meddled := settled.keys() & {one.declared.partner for one in parsed if one.declared}:
+            for partner in meddled:
+                del settled[partner]
+            parsed = self._parsed_but(settled)
+        self._workers.close()
+        digests = self.digests if settled else {}
+        return Loaded(
+            self.scope,
+            tuple(self._found),
+            tuple(one.declared for one in parsed if one.declared),
+            (*self._problems, *(problem for one in parsed for problem in one.problems)),
+            digests | {name: one.digest for name, one in self._parsed.items()},
+            self._limits,
+            settled,
+        )
+
+    def _parsed_but(self, settled: Mapping[str, Proof]) -> list[Parsed]:
+        """All files but those of `settled`, parsed, in the order of their names."""
+        left = {name for proof in settled.values() for name, _ in proof.files}
+        names = [name for name in self._names if name not in left]
+        if not left and self._results:
+            self._parsed = dict(zip(names, self._results, strict=True))
+            self._results = ()
+        left |= self._parsed.keys()
+        todo = [item for item in self._found if item.name not in left]
+        results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
+        self._parsed |= zip((item.name for item in todo), results, strict=True)
+        return [self._parsed[name] for name in names]
+
+
+_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
+
+
+def _hash_file(item: Found, limits: ReadLimits) -> str:
+    data = content(item, limits.file_bytes)
+    return "" if isinstance(data, Problem) else hashlib.sha256(data).hexdigest()
+
+
+def _parse_file(item: Found, limits: ReadLimits, project: str) -> Parsed:
+    data = content(item, limits.file_bytes)
+    if isinstance(data, Problem):
+        return Parsed("", None, (data,))
+    declared, problems = parse(data, item.name, limits, project)
+    return Parsed(hashlib.sha256(data).hexdigest(), declared, tuple(problems))
+
+
+def parse(
+    data: bytes, name: str, limits: ReadLimits, project: str
+) -> tuple[FileDeclaration | None, list[Problem]]:
+    """What one manifest declares, without the entries that are wrong, and what is wrong."""
+    try:
+        raw = read(data, limits)
+    except Suspect:
+        return None, locate(name, data, limits).problems
+    return _declared(raw, name, project)
+
+
+def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None, list[Problem]]:
+    """What is declared apart from the entries that are wrong, so that the rules see the rest."""
+    manifest, mistaken = _checked(raw, name)
+    rest = raw if manifest else mistakes.without_mistaken(raw, mistaken)
+    repeated = list(consistency.repeated_keys(rest, name))
+    if repeated:
+        rest = consistency.without(repeated, rest)
+    if rest is not raw:
+        manifest, _again = _checked(rest, name)
+    if manifest is None:
+        return None, [*mistaken, *repeated]
+    declared = declare(manifest, rest, name, project)
+    return declared, [*mistaken, *repeated, *consistency.problems(declared, rest)]
+
+
+def _checked(raw: Any, name: str) -> tuple[PartnerFile | CompanyFile | None, list[Problem]]:
+    """The manifest that `raw` is, or every mistake in it."""
+    try:
+        return kind_of(raw).model_validate(raw), []
+    except ValidationError as error:
+        return None, list(mistakes.problems(error, raw, name))

@@ -1,0 +1,129 @@
+"""The files of a run → what each partner declares, and what two files may not both say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.diagnostics.problem import Place, Problem
+from reconciler.manifests.declaration import (
+    CompanyDeclaration,
+    FileDeclaration,
+    HostDeclaration,
+    ImportDeclaration,
+    ServerDeclaration,
+)
+from reconciler.model.cnpj import masked
+from reconciler.plan.accept import Acceptance
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An `import_from` item, of which company, and where it stands."""
+
+    company: str
+    item: ImportDeclaration
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerDeclaration:
+    """All that the manifests of a run declare for one partner."""
+
+    partner: str
+    place: Place
+    hosts: dict[tuple[str, str], HostDeclaration] = field(default_factory=dict)
+    companies: dict[str, CompanyDeclaration] = field(default_factory=dict)
+    servers: dict[str, ServerDeclaration] = field(default_factory=dict)
+    company_files: list[FileDeclaration] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    acceptances: list[Acceptance] = field(default_factory=list)
+
+    def named_cnpjs(self) -> set[str]:
+        """Every CNPJ that is declared, or that something is linked to."""
+        named = set(self.companies)
+        items = {item for server in self.servers.values() for item in server.links}
+        named.update(item.cnpj for item in items if item.kind == "company")
+        named.update(item.company for item in self.imports)
+        named.update(file.company for file in self.company_files if file.company)
+        return named
+
+
+def owners(declared: Mapping[str, PartnerDeclaration]) -> dict[str, str]:
+    """The partner that declares each CNPJ; the first where several do."""
+    owned: dict[str, str] = {}
+    for name, item in declared.items():
+        for cnpj in item.companies:
+            owned.setdefault(cnpj, name)
+    return owned
+
+
+def elsewhere(partner: str, cnpjs: Iterable[str], owned: Mapping[str, str]) -> frozenset[str]:
+    """Those of `cnpjs` that another partner has."""
+    return frozenset(cnpj for cnpj in cnpjs if owned.get(cnpj, partner) != partner)
+
+
+def by_partner(
+    files: Iterable[FileDeclaration], paths: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, PartnerDeclaration], list[Problem]]:
+    """What every partner declares over all files, in order of their names.
+
+    `paths` binds partners to folders, relative to the root.
+    """
+    partners: dict[str, PartnerDeclaration] = {}
+    problems: list[Problem] = []
+    for file in files:
+        problems.extend(_outside(file, paths))
+        place = Place(file.file, ("partner",), "value")
+        declared = partners.setdefault(file.partner, PartnerDeclaration(file.partner, place))
+        problems.extend(_merge(declared, file))
+    for declared in partners.values():
+        problems.extend(_same_mailboxes(declared))
+    return dict(sorted(partners.items())), problems
+
+
+def _outside(file: FileDeclaration, paths: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+    folders = paths.get(file.partner)
+    if folders is not None and not any(_is_below(file.file, folder) for folder in folders):
+        values = {"partner": file.partner, "folders": ", ".join(folders)}
+        yield Problem("MBX320", Place(file.file, ("partner",), "value"), values)
+
+
+def _is_below(file: str, folder: str) -> bool:
+    path = folder.strip("/")
+    return path in (".", file) or file.startswith(f"{path}/")
+
+
+def _merge(declared: PartnerDeclaration, file: FileDeclaration) -> Iterator[Problem]:
+    for host in file.hosts:
+        key = (host.profile.host, host.profile.protocol)
+        first_host = declared.hosts.setdefault(key, host)
+        if first_host is not host:
+            yield Problem("MBX303", host.place, {"name": host.key}, (first_host.place,))
+    for company in file.companies:
+        first = declared.companies.setdefault(company.company.cnpj, company)
+        if first is not company:
+            values = {"name": masked(company.company.cnpj)}
+            yield Problem("MBX302", company.place, values, (first.place,))
+    for server in file.servers:
+        first_server = declared.servers.setdefault(server.server.stable_id, server)
+        if first_server is not server:
+            values = {"name": server.server.stable_id}
+            yield Problem("MBX301", server.place, values, (first_server.place,))
+    declared.acceptances.extend(file.acceptances)
+    if file.company:
+        declared.company_files.append(file)
+        for index, item in enumerate(file.imports):
+            place = Place(file.file, ("import_from", index, item.source), "value")
+            declared.imports.append(Import(file.company, item, place))
+
+
+def _same_mailboxes(declared: PartnerDeclaration) -> Iterator[Problem]:
+    seen: dict[tuple[str, str, str], ServerDeclaration] = {}
+    for server in declared.servers.values():
+        if server.server.username is None and server.server.auth != "none":
+            continue  # its username is missing, which is a problem of its own
+        first = seen.setdefault(server.server.mailbox, server)
+        if first is not server:
+            values = {"name": server.server.stable_id, "first": first.server.stable_id}
+            yield Problem("MBX304", server.place, values, (first.place,))

@@ -1,0 +1,135 @@
+"""YAML bytes → plain values, exactly as written.
+
+A scalar arrives as the text that stands in the file; what it means is decided by the type that asks
+for it. This is the fast way, without positions, for files in which nothing is wrong. Whatever is
+refused ends it with `Suspect`, and `positions` then says what, where, and what else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # controls, but for tab and line ends
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # overrides of the writing direction
+    "\u2028\u2029\ufeff"  # line ends of other standards, a byte order mark inside
+    "\ud800-\udfff\ufffe\uffff]"  # lone surrogates, and what is no character at all
+)
+_HARMLESS_ASCII = bytes([*range(0x20, 0x7F), 0x09, 0x0A, 0x0D])
+_BOM = b"\xef\xbb\xbf"
+
+
+class ReadLimits(NamedTuple):
+    """What one manifest may measure; the settings can raise it."""
+
+    file_bytes: int = 4 * 1024 * 1024
+    scalar_bytes: int = 64 * 1024
+    depth: int = 64
+
+
+class Suspect(Exception):  # noqa: N818 - not an error yet: `positions` decides
+    """The file holds something that the fast way does not read."""
+
+
+class Quoted(str):
+    """A short scalar in quotes: text, even where it spells `true`, `null` or a number."""
+
+    __slots__ = ()
+
+
+QUOTED_LENGTH = 8
+"""Up to this many characters a quoted scalar could be taken for another type."""
+
+
+def has_forbidden(data: bytes, text: str) -> bool:
+    """Whether a character stands in the file that no manifest may hold."""
+    if text.isascii():
+        return bool(data.translate(None, _HARMLESS_ASCII))
+    return FORBIDDEN.search(text, 1 if data.startswith(_BOM) else 0) is not None
+
+
+def read(data: bytes, limits: ReadLimits) -> Any:
+    """The one document of `data` as dicts, lists and texts.
+
+    Raises:
+        Suspect: anything in it is refused, or cannot be read.
+    """
+    try:
+        if len(data) > limits.file_bytes or has_forbidden(data, data.decode()):
+            raise Suspect
+        loader = Loader(data)
+        try:
+            return _document(
+                loader.get_event, limits, careful=b"\\" in data or len(data) > limits.scalar_bytes
+            )
+        finally:
+            loader.dispose()
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Suspect from error
+
+
+def _document(get_event: Any, limits: ReadLimits, *, careful: bool) -> Any:  # noqa: C901, PLR0912
+    # One flat loop: every call it makes would be made a million times on a large estate.
+    root: list[Any] = []
+    container: Any = root
+    in_list = True
+    key: Any = None
+    parents: list[tuple[Any, bool, Any]] = []
+    while True:
+        event = get_event()
+        kind = type(event)
+        if kind is ScalarEvent:
+            if event.anchor is not None or event.tag is not None:
+                raise Suspect
+            value = event.value
+            if event.style and len(value) <= QUOTED_LENGTH:
+                value = Quoted(value)
+            if careful and (FORBIDDEN.search(value) or len(value.encode()) > limits.scalar_bytes):
+                raise Suspect
+            if in_list:
+                container.append(value)
+            elif key is None:
+                if value in container or (value == "<<" and not event.style):
+                    raise Suspect
+                key = value
+            else:
+                container[key] = value
+                key = None
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            if (
+                event.anchor is not None
+                or event.tag is not None
+                or len(parents) >= limits.depth
+                or not (in_list or key is not None)
+            ):
+                raise Suspect
+            child: Any = {} if kind is MappingStartEvent else []
+            if in_list:
+                container.append(child)
+            else:
+                container[key] = child
+            parents.append((container, in_list, None))
+            container, in_list, key = child, kind is SequenceStartEvent, None
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            container, in_list, key = parents.pop()
+        elif kind is AliasEvent or (kind is DocumentStartEvent and root):
+            raise Suspect
+        elif kind is StreamEndEvent:
+            if not root:
+                raise Suspect
+            return root[0]

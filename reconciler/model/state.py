@@ -1,0 +1,248 @@
+"""State and what it is made of: the frozen values that both manifests and database are read into.
+
+One `State` is everything one partner has. Its mappings are keyed by what a reader calls the row;
+`Link` rows hang below the server they belong to, so that a rename moves none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, NamedTuple, get_args
+
+OPTIONS = ("port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name")
+"""The advanced options of a mailbox, in the order they are shown."""
+Ignorable = Literal[
+    "nickname",
+    "active",
+    "port",
+    "security",
+    "verify_certificate",
+    "ca_file",
+    "timeout",
+    "ehlo_name",
+    "auth",
+    "password_reference",
+    "sender_name",
+    "sender_email",
+    "reply_to",
+    "folder",
+    "importable",
+]
+"""The fields of a mail server that can be left to other programs: not those it is known by."""
+IGNORABLE: frozenset[str] = frozenset(get_args(Ignorable))
+
+
+class Partner(NamedTuple):
+    """Owner of everything below. `project` is None where another program made the row."""
+
+    id: str
+    project: str | None
+
+
+class Company(NamedTuple):
+    """A registered establishment, by bare CNPJ."""
+
+    cnpj: str
+    nickname: str
+    notification_email: str | None
+    extensions: tuple[str, ...]
+    own_mailboxes: bool
+    project: str | None
+    file: str | None
+
+
+class HeadOffice(NamedTuple):
+    """Which company of a CNPJ root is its head office; moving it changes this one value."""
+
+    root: str
+    cnpj: str
+
+
+class HostProfile(NamedTuple):
+    """The advanced options of a host and protocol, written once; None where it says nothing."""
+
+    host: str
+    protocol: str
+    port: int | None
+    security: str | None
+    verify_certificate: bool | None
+    ca_file: str | None
+    timeout: int | None
+    ehlo_name: str | None
+    project: str | None
+    file: str | None
+
+
+class Origins(NamedTuple):
+    """Where each advanced option came from: server, hosts, database, catalogue or default."""
+
+    port: str
+    security: str
+    verify_certificate: str
+    ca_file: str
+    timeout: str
+    ehlo_name: str
+
+    def __str__(self) -> str:
+        return " ".join(self)
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def parse(cls, text: str | None) -> Origins | None:
+        """The origins that `str` wrote; None where a row has none, or has something else."""
+        words = (text or "").split()
+        return cls(*words) if len(words) == len(OPTIONS) else None
+
+
+class MailServer(NamedTuple):
+    """One mailbox, sending or reading, with its advanced options resolved.
+
+    `stable_id` is the manifest's id, or what `called` makes of a row of another program.
+    `password_reference` says where the password, or the document of `oauth2`, is, as in `env:NAME`;
+    `timeout` is in seconds; `company` is the CNPJ of the company whose own file declares it; the
+    fields of `ignore_changes` are left to other programs.
+    """
+
+    stable_id: str
+    direction: str
+    protocol: str
+    nickname: str
+    active: bool
+    host: str
+    port: int | None
+    security: str | None
+    verify_certificate: bool | None
+    ca_file: str | None
+    timeout: int | None
+    ehlo_name: str | None
+    origins: Origins | None
+    auth: str
+    username: str | None
+    password_reference: str | None
+    sender_name: str | None
+    sender_email: str | None
+    reply_to: str | None
+    folder: str | None
+    company: str | None
+    importable: bool
+    ignore_changes: tuple[str, ...]
+    project: str | None
+    file: str | None
+
+    @property
+    def mailbox(self) -> tuple[str, str, str]:
+        """What makes two servers of a partner the same mailbox."""
+        return (self.protocol, self.host.lower(), self.username or "")
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether it cannot log in without a secret; one for `oauth2` may be prepared without."""
+        return self.auth == "password" or (self.auth == "oauth2" and bool(self.active))
+
+    def keeping(self, names: Iterable[str], row: MailServer) -> MailServer:
+        """The same with those of these fields that can be ignored as they are in `row`.
+
+        An advanced option brings along where it came from.
+        """
+        kept = {name: getattr(row, name) for name in names if name in IGNORABLE}
+        if self.origins and row.origins:
+            origins = {name: getattr(row.origins, name) for name in kept if name in OPTIONS}
+            kept["origins"] = self.origins._replace(**origins)
+        return self._replace(**kept)
+
+
+def called(stable_id: str | None, number: int) -> str:
+    """What a mail server is called: by its id, or by `#` and the number of its row if it has none.
+
+    An id that begins with `#`, as no manifest's does, gets another one: so it is no row's number.
+    """
+    if stable_id is None:
+        return f"#{number}"
+    return f"#{stable_id}" if stable_id.startswith("#") else stable_id
+
+
+def id_of(name: str) -> str | None:
+    """The id of a mail server that is called so; None where it has none."""
+    if name.startswith("#"):
+        return name[1:] if name.startswith("##") else None
+    return name
+
+
+class Link(NamedTuple):
+    """A company of a mail server, with what it changes for that company."""
+
+    cnpj: str
+    sender_name: str | None
+    active: bool
+    project: str | None
+    file: str | None
+
+
+Row = Partner | Company | HeadOffice | HostProfile | MailServer | Link
+Links = tuple[Link, ...]
+"""The links of one server, sorted by CNPJ."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything one partner has."""
+
+    partner: Partner | None = None
+    companies: Mapping[str, Company] = field(default_factory=dict)
+    head_offices: Mapping[str, HeadOffice] = field(default_factory=dict)
+    hosts: Mapping[tuple[str, str], HostProfile] = field(default_factory=dict)
+    servers: Mapping[str, MailServer] = field(default_factory=dict)
+    links: Mapping[str, Links] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return (
+            (self.partner is not None)
+            + len(self.companies)
+            + len(self.head_offices)
+            + len(self.hosts)
+            + len(self.servers)
+            + sum(map(len, self.links.values()))
+        )
+
+    def left_alone(self, project: str) -> int:
+        """How many rows other programs or projects made; what was released is nobody's."""
+        rows: list[MailServer | Company | HostProfile] = [
+            *self.servers.values(),
+            *self.companies.values(),
+            *self.hosts.values(),
+        ]
+        links = (row for links in self.links.values() for row in links)
+        released = sum(1 for row in rows if row.project is None and row.file is not None)
+        foreign = sum(1 for row in rows if row.project != project)
+        return foreign - released + sum(1 for row in links if row.project != project)
+
+    def renamed(self, new_names: Mapping[str, str]) -> State:
+        """The same rows, with servers called by the names they are about to get."""
+        if not new_names:
+            return self
+        return State(
+            self.partner,
+            self.companies,
+            self.head_offices,
+            self.hosts,
+            {new_names.get(name, name): server for name, server in self.servers.items()},
+            {new_names.get(name, name): links for name, links in self.links.items()},
+        )
+
+
+EMPTY = State()
+
+
+KINDS: dict[type[Row], str] = {
+    Partner: "partner",
+    Company: "company",
+    HeadOffice: "head_office",
+    HostProfile: "host",
+    MailServer: "server",
+    Link: "link",
+}
+"""What each kind of row is called, in documents and in the ledger."""

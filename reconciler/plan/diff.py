@@ -1,0 +1,180 @@
+"""State × State → changes: what differs, as data, with no word on whether it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+from reconciler.model.state import (
+    KINDS,
+    Link,
+    Links,
+    MailServer,
+    Partner,
+    Row,
+    State,
+)
+
+
+class Action(StrEnum):
+    """What a change does, in the words that plans use."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    LINK = "link"
+    UNLINK = "unlink"
+
+
+class Change(NamedTuple):
+    """One difference: a row before and after; None where it is not there.
+
+    `name` is what the row is called below its partner. A link's begins with its server's.
+    """
+
+    partner: str
+    name: str
+    before: Row | None
+    after: Row | None
+
+    @property
+    def row(self) -> Row:
+        """The row as it will be, or as it last was."""
+        row = self.after or self.before
+        assert row is not None
+        return row
+
+    @property
+    def kind(self) -> str:
+        """What kind of row it is: `server`, `link`, `company`, …"""
+        return KINDS[type(self.row)]
+
+    @property
+    def action(self) -> Action:
+        if self.before is None:
+            return Action.LINK if type(self.after) is Link else Action.CREATE
+        if self.after is None:
+            return Action.UNLINK if type(self.before) is Link else Action.DELETE
+        return Action.UPDATE
+
+    @property
+    def address(self) -> str:
+        """The one name of the row: `server.acme/nfe-out`."""
+        suffix = "" if isinstance(self.row, Partner) else f"/{self.name}"
+        return f"{self.kind}.{self.partner}{suffix}"
+
+    @property
+    def renamed_from(self) -> str | None:
+        """The id that a server has until now, where it gets another one."""
+        row = self.before
+        if isinstance(row, MailServer) and row.stable_id != self.name:
+            return row.stable_id
+        return None
+
+    @property
+    def server(self) -> str:
+        """The server that it is about, by the name it will have; empty for other kinds."""
+        kind = type(self.row)
+        if kind is Link:
+            return self.name.rpartition("/")[0]
+        return self.name if kind is MailServer else ""
+
+
+def diff(partner: str, before: State, after: State) -> tuple[Change, ...]:
+    """What leads from `before` to `after`, in the order in which it can be done.
+
+    Rows come after those they need, and what goes away last, links before servers. Both states know
+    the rows by the same names: a rename is the same name with another `stable_id`.
+    """
+    kinds = [
+        _partner(partner, before, after),
+        _rows(partner, before.companies, after.companies, str),
+        _rows(partner, before.head_offices, after.head_offices, str),
+        _rows(partner, before.hosts, after.hosts, "/".join),
+        _rows(partner, before.servers, after.servers, str),
+        _links(partner, before.links, after.links),
+    ]
+    ordered = [sorted(changes, key=itemgetter(1)) for changes in kinds]
+    coming = [change for changes in ordered for change in changes if change.after is not None]
+    going = [change for changes in reversed(ordered) for change in changes if change.after is None]
+    return (*coming, *going)
+
+
+def _partner(partner: str, before: State, after: State) -> Iterator[Change]:
+    if before.partner != after.partner:
+        yield Change(partner, partner, before.partner, after.partner)
+
+
+K = TypeVar("K")
+
+
+def _rows(
+    partner: str, before: Mapping[K, Any], after: Mapping[K, Any], name: Any
+) -> Iterator[Change]:
+    for key, row in after.items():
+        old = before.get(key)
+        if old != row:
+            yield Change(partner, name(key), old, row)
+    for key, row in before.items():
+        if key not in after:
+            yield Change(partner, name(key), row, None)
+
+
+def _links(
+    partner: str, before: Mapping[str, Links], after: Mapping[str, Links]
+) -> Iterator[Change]:
+    for server in before.keys() | after.keys():
+        old, new = before.get(server, ()), after.get(server, ())
+        if old != new:
+            old_by_cnpj = {link.cnpj: link for link in old}
+            new_by_cnpj = {link.cnpj: link for link in new}
+            yield from _rows(partner, old_by_cnpj, new_by_cnpj, f"{server}/".__add__)
+
+
+class FieldChange(NamedTuple):
+    """A field of a row that differs; `path` leads into fields that have parts."""
+
+    path: tuple[str, ...]
+    before: Any
+    after: Any
+
+
+def changed_fields(change: Change) -> tuple[FieldChange, ...]:
+    """The fields in which the two rows of an update differ, by name."""
+    from deepdiff import DeepDiff  # noqa: PLC0415 - only runs that show an update pay for it
+
+    before, after = _plain(change.before), _plain(change.after)
+    differing = {name for name in after if before[name] != after[name]}
+    tree = DeepDiff(
+        {name: before[name] for name in differing},
+        {name: after[name] for name in differing},
+        view="tree",
+        ignore_type_in_groups=[],
+    )
+    found = {
+        tuple(step for step in item.path(output_format="list") if isinstance(step, str))
+        for report in tree.values()
+        for item in report
+    }
+    return tuple(FieldChange(path, _at(before, path), _at(after, path)) for path in sorted(found))
+
+
+def _plain(row: Row | None) -> dict[str, Any]:
+    assert row is not None
+    fields: dict[str, Any] = {}
+    for name, value in row._asdict().items():
+        if hasattr(value, "_asdict"):
+            fields[name] = value._asdict()
+        else:
+            fields[name] = value
+    return fields
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        if not isinstance(value, Mapping):
+            return value
+        value = value.get(step)
+    return value

@@ -1,0 +1,243 @@
+"""The document that a plan file holds, as models: what its JSON Schema is made from.
+
+It holds all that applying needs, and never a secret: passwords are references everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from reconciler.plan.cause import Changed
+from reconciler.plan.diff import Action
+from reconciler.plan.plan import PasswordState
+
+FORMAT = "1.0"
+Actions = Literal["create", "update", "delete", "no-op"]
+Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""As large as a database can hold."""
+Value = bool | Number | str | list[str] | dict[str, str] | None
+"""A field of a row."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.utcoffset():
+        raise ValueError("not in UTC")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """Other programs may read what a later minor version adds; `apply` must not pass over it."""
+    schema.pop("additionalProperties")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_open)
+
+
+class Database(_Part):
+    """The database that the plan is for; `new` while none of the tool's tables is there."""
+
+    id: str | None
+    dialect: str
+    schema_revision: str | None
+    new: bool
+
+
+class SourceForm(_Part):
+    """Where in the manifests a row is written."""
+
+    file: str
+    line: int
+    column: int
+
+
+class ChangeForm(_Part):
+    """What a change does. `action` is the tool's own word, `actions` Terraform's."""
+
+    actions: list[Actions]
+    action: Action
+    before: dict[str, Value] | None
+    after: dict[str, Value] | None
+    after_unknown: dict[str, bool] = Field({}, description="Always empty: nothing is unknown.")
+    before_sensitive: dict[str, bool] = Field({}, description="Always empty: no secret is here.")
+    after_sensitive: dict[str, bool] = Field({}, description="Always empty: no secret is here.")
+    changed_paths: list[str] = []
+
+
+class CauseForm(_Part):
+    """Why a row differs: since the revision that last touched it, if any, the manifests changed,
+    the database did, or both; `fields` tells it for each field where they differ in that.
+    """
+
+    changed: Changed
+    revision: Number | None
+    applied_at: Moment | None
+    rolls_back: Number | None = Field(None, description="The revision that this one undid.")
+    fields: dict[str, Changed] = {}
+
+
+class ResourceChange(_Part):
+    """One row that differs; `refusal` names the guards that keep its partner as it is."""
+
+    address: str
+    mode: Literal["managed"] = "managed"
+    type: Literal["partner", "company", "head_office", "host", "server", "link"]
+    name: str
+    partner: str
+    source: SourceForm | None
+    cause: CauseForm
+    change: ChangeForm
+    refusal: list[str] | None
+
+
+class ConcernForm(_Part):
+    name: str
+    detail: str
+    file: str | None
+    nickname: str = ""
+
+
+class RefusalForm(_Part):
+    """A guard that stops a partner; `count` is what an acceptance must name."""
+
+    partner: str
+    guard: str
+    count: int
+    offered: int | None
+    concerns: list[ConcernForm]
+
+
+class AcceptedForm(_Part):
+    partner: str
+    guard: str
+    count: int
+    reason: str
+    until: str
+
+
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FileForm(_Part):
+    name: Annotated[str, Field(pattern=r"^[^\n]{1,1000}$")]
+    sha256: Sha256
+
+
+class ProofForm(_Part):
+    """What apply notes of a partner, so that later plans need not parse these files again."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=63)]
+    context: Sha256 = Field(description="Names tool, settings and scope that plans are made with.")
+    files: list[FileForm]
+    unchanged: Count
+    left_alone: Count
+    skipped: Count
+    seal: Sha256 = Field(description="Binds all this to the partner's rows.")
+
+
+class PasswordForm(_Part):
+    """Where the password of a mail server is, and what is known of it; never what it is."""
+
+    partner: Annotated[str, Field(min_length=1, max_length=63)]
+    server: Annotated[str, Field(min_length=1, max_length=63)]
+    reference: Annotated[str, Field(max_length=300)]
+    verdict: PasswordState
+
+
+class SelectionForm(_Part):
+    partners: list[str]
+    servers: list[str]
+
+
+class SummaryForm(_Part):
+    create: int
+    update: int
+    delete: int
+    link: int
+    unlink: int
+    refused: int
+    seal: int = Field(description="Passwords whose values are known to have changed.")
+    noop: int
+    left_alone: int
+
+
+class PlanDocument(_Part):
+    """A plan of reconciler. A minor version adds keys; a major one is another format."""
+
+    format_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
+    tool_version: str
+    plan_id: str
+    created_at: Moment = Field(description="By the clock of the database.")
+    expires_at: Moment = Field(description="Until when it can be applied, by that clock.")
+    project: str
+    commit: str | None
+    rolls_back: Number | None = Field(description="The revision that the plan undoes, if any.")
+    database: Database
+    manifest_digest: str
+    selection: SelectionForm
+    complete: bool = Field(description="Whether nothing is refused.")
+    errored: bool
+    applyable: bool = Field(description="Whether there is anything that can be applied.")
+    resource_changes: list[ResourceChange]
+    refusals: list[RefusalForm]
+    accepted: list[AcceptedForm]
+    summary: SummaryForm
+    proofs: list[ProofForm]
+    passwords: list[PasswordForm] = Field(
+        description="What an apply compares with the passwords that the database keeps sealed."
+    )
+    digest: str = Field(
+        description="SHA-256 over the canonical form (RFC 8785) of the document without `digest` "
+        "and `signature`, where `resource_changes` is the SHA-256, as hexadecimal digits, over the "
+        "canonical form of each change and a line feed."
+    )
+    signature: str | None = Field(
+        description="HMAC-SHA256 over the digest, where a plan key was configured."
+    )
+
+
+def utc_text(moment: datetime) -> str:
+    """A time in UTC, as the document has it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+canonical = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+"""JSON in the one form that equal values have, which is that of RFC 8785.
+
+Its numbers are whole and its keys are plain ASCII, so that nothing else of that RFC applies.
+"""
+
+
+class Digest:
+    """The digest of a document, taken change by change so that none has to be kept."""
+
+    def __init__(self) -> None:
+        self._changes = hashlib.sha256()
+
+    def add(self, change: str) -> None:
+        """Take in the canonical form of the next change."""
+        self._changes.update(change.encode() + b"\n")
+
+    def of(self, head: dict[str, Any]) -> str:
+        """The digest of the document whose other members `head` has.
+
+        Raises:
+            ValueError: it holds what no JSON can.
+        """
+        content = {name: value for name, value in head.items() if name not in _LEFT_OUT}
+        content["resource_changes"] = self._changes.hexdigest()
+        return f"sha256:{hashlib.sha256(canonical(content).encode()).hexdigest()}"
+
+
+_LEFT_OUT = ("digest", "signature")

@@ -1,0 +1,298 @@
+"""Changes → plan: what is selected, what is refused, and whether the database still fits.
+
+A plan is plain data, one part for each partner. A partner with a refusal is left whole as it was;
+the others can be applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from reconciler.model.state import (
+    EMPTY,
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    MailServer,
+    Partner,
+    Row,
+    State,
+)
+from reconciler.model.unchanged import Proof
+from reconciler.plan.alarm import Alarm
+from reconciler.plan.cause import Cause, unknown
+from reconciler.plan.diff import Change
+
+
+class Refusal(NamedTuple):
+    """A guard that nobody accepted; `offered` is another count that somebody did accept."""
+
+    partner: str
+    alarm: Alarm
+    offered: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A guard that was accepted, and by what, for the ledger."""
+
+    partner: str
+    guard: str
+    count: int
+    reason: str
+    until: str
+
+
+class Selection(NamedTuple):
+    """What a run was limited to: whole partners, and single servers of one."""
+
+    partners: tuple[str, ...] = ()
+    servers: tuple[tuple[str, str], ...] = ()
+
+    def named(self) -> set[str]:
+        """The partners that the selection is about; none where it is about all."""
+        return {*self.partners, *(partner for partner, _ in self.servers)}
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPlan:
+    """What happens to one partner.
+
+    `causes` are those of `changes`, in their order; none where the ledger knows no row of them.
+    `unchanged` and `left_alone` count rows while a plan is made; a saved plan has their sums only.
+    """
+
+    partner: str
+    changes: tuple[Change, ...]
+    refusals: tuple[Refusal, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    unchanged: int = field(default=0, compare=False)
+    left_alone: int = field(default=0, compare=False)
+
+    @property
+    def explained(self) -> Iterator[tuple[Change, Cause]]:
+        """The changes, each with its cause."""
+        return zip(self.changes, self.causes or map(unknown, self.changes), strict=True)
+
+    def guards(self) -> set[str]:
+        """The guards that were set off, accepted or not."""
+        refused = {refusal.alarm.guard for refusal in self.refusals}
+        return refused | {item.guard for item in self.accepted}
+
+
+class PasswordState(StrEnum):
+    """What is known of a password, beside what the database keeps of it."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    NOT_CHECKED = "not checked"
+    FOREIGN = "foreign"
+    """Another program stored it in a form of its own; it is left as it is."""
+
+
+class Password(NamedTuple):
+    """Where the password of a mail server is, as in `env:NAME`; `server` is the name it gets."""
+
+    partner: str
+    server: str
+    reference: str
+    verdict: PasswordState = PasswordState.NOT_CHECKED
+
+    @property
+    def address(self) -> str:
+        return f"{self.partner}/{self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseTarget:
+    """The database a plan is for; `id` is None where it is still new."""
+
+    id: str | None
+    dialect: str
+    schema_revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run would do. `partners` holds those with changes or refusals, by name.
+
+    `rolls_back` is the revision that the plan undoes, if it is a rollback.
+
+    `passwords` are those that an apply compares with what the database keeps sealed.
+
+    `agreed` are rows that stay as others changed them: from as they were applied to as they are.
+
+    `created_at` and `expires_at` are in UTC, by the clock of the database.
+    """
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    project: str
+    target: DatabaseTarget
+    manifest_digest: str
+    selection: Selection
+    partners: tuple[PartnerPlan, ...]
+    unchanged: int
+    left_alone: int
+    commit: str | None = None
+    rolls_back: int | None = None
+    proofs: tuple[Proof, ...] = ()
+    passwords: tuple[Password, ...] = ()
+    agreed: tuple[PartnerPlan, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying may write anything."""
+        return bool(self.applicable or self.to_seal)
+
+    @property
+    def changed_passwords(self) -> tuple[Password, ...]:
+        """The passwords that an apply seals, as far as that is known."""
+        return tuple(item for item in self.to_seal if item.verdict is PasswordState.CHANGED)
+
+    @property
+    def to_seal(self) -> tuple[Password, ...]:
+        """The passwords that an apply seals, or first compares with what is sealed."""
+        refused = {part.partner for part in self.partners if part.refusals}
+        wanted = (PasswordState.CHANGED, PasswordState.NOT_CHECKED)
+        return tuple(
+            item
+            for item in self.passwords
+            if item.verdict in wanted and item.partner not in refused
+        )
+
+    @property
+    def applicable(self) -> tuple[PartnerPlan, ...]:
+        """The partners that can be applied."""
+        return tuple(part for part in self.partners if part.changes and not part.refusals)
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        return tuple(refusal for part in self.partners for refusal in part.refusals)
+
+    @property
+    def changes(self) -> Iterator[Change]:
+        """The changes of all partners, refused ones too."""
+        for part in self.partners:
+            yield from part.changes
+
+
+def select(
+    changes: tuple[Change, ...], servers: Iterable[str], before: State, after: State
+) -> tuple[Change, ...]:
+    """The changes of some servers, with those that they depend on."""
+    wanted = _with_occupants(changes, set(servers))
+    rows = [row for state in (before, after) for name in wanted if (row := state.servers.get(name))]
+    hosts = {(row.host.lower(), row.protocol) for row in rows}
+    cnpjs = {link.cnpj for name in wanted for link in after.links.get(name, ())}
+    cnpjs |= {row.company for row in rows if row.company}
+    return tuple(change for change in changes if _belongs(change, wanted, hosts, cnpjs))
+
+
+def _with_occupants(changes: tuple[Change, ...], wanted: set[str]) -> set[str]:
+    """`wanted` and every server whose row has a name that one of them is to get."""
+    occupants = {
+        change.before.stable_id: change.name
+        for change in changes
+        if isinstance(change.before, MailServer) and change.before.stable_id != change.name
+    }
+    for name in list(wanted):
+        while (occupant := occupants.get(name)) and occupant not in wanted:
+            wanted.add(occupant)
+            name = occupant  # noqa: PLW2901 - a chain of renames, followed to its end
+    return wanted
+
+
+def _belongs(
+    change: Change, servers: set[str], hosts: set[tuple[str, str]], cnpjs: set[str]
+) -> bool:
+    match change.row:
+        case MailServer() | Link():
+            return change.server in servers
+        case HostProfile(host=host, protocol=protocol):
+            return (host.lower(), protocol) in hosts
+        case Company(cnpj=cnpj):
+            return cnpj in cnpjs
+        case Partner():
+            return True
+        case _:
+            return False
+
+
+class Moved(NamedTuple):
+    """A row that is not as expected: what was planned from, what is there now, what was wanted."""
+
+    change: Change
+    now: Row | None
+
+
+def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
+    """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
+    planned = tuple(changes)
+    if current == EMPTY:
+        return tuple(Moved(change, None) for change in planned if change.before is not None)
+    current = current.renamed(new_names(planned))
+    rows = _Rows(current)
+    found = []
+    for change in planned:
+        now = rows.of(change)
+        if now != change.before:
+            found.append(Moved(change, now))
+        elif change.after is None and isinstance(change.before, MailServer):
+            found.extend(Moved(change, link) for link in current.links.get(change.name, ()))
+    return tuple(found)
+
+
+def unsettled(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
+    """The rows that do not read as wanted after `changes` were made."""
+    rows = _Rows(current)
+    return tuple(
+        Moved(change, now) for change in changes if (now := rows.of(change)) != change.after
+    )
+
+
+def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
+    """What servers are called before and after `changes`, where that differs."""
+    return {
+        change.before.stable_id: change.name
+        for change in changes
+        if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
+        if change.before.stable_id != change.name
+    }
+
+
+class _Rows:
+    """The rows of a state by the changes that are about them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._links: dict[str, dict[str, Link]] = {}
+
+    def of(self, change: Change) -> Row | None:
+        """The row that a change is about; None where it is not there."""
+        state, row = self._state, change.row
+        if type(row) is Link:  # nine of ten are, and matching costs more than looking
+            return self._links_of(change.server).get(row.cnpj)
+        match row:
+            case MailServer():
+                return state.servers.get(change.name)
+            case Company(cnpj=cnpj):
+                return state.companies.get(cnpj)
+            case HeadOffice(root=root):
+                return state.head_offices.get(root)
+            case HostProfile(host=host, protocol=protocol):
+                return state.hosts.get((host, protocol))
+            case _:
+                return state.partner
+
+    def _links_of(self, server: str) -> dict[str, Link]:
+        if server not in self._links:
+            self._links[server] = {link.cnpj: link for link in self._state.links.get(server, ())}
+        return self._links[server]

@@ -1,0 +1,133 @@
+"""How hard a host is pressed, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from reconciler.model import providers
+from reconciler.probes.failures import NO_VERDICT
+from reconciler.probes.policy import Pace
+from reconciler.probes.results import Again, Diagnosis, ProbeResult
+from reconciler.probes.target import Door
+
+Pause = Callable[[float], Awaitable[object]]
+"""Waits for so many seconds."""
+
+_OF_THE_HOST = frozenset(("resolve", "connect", "tls", "greeting"))
+_PATIENCE = 5
+"""How many times as many failures a host has that asks to come back soon."""
+_TIMEOUTS = frozenset(("MBX755", "MBX757", "MBX818"))
+
+
+class Host:
+    """One host: how many connections at once, and how far apart."""
+
+    def __init__(self, host: str, protocol: str, pace: Pace, pause: Pause) -> None:
+        known = providers.traits(host, protocol)
+        self.connections = known.connections or pace.per_host
+        self._slots = asyncio.Semaphore(self.connections)
+        self._apart = 60.0 / known.per_minute if known.per_minute else 0.0
+        self._next = 0.0
+        self._pause = pause
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """One of its connections, when it is free and enough time has passed."""
+        async with self._slots:
+            if self._apart:
+                now = asyncio.get_running_loop().time()
+                mine = max(self._next, now)
+                self._next = mine + self._apart
+                if mine > now:
+                    await self._pause(mine - now)
+            yield
+
+
+class Behind:
+    """What is known of everything behind one door: how often it failed, each time in the same way.
+
+    After `most` equal failures it is given up: ten thousand mailboxes of a host that is down must
+    not cost ten thousand timeouts. For the same reason no more are let in than it takes to find
+    out, until one of them has got as far as a login.
+    """
+
+    def __init__(self, most: int, connections: int) -> None:
+        self._most = most
+        self._connections = connections
+        self._failures = 0
+        self._enough = most
+        self._last = ""
+        self._is_open = False
+        self._inside = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self.given_up: Diagnosis | None = None
+
+    async def enter(self) -> None:
+        """Wait until one more may try, or nobody may any more."""
+        while not (self.given_up or self._has_room()):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+        self._inside += 1
+
+    def leave(self, result: ProbeResult | None) -> None:
+        """Let the next ones in, and remember how the attempt ended, if one was made."""
+        self._inside -= 1
+        if result is not None:
+            self._note(result)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting.clear()
+
+    def _has_room(self) -> bool:
+        return self._is_open or self._inside + self._failures < self._enough
+
+    def _note(self, result: ProbeResult) -> None:
+        diagnosis = result.diagnosis
+        if diagnosis and _says_nothing(diagnosis, result):
+            return
+        if diagnosis is None or diagnosis.step not in _OF_THE_HOST:
+            self._failures, self._last, self._is_open, self._enough = 0, "", True, self._most
+            return
+        self._failures = self._failures + 1 if diagnosis.code == self._last else 1
+        self._last, self._is_open = diagnosis.code, False
+        self._enough = self._enough_of(diagnosis)
+        if self._failures >= self._enough:
+            self.given_up = diagnosis
+
+    def _enough_of(self, diagnosis: Diagnosis) -> int:
+        if diagnosis.again is Again.SOON:
+            return self._most * _PATIENCE
+        # Where fewer may be tried at once, they would wait for their timeouts one after the other.
+        if diagnosis.code in _TIMEOUTS:
+            return min(self._most, self._connections)
+        return self._most
+
+
+def _says_nothing(diagnosis: Diagnosis, result: ProbeResult) -> bool:
+    """Whether the host had no part in it: nobody has asked for it, or not been allowed to."""
+    return not result.steps and (diagnosis.step != "resolve" or diagnosis.code in NO_VERDICT)
+
+
+class Hosts:
+    """All hosts and doors of a run."""
+
+    def __init__(self, pace: Pace, pause: Pause) -> None:
+        self._pace = pace
+        self._pause = pause
+        self._hosts: dict[str, Host] = {}
+        self._doors: dict[Door, Behind] = {}
+
+    def host(self, door: Door) -> Host:
+        if door.host not in self._hosts:
+            self._hosts[door.host] = Host(door.host, door.protocol, self._pace, self._pause)
+        return self._hosts[door.host]
+
+    def behind(self, door: Door) -> Behind:
+        if door not in self._doors:
+            connections = self.host(door).connections
+            self._doors[door] = Behind(self._pace.give_up_after, connections)
+        return self._doors[door]

@@ -1,0 +1,128 @@
+"""From a host to the addresses that a probe may connect to: looked up once, each one checked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from threading import Thread
+from typing import Any
+
+from reconciler.probes.failure import Trouble
+from reconciler.probes.policy import Policy
+
+LookUp = Callable[[str], Awaitable[tuple[str, ...]]]
+"""A host → its addresses; raises `socket.gaierror` or `UnicodeError`."""
+
+MOST = 4
+"""How many addresses of a host are tried."""
+
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+_THREADS = 32
+
+
+class Resolver:
+    """Asks once a run for each host; what is temporarily unknown may be asked again."""
+
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up or _System()
+        self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """The addresses of `host`, as the system prefers them.
+
+        Raises:
+            socket.gaierror, UnicodeError: there are none.
+        """
+        if _is_address(host):
+            return (host,)
+        task = self._asked.get(host)
+        if task is None:
+            task = asyncio.ensure_future(self._look_up(host))
+            self._asked[host] = task
+        try:
+            # One probe that runs out of time must not take the answer from the others.
+            return await asyncio.shield(task)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                self._asked.pop(host, None)
+            raise
+
+
+def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str, ...]:
+    """Those of `addresses` that a probe may connect to.
+
+    Raises:
+        Trouble: none of them.
+    """
+    found = tuple(address for address in addresses if may_connect(address, policy))
+    if not found:
+        raise Trouble("MBX822", values=(("address", ", ".join(addresses[:MOST])), ("host", host)))
+    return found[:MOST]
+
+
+def may_connect(address: str, policy: Policy) -> bool:
+    """Whether `address`, and the IPv4 address that it may stand for, is within the policy."""
+    return all(_within(face, policy) for face in _faces(ip_address(address)))
+
+
+def _within(address: IPv4Address | IPv6Address, policy: Policy) -> bool:
+    if any(address in network for network in policy.networks):
+        return True
+    return policy.public and address.is_global and not address.is_multicast
+
+
+def _faces(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
+    """What is reached under `address`: tunnels and translators hide an IPv4 address in one."""
+    if isinstance(address, IPv4Address):
+        return (address,)
+    if address.ipv4_mapped:
+        return (address.ipv4_mapped,)
+    if address.sixtofour:
+        return (address, address.sixtofour)
+    if address.teredo:
+        return (address, *address.teredo)
+    if address in _TRANSLATED:
+        return (address, IPv4Address(int(address) & 0xFFFFFFFF))
+    return (address,)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class _System:
+    """The system's resolver, in threads that are left behind: it cannot be interrupted."""
+
+    def __init__(self) -> None:
+        self._room = asyncio.Semaphore(_THREADS)
+
+    async def __call__(self, host: str) -> tuple[str, ...]:
+        answer: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+        async with self._room:
+            Thread(target=_ask, args=(host, answer), daemon=True).start()
+            return await answer
+
+
+def _ask(host: str, answer: asyncio.Future[tuple[str, ...]]) -> None:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        _tell(answer, answer.set_result, addresses)
+    except (OSError, ValueError) as error:
+        _tell(answer, answer.set_exception, error)
+
+
+def _tell(answer: asyncio.Future[Any], how: Callable[[Any], None], what: object) -> None:
+    def now() -> None:
+        if not answer.done():
+            how(what)
+
+    with suppress(RuntimeError):  # the run is over
+        answer.get_loop().call_soon_threadsafe(now)

@@ -1,0 +1,159 @@
+"""The credentials of modern logins, as they stand in a secret: a small JSON document.
+
+What Google hands out is taken as it is: the key file of a service account, and the file of an
+authorized user. For Microsoft it is `{"type": "microsoft", "tenant", "client_id"}` with a
+`client_secret` (the program's own permission), a `refresh_token` (a person's), or both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reconciler.probes.failure import Trouble
+
+GOOGLE = "https://oauth2.googleapis.com/token"
+MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
+_GOOGLE_SCOPE = "https://mail.google.com/"
+_APPLICATION_SCOPE = "https://outlook.office365.com/.default"
+_USER_SCOPES = {
+    "smtp": "https://outlook.office.com/SMTP.Send",
+    "imap": "https://outlook.office.com/IMAP.AccessAsUser.All",
+    "pop3": "https://outlook.office.com/POP.AccessAsUser.All",
+}
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
+_HOUR = 3600
+_HEAD = {"alg": "RS256", "typ": "JWT"}
+
+Form = tuple[tuple[str, str], ...]
+
+
+class Assertion(NamedTuple):
+    """What a service account signs with its own key, as a JSON Web Token."""
+
+    issuer: str
+    subject: str
+    private_key: str
+
+    def signed(self) -> str:
+        """The token, good for an hour.
+
+        Raises:
+            Trouble: the key is no RSA key.
+        """
+        # Imported here because no other credential needs it, and it is slow.
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415
+
+        try:
+            key = serialization.load_pem_private_key(self.private_key.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise Trouble("MBX835") from None
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise Trouble("MBX835")
+        now = int(time.time())
+        body = {
+            "iss": self.issuer,
+            "sub": self.subject,
+            "scope": _GOOGLE_SCOPE,
+            "aud": GOOGLE,
+            "iat": now,
+            "exp": now + _HOUR,
+        }
+        said = ".".join(_packed(json.dumps(part).encode()) for part in (_HEAD, body))
+        signature = key.sign(said.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{said}.{_packed(signature)}"
+
+
+class Request(NamedTuple):
+    """What is posted to which provider's token endpoint. Equal requests give equal tokens."""
+
+    provider: str
+    url: str
+    form: Form
+    assertion: Assertion | None = None
+
+    def complete(self) -> Form:
+        """The form with its signature, which is another one each time.
+
+        Raises:
+            Trouble: the key cannot sign.
+        """
+        if self.assertion is None:
+            return self.form
+        return (*self.form, ("assertion", self.assertion.signed()))
+
+
+def request(document: str, username: str, protocol: str) -> Request:
+    """The request that a credential document leads to.
+
+    Raises:
+        Trouble: the document is none of the known kinds, or lacks something.
+    """
+    try:
+        data = json.loads(document)
+        match data["type"]:
+            case "service_account":
+                return _service_account(data, username)
+            case "authorized_user":
+                return _google_user(data)
+            case "microsoft":
+                return _microsoft(data, protocol)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise Trouble("MBX835")
+
+
+def _google_user(data: Mapping[str, Any]) -> Request:
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": data["client_id"],
+        "client_secret": data["client_secret"],
+        "refresh_token": data["refresh_token"],
+    }
+    return _request("google", GOOGLE, form)
+
+
+def _service_account(data: Mapping[str, Any], username: str) -> Request:
+    """The account itself speaks for `username`: delegation over its domain."""
+    assertion = Assertion(data["client_email"], username, data["private_key"])
+    if not all(isinstance(value, str) for value in assertion):
+        raise TypeError
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}
+    return _request("google", GOOGLE, form)._replace(assertion=assertion)
+
+
+def _microsoft(data: Mapping[str, Any], protocol: str) -> Request:
+    if not _TENANT.fullmatch(data["tenant"]):
+        raise ValueError
+    form = {"client_id": data["client_id"]}
+    if "client_secret" in data:
+        form["client_secret"] = data["client_secret"]
+    if "refresh_token" in data:
+        form |= {
+            "grant_type": "refresh_token",
+            "refresh_token": data["refresh_token"],
+            "scope": f"{_USER_SCOPES[protocol]} offline_access",
+        }
+    else:
+        form |= {
+            "grant_type": "client_credentials",
+            "client_secret": data["client_secret"],
+            "scope": _APPLICATION_SCOPE,
+        }
+    return _request("microsoft", MICROSOFT.format(tenant=data["tenant"]), form)
+
+
+def _request(provider: str, url: str, form: Mapping[str, Any]) -> Request:
+    if not all(isinstance(value, str) and value for value in form.values()):
+        raise TypeError
+    return Request(provider, url, tuple(form.items()))
+
+
+def _packed(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

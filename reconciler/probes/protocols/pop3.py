@@ -1,0 +1,127 @@
+"""POP3: greeting, STLS, login, and the messages counted."""
+
+from __future__ import annotations
+
+import re
+
+from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.protocols import sasl
+from reconciler.probes.protocols.sasl import Login
+from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
+
+_STAT = re.compile(r"(\d{1,10}) \d+")
+NEWEST = 8
+"""In how many of the newest messages a round trip looks for its own."""
+
+
+class Pop3:
+    """The commands of a conversation with an incoming server, in their order."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._offers: dict[str, str] = {}
+        self._messages = 0
+
+    async def greet(self) -> None:
+        self._talk.begin("greeting")
+        text = await self._status(await self._talk.line())
+        await self._ask_for_offers()
+        self._talk.passed(server=text[:80])
+
+    async def start_tls(self) -> None:
+        self._talk.begin("tls")
+        if self._offers and "STLS" not in self._offers:
+            raise Trouble("MBX766", " ".join(sorted(self._offers)))
+        await self._command("STLS")
+        await self._talk.encrypt(INJECTED)
+        await self._ask_for_offers()
+
+    async def log_in(self, login: Login) -> None:
+        self._talk.begin("login")
+        mechanism = self._mechanism(login)
+        if mechanism == "USER":
+            await self._command(f"USER {login.username}")
+            await self._command(f"PASS {login.secret}")
+        else:
+            await self._authenticate(mechanism, login)
+        self._talk.passed(mechanism=mechanism)
+
+    async def open(self, _folder: str) -> None:
+        """Count the messages; POP3 has one folder only."""
+        self._talk.begin("folder")
+        text = await self._command("STAT")
+        match = _STAT.match(text)
+        if match is None:
+            raise Trouble("MBX826", text)
+        self._messages = int(match[1])
+        self._talk.passed(folder="INBOX", messages=self._messages)
+
+    async def has(self, word: str) -> bool:
+        """Whether one of the newest messages has `word` in its head."""
+        for number in range(self._messages, max(self._messages - NEWEST, 0), -1):
+            await self._command(f"TOP {number} 0")
+            if any(word in line for line in await self._rest()):
+                return True
+        return False
+
+    async def leave(self) -> None:
+        await take_leave(self._talk, "QUIT")
+
+    def _mechanism(self, login: Login) -> str:
+        offered = self._offers.get("SASL", "").split()
+        knows_user = "USER" in self._offers or not offered
+        if knows_user and not login.is_token:
+            return "USER"
+        return sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
+
+    async def _authenticate(self, mechanism: str, login: Login) -> None:
+        first = sasl.initial(mechanism, login)
+        self._talk.say(f"AUTH {mechanism}")
+        why, turn = "", 0
+        while (line := await self._talk.line()).startswith("+ ") or line == "+":
+            challenge = line[1:].strip()
+            if first is not None:
+                self._talk.say(first)
+                first = None
+                continue
+            if mechanism == "XOAUTH2":
+                why = sasl.explanation(challenge)
+            self._talk.say(sasl.response(mechanism, login, challenge, turn))
+            turn += 1
+        try:
+            await self._status(line)
+        except ServerRefusal as refusal:
+            raise ServerRefusal(refusal.basic, f"{refusal.text} {why}".rstrip()) from None
+
+    async def _ask_for_offers(self) -> None:
+        """Ask for the capabilities; old servers know no such command."""
+        self._talk.say("CAPA")
+        try:
+            await self._status(await self._talk.line())
+        except ServerRefusal:
+            self._offers = {}
+            return
+        pairs = [line.partition(" ") for line in await self._rest()]
+        self._offers = {key.upper(): values.upper() for key, _, values in pairs}
+
+    async def _command(self, line: str) -> str:
+        self._talk.say(line)
+        return await self._status(await self._talk.line())
+
+    async def _status(self, line: str) -> str:
+        """The text of a good status line.
+
+        Raises:
+            Refusal: it is a bad one, or none at all.
+        """
+        status, _, text = line.partition(" ")
+        if status == "+OK":
+            return text
+        raise ServerRefusal(*((status, text) if status == "-ERR" else ("", line)))
+
+    async def _rest(self) -> list[str]:
+        """The lines of a long answer, up to its dot."""
+        lines = []
+        while (line := await self._talk.line()) != ".":
+            lines.append(line)
+        return lines

@@ -1,0 +1,79 @@
+"""Logging in: one mechanism, chosen once, and what it says."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from reconciler.probes.failure import Trouble
+
+_ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
+_IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
+
+
+class Login(NamedTuple):
+    """Who logs in, and with what: a password, or the access token of OAuth 2.0."""
+
+    username: str
+    secret: str
+    is_token: bool
+
+
+def choose(offered: Iterable[str], login: Login, *, encrypted: bool) -> str:
+    """The one mechanism to use: a second try would count as a second wrong password.
+
+    Raises:
+        Trouble: the server offers none that fits.
+    """
+    names = {name.upper() for name in offered}
+    fitting = _ENCRYPTED if encrypted else _IN_THE_CLEAR
+    wanted = ("XOAUTH2",) if login.is_token else fitting
+    for name in wanted:
+        if name in names:
+            return name
+    values = (("offered", " ".join(sorted(names)) or "-"), ("wanted", " ".join(wanted)))
+    raise Trouble("MBX827", values=values)
+
+
+def initial(mechanism: str, login: Login) -> str | None:
+    """The first response, in base64; None where the server speaks first."""
+    if mechanism == "PLAIN":
+        return encoded(f"\0{login.username}\0{login.secret}")
+    if mechanism == "XOAUTH2":
+        return encoded(f"user={login.username}\1auth=Bearer {login.secret}\1\1")
+    return None
+
+
+def response(mechanism: str, login: Login, challenge: str, turn: int) -> str:
+    """The answer to a challenge in base64; `turn` counts from 0."""
+    if mechanism == "LOGIN":
+        return encoded(login.username if turn == 0 else login.secret)
+    if mechanism == "CRAM-MD5":
+        key = login.secret.encode()
+        digest = hmac.new(key, _decoded(challenge), "md5").hexdigest()
+        return encoded(f"{login.username} {digest}")
+    # XOAUTH2 explains a refusal in a challenge; an empty line asks for the refusal itself.
+    return ""
+
+
+def explanation(challenge: str) -> str:
+    """What a refused XOAUTH2 says in its challenge: the status of a small JSON document."""
+    try:
+        said = json.loads(_decoded(challenge))
+        return " ".join(f"{key}={said[key]}" for key in ("status", "schemes") if key in said)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
+def encoded(text: str) -> str:
+    return b64encode(text.encode("utf-8", "surrogateescape")).decode()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text.strip(), validate=True)
+    except ValueError:
+        return b""

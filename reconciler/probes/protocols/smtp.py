@@ -1,0 +1,133 @@
+"""SMTP: greeting, STARTTLS, login, and a message handed over."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.message import ProbeMessage
+from reconciler.probes.protocols import sasl
+from reconciler.probes.protocols.sasl import Login
+from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
+from reconciler.probes.protocols.wire import Dropped
+
+_REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
+
+
+class Reply(NamedTuple):
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.lines)
+
+
+class Smtp:
+    """The commands of a conversation with an outgoing server, in their order."""
+
+    def __init__(self, talk: Talk, ehlo_name: str | None) -> None:
+        self._talk = talk
+        self._name = ehlo_name
+        self._offers: dict[str, str] = {}
+
+    async def greet(self) -> None:
+        self._talk.begin("greeting")
+        greeting = await self._reply(2)
+        await self._ehlo()
+        self._talk.passed(server=greeting.text[:80])
+
+    async def start_tls(self) -> None:
+        self._talk.begin("tls")
+        if "STARTTLS" not in self._offers:
+            raise Trouble("MBX766", " ".join(self._offers))
+        await self._command("STARTTLS", 2)
+        await self._talk.encrypt(INJECTED)
+        await self._ehlo()
+
+    async def log_in(self, login: Login) -> None:
+        self._talk.begin("login")
+        if "AUTH" not in self._offers:
+            raise Trouble("MBX827" if self._talk.wire.encrypted else "MBX771", values=_NOTHING)
+        offered = self._offers["AUTH"].split()
+        mechanism = sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
+        await self._authenticate(mechanism, login)
+        self._talk.passed(mechanism=mechanism)
+
+    async def propose(self, message: ProbeMessage) -> None:
+        """Name sender and recipient: where most servers say what they will not carry."""
+        self._talk.begin("sender")
+        needs_more = not (message.sender + message.recipient).isascii()
+        if needs_more and "SMTPUTF8" not in self._offers:
+            raise Trouble("MBX844")
+        more = " SMTPUTF8" if needs_more else ""
+        await self._command(f"MAIL FROM:<{message.sender}>{more}", 2)
+        self._talk.passed(address=message.sender)
+        self._talk.begin("recipient")
+        await self._command(f"RCPT TO:<{message.recipient}>", 2)
+        self._talk.passed(address=message.recipient)
+
+    async def send(self, message: ProbeMessage) -> None:
+        self._talk.begin("data")
+        await self._command("DATA", 3)
+        self._talk.wire.write(message.data)
+        try:
+            reply = await self._reply(2)
+        except (Dropped, ConnectionError):
+            raise Trouble("MBX825") from None
+        self._talk.passed(token=message.token, answer=reply.text[:80])
+
+    async def leave(self) -> None:
+        await take_leave(self._talk, "QUIT")
+
+    async def _ehlo(self) -> None:
+        name = self._name or _literal(self._talk.wire.here)
+        reply = await self._command(f"EHLO {name}", 2)
+        pairs = (line.replace("=", " ", 1).partition(" ") for line in reply.lines[1:])
+        self._offers = {key.upper(): values.upper() for key, _, values in pairs}
+
+    async def _authenticate(self, mechanism: str, login: Login) -> None:
+        first = sasl.initial(mechanism, login)
+        reply = await self._command(f"AUTH {mechanism} {first}" if first else f"AUTH {mechanism}")
+        why = ""
+        for turn in range(3):
+            if reply.code != 334:
+                break
+            if mechanism == "XOAUTH2":
+                why = sasl.explanation(reply.text)
+            reply = await self._command(sasl.response(mechanism, login, reply.text, turn))
+        if reply.code != 235:
+            raise ServerRefusal(str(reply.code), f"{reply.text} {why}".rstrip())
+
+    async def _command(self, line: str, hoped: int | None = None) -> Reply:
+        self._talk.say(line)
+        return await self._reply(hoped)
+
+    async def _reply(self, hoped: int | None = None) -> Reply:
+        """The next reply, over as many lines as it has; `hoped` is the first digit of its code.
+
+        Raises:
+            Refusal: another digit.
+            Trouble: this is no SMTP.
+        """
+        lines: list[str] = []
+        while True:
+            line = await self._talk.line()
+            match = _REPLY.fullmatch(line)
+            if match is None:
+                raise ServerRefusal("", line)
+            lines.append(match[3] or "")
+            if match[2] != "-":
+                reply = Reply(int(match[1]), tuple(lines))
+                if hoped and reply.code // 100 != hoped:
+                    raise ServerRefusal(match[1], reply.text)
+                return reply
+
+
+_NOTHING = (("offered", "-"), ("wanted", "AUTH"))
+
+
+def _literal(address: str) -> str:
+    """The address of this side as SMTP writes one; asking for its name may take seconds."""
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -1,0 +1,49 @@
+"""Results as JSON, a line for each, so that none of them has to be kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from reconciler.probes import documents
+from reconciler.probes.documents import Shard, Tally
+from reconciler.probes.results import ProbeResult
+from reconciler.render.probe_failure import described, warned
+
+
+def opening(shard: Shard) -> str:
+    """The beginning of the document, up to its results."""
+    head = json.dumps(documents.head(shard), ensure_ascii=False)
+    return f'{head[:-1]}, "results": [\n'
+
+
+def item(result: ProbeResult, *, first: bool) -> str:
+    """One result, as it stands in the document."""
+    return ("" if first else ",\n") + json.dumps(data(result), ensure_ascii=False)
+
+
+def closing(tally: Tally, *, complete: bool = True) -> str:
+    """The end of the document; one that is not `complete` is of a run that was interrupted."""
+    end = json.dumps({"summary": tally.data(), "complete": complete})
+    return f"\n], {end[1:]}\n"
+
+
+def document(results: Iterable[ProbeResult], shard: Shard = Shard()) -> Iterator[str]:  # noqa: B008
+    """The whole document, in pieces."""
+    tally = Tally()
+    yield opening(shard)
+    for result in results:
+        yield item(result, first=not tally.total)
+        tally.add(result)
+    yield closing(tally)
+
+
+def data(result: ProbeResult) -> dict[str, Any]:
+    """A result with its words."""
+    found = documents.data(result)
+    if result.diagnosis:
+        found["failure"] |= described(result.diagnosis)._asdict()
+    for entry, warning in zip(found["warnings"], result.warnings, strict=True):
+        entry.update(warned(warning)._asdict())
+    return found

@@ -1,0 +1,78 @@
+"""Results as Markdown, for the comment or the summary of a pipeline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from reconciler.diagnostics.words import _
+from reconciler.probes.documents import Tally
+from reconciler.probes.results import Outcome, ProbeResult, Warned
+from reconciler.render.probe_failure import STEPS, Words, described, warned
+from reconciler.render.probe_text import mailbox, names, summary
+from reconciler.render.style import one_line
+
+MOST = 200
+"""How many failures are told; comments have a limit of their own."""
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@-])")
+
+
+def document(results: Iterable[ProbeResult]) -> Iterator[str]:
+    """The failures first, in a table, then what to do about each kind, then warnings."""
+    tally = Tally()
+    failed: list[ProbeResult] = []
+    warnings: dict[Warned, Words] = {}
+    for result in results:
+        tally.add(result)
+        if result.diagnosis and len(failed) < MOST:
+            failed.append(result)
+        for warning in result.warnings:
+            warnings[warning] = warned(warning)
+    yield f"### {_sign(tally)} {_plain(summary(tally))}\n"
+    if failed:
+        yield from _table(failed)
+        yield from _advice(failed)
+    more = tally.outcomes[Outcome.FAILED] + tally.outcomes[Outcome.NOT_TESTED] - len(failed)
+    if more > 0:
+        yield "\n" + _plain(_("And {count} more.").format(count=more)) + "\n"
+    for warning, found in warnings.items():
+        yield f"\n- ⚠️ {warning.code}: {_plain(found.title)}. {_plain(found.repair)}\n"
+
+
+def _sign(tally: Tally) -> str:
+    if tally.outcomes[Outcome.FAILED]:
+        return "❌"
+    return "⚠️" if tally.outcomes[Outcome.NOT_TESTED] else "✅"
+
+
+def _table(failed: list[ProbeResult]) -> Iterator[str]:
+    heads = (_("Mail server"), _("Mailbox"), _("Step"), _("Failure"), _("The server says"))
+    yield "\n| " + " | ".join(heads) + " |\n" + "| --- " * len(heads) + "|\n"
+    for result in failed:
+        diagnosis = result.diagnosis
+        assert diagnosis is not None
+        cells = (
+            _plain(names(result)),
+            _plain(mailbox(result)),
+            _plain(_(STEPS.get(diagnosis.step, diagnosis.step))),
+            f"{diagnosis.code}: {_plain(described(diagnosis).title)}",
+            _plain(diagnosis.line),
+        )
+        yield "| " + " | ".join(cells) + " |\n"
+
+
+def _advice(failed: list[ProbeResult]) -> Iterator[str]:
+    """What to do, once for each text of it."""
+    seen: set[str] = set()
+    for result in failed:
+        assert result.diagnosis is not None
+        found = described(result.diagnosis)
+        line = f"- {result.diagnosis.code}: {_plain(found.cause)} **{_plain(found.repair)}**\n"
+        if line not in seen:
+            yield ("" if seen else "\n") + line
+            seen.add(line)
+
+
+def _plain(text: str) -> str:
+    """`text` as Markdown shows it and does nothing with; nobody is mentioned."""
+    return _SIGNS.sub(r"\\\1", one_line(text)).replace("\\@", "@\u200b")

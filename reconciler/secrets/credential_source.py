@@ -1,0 +1,53 @@
+"""Where the tool's own credentials and keys are: a variable or a file, named in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import StringConstraints, model_validator
+
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets.references import VARIABLE
+from reconciler.secrets.secret import Secret
+from reconciler.secrets.settings_types import AbsolutePath, Section
+from reconciler.secrets.stores import folder
+
+
+class Source(Section):
+    """Exactly one of both."""
+
+    env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None
+    file: AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("either env or file is needed")
+        return self
+
+
+def read(source: Source, environment: Mapping[str, str]) -> Secret:
+    """What is there, without space around it.
+
+    Raises:
+        Failure: there is none.
+    """
+    text = _file(source.file) if source.file else environment.get(source.env or "")
+    if not text or not text.strip():
+        raise Failure.of("MBX680", source=name(source))
+    return Secret(text.strip())
+
+
+def name(source: Source) -> str:
+    """What people call it."""
+    return source.file or f"${source.env}"
+
+
+def _file(path: str) -> str | None:
+    try:
+        data = folder.read(Path(path).parent, Path(path).name)
+        return data.decode() if len(data) <= folder.LIMIT else None
+    except (Failure, UnicodeDecodeError):
+        return None

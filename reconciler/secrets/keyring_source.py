@@ -1,0 +1,72 @@
+"""Where the key ring comes from: a file or a variable, unwrapped by Vault's transit engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets import credential_source
+from reconciler.secrets.keyring import Convert, Keyring, parse
+from reconciler.secrets.secret import Secret
+from reconciler.secrets.settings import KeySettings, SecretSettings, TransitSettings
+from reconciler.secrets.stores.open import Stores
+
+VARIABLE = "RECONCILER_KEYS"
+"""Where the keys are if the settings do not say."""
+
+
+def load(
+    settings: SecretSettings, environment: Mapping[str, str], stores: Stores, seconds: float
+) -> Keyring | None:
+    """The key ring; None where neither the settings nor the environment have one.
+
+    Raises:
+        Failure: it cannot be read, or `secret_mode` needs one.
+    """
+    where = settings.keys
+    if where is None and VARIABLE in environment:
+        where = KeySettings(env=VARIABLE)
+    if where is None:
+        if settings.secret_mode == "encrypted":  # noqa: S105 - no password
+            raise Failure.of("MBX695", variable=VARIABLE)
+        return None
+    text = credential_source.read(where, environment).reveal()
+    ring = parse(text, _unwrap(where.transit, stores, seconds) if where.transit else None)
+    for key in ring.keys:
+        stores.redactor.add(Secret(key.entry().partition(":")[2]))
+    return ring
+
+
+def wrapping(settings: SecretSettings, stores: Stores, seconds: float) -> Convert | None:
+    """What wraps a new key; None where keys are kept plain.
+
+    Raises:
+        Failure: with the first key, if Vault cannot do it.
+    """
+    transit = settings.keys.transit if settings.keys else None
+    if transit is None:
+        return None
+
+    def wrap(text: str) -> str:
+        with _asked(transit, stores, seconds) as client:
+            done = client.secrets.transit.encrypt_data(transit.key, text, mount_point=transit.mount)
+            return str(done["data"]["ciphertext"])
+
+    return wrap
+
+
+def _unwrap(transit: TransitSettings, stores: Stores, seconds: float) -> Convert:
+    def unwrap(text: str) -> str:
+        with _asked(transit, stores, seconds) as client:
+            done = client.secrets.transit.decrypt_data(transit.key, text, mount_point=transit.mount)
+            return str(done["data"]["plaintext"])
+
+    return unwrap
+
+
+def _asked(transit: TransitSettings, stores: Stores, seconds: float) -> AbstractContextManager[Any]:
+    if stores.vault is None:
+        raise Failure.of("MBX670", store="vault")
+    return stores.vault.asked(f"{transit.mount}/{transit.key}", seconds)

@@ -1,0 +1,106 @@
+"""Sealing again, with the newest key, what older keys have sealed; and how far that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets.keyring import Keyring
+from reconciler.secrets.seal import fingerprint, key_id, seal, unseal
+from reconciler.secrets.secret import SealedField
+
+
+class SealedRow(NamedTuple):
+    """One sealed field as the database holds it."""
+
+    number: int
+    """The number of its row; rows are gone through in this order."""
+    where: SealedField
+    sealed: str
+    fingerprint: str | None
+
+
+class SealedRows(Protocol):
+    """The rows of one sealed field."""
+
+    def after(self, number: int, count: int) -> Sequence[SealedRow]:
+        """The next rows above `number` that have something there, at most `count`, in order."""
+
+    def replace(self, rows: Sequence[tuple[SealedRow, SealedRow]]) -> int:
+        """Put the second of each pair in place of the first, all in one transaction.
+
+        A row that is no longer as the first says is left alone; how many were replaced is returned.
+        """
+
+
+class Progress(NamedTuple):
+    """How many fields a rotation has come past, by what happened to them."""
+
+    renewed: int = 0
+    current: int = 0
+    """Sealed with the newest key already."""
+    moved: int = 0
+    """Somebody else changed them meanwhile; the next rotation sees to them."""
+    unreadable: int = 0
+    """Foreign, altered, or sealed with a key that is not here; left as they are."""
+
+
+def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[Progress]:
+    """Renew all rows, one transaction for each batch; the progress so far comes after each.
+
+    It can be cut off anywhere: what is renewed stays, a later run renews the rest, and every row
+    can be read at any time by whoever has both keys.
+    """
+    progress, number = Progress(), -1
+    while found := rows.after(number, batch):
+        progress = _together(progress, _batch(rows, found, ring))
+        number = found[-1].number
+        yield progress
+
+
+def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> Progress:
+    pairs, current, unreadable = [], 0, 0
+    for row in found:
+        if key_id(row.sealed) == ring.active.id:
+            current += 1
+        elif (new := renewed(row, ring)) is None:
+            unreadable += 1
+        else:
+            pairs.append((row, new))
+    done = rows.replace(pairs) if pairs else 0
+    return Progress(done, current, len(pairs) - done, unreadable)
+
+
+def renewed(row: SealedRow, ring: Keyring) -> SealedRow | None:
+    """The row with its field sealed by the newest key; None where it cannot be opened."""
+    try:
+        secret = unseal(row.sealed, row.where, ring)
+    except Failure:
+        return None
+    sealed = seal(secret, row.where, ring.active)
+    return row._replace(sealed=sealed, fingerprint=fingerprint(secret, row.where, ring.active))
+
+
+def _together(one: Progress, other: Progress) -> Progress:
+    return Progress(*map(sum, zip(one, other, strict=True)))
+
+
+class Status(NamedTuple):
+    """What the fields of a database are sealed with."""
+
+    by_key: dict[str, int]
+    """For each key of the ring, newest first, how many it has sealed."""
+    missing: dict[str, int]
+    """The same for keys that are not in the ring."""
+    foreign: int
+    """What no key of this tool has sealed."""
+
+
+def status(texts: Iterable[str], ring: Keyring) -> Status:
+    """How much is sealed with which key. An older key with nothing left may leave the ring."""
+    counts = Counter(map(key_id, texts))
+    foreign = counts.pop(None, 0)
+    by_key = {key.id: counts.pop(key.id, 0) for key in ring.keys}
+    return Status(by_key, {key: counts[key] for key in sorted(counts, key=str) if key}, foreign)

@@ -1,0 +1,107 @@
+"""What the database holds instead of a password: sealed text, and a fingerprint to compare.
+
+Sealed text is `v1:<key id>:<nonce>:<ciphertext>`, both in base64url without padding: AES-256-GCM,
+with a nonce of 12 random bytes, and the tag at the end of the ciphertext. Its additional data names
+the place it was made for, so that it cannot be opened in another row, field or database.
+
+A fingerprint is `v1:<key id>:<32 hexadecimal digits>`: half of an HMAC-SHA256 whose key is derived
+for that place, so that equal passwords of two rows do not look equal, and nobody without the key
+can try passwords out.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from reconciler.diagnostics.problem import Failure
+from reconciler.secrets.keyring import Key, Keyring
+from reconciler.secrets.secret import SealedField, Secret
+
+_FORM = "v1"
+_NONCE = 12
+_BEGINNING = re.compile(rf"{_FORM}:([0-9a-f]{{8}}):")
+
+
+def seal(secret: Secret, where: SealedField, key: Key) -> str:
+    """The sealed text of `secret` for this place; never the same twice."""
+    nonce = os.urandom(_NONCE)
+    data = _bytes(secret.reveal())
+    ciphertext = AESGCM(key.derive(b"sealing")).encrypt(nonce, data, _bound_to(where, key))
+    return ":".join((_FORM, key.id, _encode(nonce), _encode(ciphertext)))
+
+
+def key_id(text: str) -> str | None:
+    """Which key a sealed text or fingerprint was made with; None if it was not made here."""
+    found = _BEGINNING.match(text)
+    return found[1] if found else None
+
+
+def unseal(text: str, where: SealedField, ring: Keyring) -> Secret:
+    """The secret in a sealed text.
+
+    Raises:
+        Failure: it is of another form (MBX692), its key is not in the ring (MBX693), or it was
+            altered, or made for another place (MBX694).
+    """
+    nonce, ciphertext, key = _parts(text, ring)
+    try:
+        data = AESGCM(key.derive(b"sealing")).decrypt(nonce, ciphertext, _bound_to(where, key))
+    except InvalidTag:
+        raise Failure.of("MBX694", table=where.table, row=where.row, field=where.field) from None
+    return Secret(data.decode("utf-8", "surrogatepass"))
+
+
+def _parts(text: str, ring: Keyring) -> tuple[bytes, bytes, Key]:
+    found, parts = key_id(text), text.split(":")[2:]
+    nonce, ciphertext = (_decode(part) for part in parts) if len(parts) == 2 else (None, None)
+    if found is None or nonce is None or ciphertext is None or len(nonce) != _NONCE:
+        raise Failure.of("MBX692")
+    key = ring.find(found)
+    if key is None:
+        raise Failure.of("MBX693", key=found)
+    return nonce, ciphertext, key
+
+
+def fingerprint(secret: Secret, where: SealedField, key: Key) -> str:
+    """What tells later, to whom has the key, whether the secret is still the same."""
+    own = key.derive(b"fingerprint " + _bound_to(where, key))
+    digest = hmac.digest(own, _bytes(secret.reveal()), "sha256")
+    return ":".join((_FORM, key.id, digest[:16].hex()))
+
+
+def is_same(secret: Secret, known: str, where: SealedField, ring: Keyring) -> bool | None:
+    """Whether `secret` has that fingerprint; None where the key to tell is missing."""
+    key = ring.find(key_id(known) or "")
+    if key is None:
+        return None
+    return hmac.compare_digest(_bytes(fingerprint(secret, where, key)), _bytes(known))
+
+
+def _bytes(text: str) -> bytes:
+    """`text` in UTF-8, without an error that would carry it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes | None:
+    """The bytes of base64url without padding, if it is that and nothing else."""
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return None
+    return data if _encode(data) == text else None
+
+
+def _bound_to(where: SealedField, key: Key) -> bytes:
+    """What binds a sealed text to its field and to its key."""
+    return json.dumps([_FORM, key.id, *where], ensure_ascii=True, separators=(",", ":")).encode()

@@ -1,0 +1,1055 @@
+"""Saved plans: what vouches for them, how long they hold, and all for which they are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from reconciler import __version__
+from reconciler.diagnostics.problem import Failure, Stale
+from reconciler.model.cnpj import masked
+from reconciler.plan import freshness
+from reconciler.plan.diff import Change
+from reconciler.plan.file import read as reading
+from reconciler.plan.file.document import Digest, canonical, utc_text
+from reconciler.plan.file.sign import PlanKey
+from reconciler.plan.file.stream import Malformed, members
+from reconciler.plan.file.write import PlanFile
+from reconciler.plan.plan import DatabaseTarget, Plan
+from reconciler.settings import DEFAULT_DATABASE
+from tests.support.estates import (
+    NOW,
+    Cli,
+    Manifest,
+    Ran,
+    cnpj,
+    companies,
+    dump,
+    incoming,
+    manifest,
+    outgoing,
+    plain_sql,
+    plan_of,
+    run,
+    server,
+    write,
+)
+from tests.support.servers.databases import Database
+
+ONE, TWO = cnpj(1), cnpj(2)
+APPLY = ("apply", "m", "--auto-approve")
+SAVED = ("apply", "saved.json", "--auto-approve")
+FILE = Path("saved.json")
+KEY = "a key that nobody else has, and long enough"
+OTHER_KEY = "another key that is also long enough to be one"
+Document = dict[str, Any]
+Change_ = Callable[[Document], Any]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line, run in a folder of the test's own; its database is not there yet."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(capsys, *arguments)
+
+
+def url() -> str:
+    return os.environ.get("RECONCILER_DATABASE_URL", DEFAULT_DATABASE)
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Configures a plan key, or none."""
+
+    def configure(text: str | None) -> None:
+        if text is None:
+            monkeypatch.delenv("RECONCILER_PLAN_KEY", raising=False)
+        else:
+            monkeypatch.setenv("RECONCILER_PLAN_KEY", text)
+
+    return configure
+
+
+def acme(*linked: str, nickname: str = "Envio", **servers: Any) -> Manifest:
+    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
+    names = [masked(number) for number in linked or (ONE, TWO)]
+    out = outgoing(nickname=nickname, companies=names)
+    return manifest(companies=companies(ONE, TWO), mail_servers={"nfe-out": out, **servers})
+
+
+def boxes(*numbers: int) -> dict[str, Any]:
+    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
+
+
+def applied(cli: Cli, content: Manifest) -> None:
+    write(Path("m"), {"acme.yaml": content})
+    assert cli(*APPLY).code == 0
+
+
+def saved(cli: Cli, content: Manifest | None = None, *arguments: str) -> Document:
+    """Save a plan of these manifests, which then go."""
+    write(Path("m"), {"acme.yaml": content or acme(nickname="Outro")})
+    assert cli("plan", "m", "-o", FILE, *arguments).code in (0, 3)
+    shutil.rmtree("m")
+    return document()
+
+
+def document() -> Document:
+    found: Document = json.loads(FILE.read_text())
+    return found
+
+
+def altered(change: Change_) -> str:
+    """The saved plan with a change, and with the digest that it had before."""
+    found = document()
+    change(found)
+    return json.dumps(found)
+
+
+def sealed(change: Change_, signed_with: str | None = None) -> str:
+    """The same with a digest that fits, and a signature by a key."""
+    found = json.loads(altered(change))
+    digest = Digest()
+    for item in found["resource_changes"]:
+        digest.add(canonical(item))
+    found["digest"] = digest.of(
+        {name: value for name, value in found.items() if name != "resource_changes"}
+    )
+    signer = PlanKey(signed_with.encode(), "test") if signed_with else None
+    found["signature"] = signer.sign(found["digest"]) if signer else None
+    return json.dumps(found)
+
+
+def query(sql: str) -> list[Any]:
+    with plain_sql(url()) as program:
+        return [tuple(row) for row in program.execute(sql)]
+
+
+def execute(sql: str) -> None:
+    with plain_sql(url()) as program:
+        program.execute(sql)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """What happens inside leaves the database as it was."""
+    before = dump(url())
+    yield
+    assert dump(url()) == before
+
+
+def refused(cli: Cli, code: str, exit_code: int = 4, *arguments: str) -> Ran:
+    """Applying the saved plan ends with this problem, and changes nothing."""
+    with nothing_written():
+        said = cli(*SAVED, *arguments)
+    assert (said.code, said.err.splitlines()[0][:12]) == (exit_code, f"error {code}"), said.err
+    assert "Traceback" not in said.err
+    return said
+
+
+# Reading without a command line
+
+
+def in_memory(**fields: Any) -> Plan:
+    """A plan of a few changes."""
+    before = server("nfe-out")
+    changes = [
+        Change("acme", "nfe-in", None, server("nfe-in", port=None)),
+        Change("acme", "nfe-out", before, before._replace(nickname='Ação "x"\n\x7f\U0001f4e7')),
+        Change("acme", "old", server("old"), None),
+    ]
+    return plan_of(changes, **fields)
+
+
+def text_of(plan: Plan, key: PlanKey | None = None) -> str:
+    return "".join(PlanFile(plan, key=key))
+
+
+def read(text: str, key: PlanKey | None = None, digest: str = "") -> Plan:
+    return reading.read(io.StringIO(text), "saved.json", key, digest)
+
+
+def code_of(text: str, key: PlanKey | None = None, digest: str = "") -> str:
+    """The code that reading ends with, after a `4` where that is the exit code."""
+    with pytest.raises(Failure) as failure:
+        read(text, key, digest)
+    (problem,) = failure.value.problems
+    return ("4 " if isinstance(failure.value, Stale) else "1 ") + problem.code
+
+
+PLAN = in_memory(id="a-plan")
+TEXT = text_of(PLAN)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything in a document, containers too."""
+    yield path
+    items: Any = value.items() if isinstance(value, dict) else ()
+    for name, item in enumerate(value) if isinstance(value, list) else items:
+        yield from leaves(item, (*path, name))
+
+
+def different(value: Any) -> Any:
+    """Something else of the same kind, where there is one."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case str():
+            return f"{value}x"
+        case list():
+            return [*value, "more"]
+        case dict():
+            return {**value, "more": 1}
+        case _:
+            return "something"
+
+
+CHANGES: list[Callable[[Any], Any]] = [different, lambda _value: [], lambda _value: None]
+
+
+def test_nothing_in_a_plan_can_be_changed() -> None:
+    """Neither a value nor its kind, whatever it is and wherever."""
+    original = json.loads(TEXT)
+    paths = [path for path in leaves(original) if path]
+    assert len(paths) > 200
+    for path in paths:
+        if path[0] == "signature":
+            continue
+        for other in CHANGES:
+            content = deepcopy(original)
+            *way, last = path
+            place = content
+            for step in way:
+                place = place[step]
+            if (changed := other(place[last])) == place[last]:
+                continue
+            place[last] = changed
+            no_plan = path == ("format_version",) and other is not different
+            assert code_of(json.dumps(content)) == ("1 MBX523" if no_plan else "4 MBX521"), path
+
+
+def test_nothing_in_a_plan_can_be_left_out_added_or_moved() -> None:
+    original = json.loads(TEXT)
+    for name in original:
+        shorter = {key: value for key, value in original.items() if key != name}
+        if name != "signature":
+            expected = "1 MBX523" if name == "format_version" else "4 MBX521"
+            assert code_of(json.dumps(shorter)) == expected, name
+    assert code_of(json.dumps(original | {"more": 1})) == "4 MBX521"
+    changes = original["resource_changes"]
+    for other in (changes[::-1], changes[1:], [*changes, changes[0]], [], [changes], [1], [None]):
+        assert code_of(json.dumps(original | {"resource_changes": other})) == "4 MBX521"
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(st.integers(0, len(TEXT) - 1), st.integers(0, 3), st.text(max_size=3))
+def test_whatever_is_cut_out_of_the_text_or_put_in_is_found(at: int, cut: int, put: str) -> None:
+    text = TEXT[:at] + put + TEXT[at + cut :]
+    try:
+        plan = read(text)
+    except Failure:
+        return
+    assert plan == PLAN
+    assert json.loads(text) == json.loads(TEXT)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.integers(0, len(TEXT) - 3))
+def test_the_beginning_of_a_plan_is_none(length: int) -> None:
+    assert code_of(TEXT[:length]) == ("1 MBX523" if length < 23 else "4 MBX521")
+
+
+def test_how_the_json_is_written_does_not_matter() -> None:
+    content = json.loads(TEXT)
+    turned = dict(reversed(content.items()))
+    for text in (
+        json.dumps(content),
+        json.dumps(content, sort_keys=True, indent=3),
+        json.dumps(turned, indent="\t").replace("\n", "\r\n"),
+        f"\n \t{TEXT}\r\n\n",
+    ):
+        assert read(text) == PLAN
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_a_text_that_comes_in_small_pieces(size: int) -> None:
+    class Dribbling(io.StringIO):
+        def read(self, _size: int | None = -1, /) -> str:
+            return super().read(size)
+
+    assert reading.read(Dribbling(TEXT), "saved.json") == PLAN
+    numbers = '{"a": [-12.5e+3, 1e5 , 0.25,100], "b": 1.5}'
+    found = list(members(Dribbling(numbers), "a"))
+    assert found == [("a", -12500.0), ("a", 100000.0), ("a", 0.25), ("a", 100), ("b", 1.5)]
+
+
+@pytest.mark.parametrize(
+    "old, new",  # noqa: PT006
+    [
+        ('"project":""', '"project":"","project":""'),
+        ('"project":""', '"project":"x","project":""'),
+        ('"errored":false', '"errored":false,"resource_changes":[]'),
+        ('"link":0', '"link":0,"link":0'),
+        ('"nickname":"Envio"', '"nickname":"Other","nickname":"Envio"'),
+        ('"digest":', '"digest":"sha256:0","digest":'),
+        ('"signature":null', '"signature":null,"signature":null'),
+        ('"format_version":"1.0"', '"format_version":"9.0","format_version":"1.0"'),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused(old: str, new: str) -> None:
+    assert old in TEXT
+    assert code_of(TEXT.replace(old, new, 1)) == "4 MBX521"
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "0.0", "0e0", "-0", "9" * 5000, "00", "0x0"]
+)
+def test_a_number_is_written_in_one_way(number: str) -> None:
+    """`-0` is the number 0, and so is the plan."""
+    text = TEXT.replace('"left_alone":0', f'"left_alone":{number}')
+    assert text != TEXT
+    if number == "-0":
+        assert read(text) == PLAN
+    else:
+        assert code_of(text) == "4 MBX521"
+
+
+@pytest.mark.parametrize("after", ["x", "{}", "null", ",", "]", "\0", TEXT, "\ufeff", "// more"])
+def test_nothing_may_follow_a_plan(after: str) -> None:
+    assert code_of(TEXT + after) == "4 MBX521"
+
+
+@pytest.mark.parametrize("opening", ['{"a":', "["])
+def test_deep_nesting_ends_in_a_message(opening: str) -> None:
+    deep = TEXT.replace('"errored":false', f'"errored":{opening * 200_000}')
+    assert code_of(deep) == "4 MBX521"
+    closing = {"[": "]"}.get(opening, "}")
+    closed = opening * 900 + "1" + closing * 900
+    assert code_of(TEXT.replace('"errored":false', f'"errored":{closed}')) == "4 MBX521"
+    assert code_of(opening * 200_000) == "1 MBX523"
+
+
+def test_lone_surrogates_are_no_text() -> None:
+    assert code_of(TEXT.replace('"project":""', '"project":"\\ud800"')) == "4 MBX521"
+
+
+def test_a_text_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reconciler.plan.file import stream
+
+    class Endless(io.StringIO):
+        taken = 0
+
+        def read(self, size: int | None = -1, /) -> str:
+            assert size
+            self.taken += size
+            return "x" * size
+
+    monkeypatch.setattr(stream, "LARGEST_VALUE", 1 << 21)
+    endless = Endless()
+    with pytest.raises(Malformed, match="too large"):
+        list(members(Beginning('{"a": "', endless), "b"))
+    assert endless.taken < 1 << 25
+    monkeypatch.setattr(stream, "LARGEST_TEXT", len(TEXT) - 1)
+    assert code_of(TEXT) == "1 MBX523"
+    monkeypatch.setattr(stream, "LARGEST_TEXT", len(TEXT))
+    assert read(TEXT) == PLAN
+
+
+class Beginning(io.StringIO):
+    """A text that goes on as another one."""
+
+    def __init__(self, text: str, then: io.StringIO) -> None:
+        super().__init__(text)
+        self._then = then
+
+    def read(self, size: int | None = -1, /) -> str:
+        return super().read(size) or self._then.read(size)
+
+
+def test_the_digest_can_be_computed_by_anyone() -> None:
+    """As the schema describes it, with nothing of the tool."""
+    content = json.loads(TEXT)
+    changes = hashlib.sha256()
+
+    def form(value: Any) -> bytes:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    for item in content["resource_changes"]:
+        changes.update(form(item) + b"\n")
+    rest = {name: value for name, value in content.items() if name not in ("digest", "signature")}
+    whole = form(rest | {"resource_changes": changes.hexdigest()})
+    assert content["digest"] == "sha256:" + hashlib.sha256(whole).hexdigest()
+
+
+def test_every_change_is_a_line_in_its_canonical_form() -> None:
+    lines = TEXT.splitlines()
+    assert lines[0].startswith('{"format_version":"1.0",')
+    assert [line.rstrip(",") for line in lines[1:-1]] == [
+        canonical(item) for item in json.loads(TEXT)["resource_changes"]
+    ]
+    assert '\\"x\\"\\n\x7f\U0001f4e7' in TEXT
+
+
+# What is none
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff\xfe{\x00}\x00",
+        b"[" * 100_000,
+        b'{"a": 1}',
+        b'{"format_version": 1}',
+        b'{"format_version": "one"}',
+        b'{"format_version": "0.9"}',
+        b"version: 1\npartner: acme\n",
+    ],
+)
+def test_a_file_that_is_no_plan(cli: Cli, content: bytes) -> None:
+    FILE.write_bytes(content)
+    said = cli(*SAVED)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("error MBX523: saved.json is no plan\n")
+    assert not Path("reconciler.db").exists()
+
+
+def test_what_is_no_file_is_no_plan(cli: Cli) -> None:
+    Path("folder.json").mkdir()
+    os.mkfifo("pipe.json")
+    for name in ("folder.json", "pipe.json"):
+        said = cli("apply", name, "--auto-approve")
+        assert (said.code, said.out) == (1, "")
+        assert "It is no file." in said.err
+
+
+def test_a_plan_that_lacks_something_is_none(cli: Cli) -> None:
+    saved(cli, acme())
+    for name in ("plan_id", "database", "selection", "summary", "created_at", "expires_at"):
+        Path("short.json").write_text(sealed(lambda plan, name=name: plan.pop(name)))  # type: ignore[misc]
+        said = cli("apply", "short.json", "--auto-approve")
+        assert said.code == 1
+        assert f"{name}: Field required" in said.err
+
+
+def crafted() -> dict[str, Change_]:
+    """What no version of the tool writes, under a digest that fits."""
+
+    def first(**fields: Any) -> Change_:
+        return lambda plan: plan["resource_changes"][0].update(fields)
+
+    def change(**fields: Any) -> Change_:
+        return lambda plan: plan["resource_changes"][0]["change"].update(fields)
+
+    def row(**fields: Any) -> Change_:
+        return lambda plan: plan["resource_changes"][0]["change"]["after"].update(fields)
+
+    return {
+        "address": first(address="server.acme/other"),
+        "action": change(action="create"),
+        "type": first(type="company"),
+        "no row": change(before=None, after=None),
+        "a key more": row(more=1),
+        "a key less": lambda plan: plan["resource_changes"][0]["change"]["after"].pop("port"),
+        "a fraction": row(port=1.5),
+        "a list of numbers": row(host=[1]),
+        "too large a number": row(port=2**63),
+        "a mapping": row(nickname={"port": "x"}),
+        "unknown key": lambda plan: plan.update(a_key_of_tomorrow=1),
+        "unknown key of a change": first(cause=1, more=2),
+        "time without zone": lambda plan: plan.update(expires_at="2999-01-01T00:00:00"),
+        "time of another zone": lambda plan: plan.update(expires_at="2999-01-01T00:00:00-03:00"),
+        "no time": lambda plan: plan.update(expires_at="tomorrow"),
+    }
+
+
+@pytest.mark.parametrize("change", crafted().values(), ids=crafted().keys())
+def test_what_contradicts_itself_is_no_plan(cli: Cli, change: Change_) -> None:
+    applied(cli, acme())
+    saved(cli)
+    FILE.write_text(sealed(change))
+    refused(cli, "MBX523", 1)
+
+
+# Through the command line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan["resource_changes"][0]["change"]["after"].update(nickname="Altered"),
+        lambda plan: plan["resource_changes"].pop(),
+        lambda plan: plan["resource_changes"].reverse(),
+        lambda plan: plan["resource_changes"].append(plan["resource_changes"][0]),
+        lambda plan: plan.update(refusals=[], complete=True),
+        lambda plan: plan["accepted"][0].update(count=4),
+        lambda plan: plan["database"].update(id="another"),
+        lambda plan: plan.update(expires_at="2999-12-31T00:00:00Z"),
+        lambda plan: plan.update(digest="sha256:0"),
+        lambda plan: plan.pop("digest"),
+    ],
+)
+def test_an_altered_plan_is_not_applied(cli: Cli, change: Change_) -> None:
+    beta = manifest("beta", mail_servers=boxes(1, 2, 3))
+    write(Path("m"), {"acme.yaml": acme(**boxes(1, 2, 3)), "beta.yaml": beta})
+    assert cli(*APPLY).code == 0
+    write(Path("m"), {"acme.yaml": acme(nickname="Outro"), "beta.yaml": manifest("beta")})
+    assert cli("plan", "m", "-o", FILE, "--accept", "acme:mass-delete=3").code == 3
+    unaltered = FILE.read_text()
+    FILE.write_text(altered(change))
+    said = refused(cli, "MBX521")
+    assert said.out == ""
+    assert "saved.json was altered\n  Its digest does not fit its content.\n" in said.err
+    FILE.write_text(unaltered)
+    assert cli(*SAVED).code == 3
+    assert query("SELECT partner, guard FROM revision_acceptance") == [("acme", "mass-delete")]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.999999", "2.0", "10.0"])
+def test_a_plan_of_a_newer_format_is_not_applied(cli: Cli, version: str) -> None:
+    """Of a later minor version too: it may say what this version would pass over."""
+    applied(cli, acme())
+    saved(cli)
+    FILE.write_text(sealed(lambda plan: plan.update(format_version=version, more={"and": "more"})))
+    said = refused(cli, "MBX524")
+    assert "saved.json was made by a newer version of the tool" in said.err
+    assert f"Its format is {version}; this version knows 1.0." in said.err
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.999.0", "1.0.0", "2.3.4rc1"])
+def test_a_plan_of_another_version_of_the_tool_is_not_applied(cli: Cli, version: str) -> None:
+    applied(cli, acme())
+    saved(cli)
+    FILE.write_text(sealed(lambda plan: plan.update(tool_version=version)))
+    said = refused(cli, "MBX556")
+    assert f"It is of version {version}; this is {__version__}" in said.err
+
+
+def test_a_plan_of_another_patch_of_the_tool_is_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    saved(cli)
+    patch = ".".join([*__version__.split(".")[:2], "999"])
+    FILE.write_text(sealed(lambda plan: plan.update(tool_version=patch)))
+    assert cli(*SAVED).code == 0
+
+
+def test_a_plan_for_another_schema_is_not_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    revision = saved(cli)["database"]["schema_revision"]
+    FILE.write_text(sealed(lambda plan: plan["database"].update(schema_revision="0000")))
+    assert f"It was 0000; it is {revision}." in refused(cli, "MBX555").err
+
+
+def test_a_plan_for_a_new_database_applies_only_to_its_kind(cli: Cli) -> None:
+    saved(cli, acme())
+    FILE.write_text(sealed(lambda plan: plan["database"].update(dialect="postgresql")))
+    said = cli(*SAVED)
+    assert said.code == 4
+    assert "It is for postgresql a new one; this is sqlite a new one." in said.err
+
+
+def test_a_mark_at_the_beginning_and_other_spacing_change_nothing(cli: Cli) -> None:
+    """As an editor may leave it: the content is what was reviewed."""
+    applied(cli, acme())
+    content = saved(cli)
+    FILE.write_bytes(b"\xef\xbb\xbf" + json.dumps(content, indent=2).encode())
+    assert cli(*SAVED).code == 0
+
+
+def test_a_plan_that_was_printed_is_one_too(cli: Cli) -> None:
+    applied(cli, acme())
+    execute("UPDATE mail_server SET nickname = char(27, 133, 8238, 10) || nickname")
+    said = cli("plan", "m", "--format", "json", "-o", "other.json")
+    FILE.write_text(said.out)
+    assert document() == json.loads(Path("other.json").read_text())
+    assert cli(*SAVED).code == 0
+
+
+# Time
+
+
+CLOCKS = {
+    "sqlite": "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')",
+    "postgresql": "SELECT timezone('UTC', clock_timestamp())",
+    "mariadb": "SELECT UTC_TIMESTAMP(6)",
+}
+
+
+def database_time() -> datetime:
+    if url() == DEFAULT_DATABASE and not Path("reconciler.db").exists():
+        return datetime.now(UTC)
+    with plain_sql(url()) as program:
+        ((found,),) = program.execute(CLOCKS[program.dialect])
+    return datetime.fromisoformat(str(found)).replace(tzinfo=UTC)
+
+
+def test_time_is_told_by_the_clock_of_the_database(
+    cli: Cli, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_DATABASE_URL", database.url)
+    monkeypatch.setenv("TZ", "America/Sao_Paulo")
+    applied(cli, acme())
+    began = database_time()
+    plan = saved(cli)
+    assert began <= datetime.fromisoformat(plan["created_at"]) <= database_time()
+    FILE.write_text(sealed(ended(-1)))
+    refused(cli, "MBX550")
+    FILE.write_text(sealed(ended(60)))
+    assert cli(*SAVED).code == 0
+
+
+CLOCK_OF_ITS_OWN = """
+CREATE FUNCTION other_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+'SELECT pg_catalog.clock_timestamp() + :days * interval ''1 day'''
+"""
+
+
+@pytest.mark.databases("postgres15", "postgres18")
+@pytest.mark.parametrize("days", [-3, 3])
+def test_the_clock_of_this_machine_does_not_matter(
+    cli: Cli, new_database: Database, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """The database's is days behind or ahead: what holds by one has expired by the other."""
+    monkeypatch.setenv("RECONCILER_DATABASE_URL", new_database.url)
+    name = make_url(new_database.url).database
+    with plain_sql(url()) as program:
+        program.execute("CREATE SCHEMA other_clock")
+        program.execute(CLOCK_OF_ITS_OWN.replace(":days", str(days)))
+        program.execute(f'ALTER DATABASE "{name}" SET search_path = other_clock, pg_catalog')
+    applied(cli, acme())
+    plan = saved(cli)
+    away = datetime.fromisoformat(plan["created_at"]) - datetime.now(UTC)
+    assert abs(away - timedelta(days=days)) < timedelta(hours=1)
+    assert cli(*SAVED).code == 0
+    ((at,),) = query("SELECT max(applied_at) FROM revision")
+    assert abs(at.replace(tzinfo=UTC) - database_time()) < timedelta(hours=1)
+    machine = datetime.now(UTC) + timedelta(minutes=5)
+    saved(cli, acme(nickname="Another"))
+    FILE.write_text(sealed(lambda plan: plan.update(expires_at=utc_text(machine))))
+    said = cli(*SAVED)
+    assert (said.code, "MBX550" in said.err) == ((4, True) if days > 0 else (0, False))
+
+
+def ended(seconds: int) -> Change_:
+    """A plan that ends so many seconds from now, by the clock of the database."""
+    end = database_time() + timedelta(seconds=seconds)
+    return lambda plan: plan.update(
+        created_at=utc_text(end - timedelta(hours=24)), expires_at=utc_text(end)
+    )
+
+
+def test_a_plan_holds_for_a_day(cli: Cli) -> None:
+    began = datetime.now(UTC) - timedelta(milliseconds=1)
+    for plan in (saved(cli, acme()), json.loads(FILE.read_text())):
+        created, expires = (
+            datetime.fromisoformat(plan[name]) for name in ("created_at", "expires_at")
+        )
+        assert began <= created <= datetime.now(UTC)
+        assert expires - created == timedelta(hours=24)
+    assert cli(*SAVED).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lifetime"),
+    [
+        ("1m", timedelta(minutes=1)),
+        ("90m", timedelta(minutes=90)),
+        ("24h", timedelta(hours=24)),
+        ("30d", timedelta(days=30)),
+    ],
+)
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_how_long_a_plan_holds_is_a_setting(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, where: str, text: str, lifetime: timedelta
+) -> None:
+    if where == "file":
+        Path("reconciler.toml").write_text(f'plan_lifetime = "{text}"\n')
+    else:
+        Path("reconciler.toml").write_text('plan_lifetime = "7d"\n')
+        monkeypatch.setenv("RECONCILER_PLAN_LIFETIME", text)
+    plan = saved(cli, acme())
+    created, expires = (datetime.fromisoformat(plan[name]) for name in ("created_at", "expires_at"))
+    assert expires - created == lifetime
+
+
+@pytest.mark.parametrize(
+    "value", ['"0h"', '"30"', "24", '"31d"', '"1s"', '"-1h"', '"1.5h"', '"999999d"', '"24 h"', "[]"]
+)
+def test_a_lifetime_that_is_none(cli: Cli, value: str) -> None:
+    write(Path("m"), {"acme.yaml": acme()})
+    Path("m/reconciler.toml").write_text(f"plan_lifetime = {value}\n")
+    said = cli("plan", "m")
+    assert said.code == 1
+    assert 'error MBX651: the setting "plan_lifetime" does not fit' in said.err
+    assert "Write it as 30m, 24h or 7d." in said.err
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_expired_plan_is_not_applied(
+    cli: Cli, key: Callable[[str | None], None], *, signed: bool, new: bool
+) -> None:
+    if not new:
+        applied(cli, acme())
+    key(KEY if signed else None)
+    saved(cli, acme(nickname="Outro"))
+    FILE.write_text(sealed(ended(-1), KEY if signed else None))
+    said = cli(*SAVED) if new else refused(cli, "MBX550")
+    assert said.code == 4
+    until = document()["expires_at"][:19].replace("T", " ")
+    assert "error MBX550: the plan has expired\n" in said.err
+    assert f"It could be applied until {until} UTC. By the clock of the database it is " in said.err
+    assert "fix: Make a new plan. Nothing was applied." in said.err
+    assert new is (dump(url()) == [])
+    FILE.write_text(sealed(ended(60), KEY if signed else None))
+    assert cli(*SAVED).code == 0
+
+
+def test_a_plan_ends_at_the_moment_it_says() -> None:
+    found = DatabaseTarget("some-id", "sqlite", "0001")
+    plan = plan_of((), expires_at=NOW, target=found)
+    freshness.require(plan, found, NOW - timedelta(microseconds=1))
+    with pytest.raises(Stale, match="MBX550"):
+        freshness.require(plan, found, NOW)
+
+
+# Signatures
+
+
+def test_a_signed_plan_is_applied_where_its_key_is(
+    cli: Cli, key: Callable[[str | None], None]
+) -> None:
+    key(KEY)
+    applied(cli, acme())
+    plan = saved(cli)
+    expected = hmac.new(KEY.encode(), b"reconciler plan 1\0" + plan["digest"].encode(), "sha256")
+    assert plan["signature"] == f"hmac-sha256:{expected.hexdigest()}"
+    assert cli(*SAVED).code == 0
+    assert query("SELECT nickname FROM mail_server") == [("Outro",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda plan: plan.update(signature=None), "MBX551"),
+        (lambda plan: plan.pop("signature"), "MBX551"),
+        (lambda plan: plan.update(signature=""), "MBX552"),
+        (lambda plan: plan.update(signature=plan["signature"].upper()), "MBX552"),
+        (lambda plan: plan.update(signature=plan["signature"][:-1]), "MBX552"),
+        (lambda plan: plan.update(signature=plan["digest"]), "MBX552"),
+        (lambda plan: plan.update(signature="hmac-sha256:é\ud800"), "MBX552"),
+        (lambda plan: plan.update(signature=[plan["signature"]]), "MBX552"),
+        (lambda plan: plan.update(signature=True), "MBX552"),
+        (lambda plan: plan.update(commit="0" * 40), "MBX521"),
+    ],
+)
+def test_with_a_key_only_what_it_has_signed_is_applied(
+    cli: Cli, key: Callable[[str | None], None], change: Change_, code: str
+) -> None:
+    key(KEY)
+    applied(cli, acme())
+    saved(cli)
+    FILE.write_text(altered(change))
+    refused(cli, code)
+    refused(cli, code, 4, "--expect-digest", document()["digest"])
+
+
+def test_a_signature_is_of_one_plan(cli: Cli, key: Callable[[str | None], None]) -> None:
+    key(KEY)
+    applied(cli, acme())
+    one = saved(cli)["signature"]
+    saved(cli, acme(nickname="Another"))
+    FILE.write_text(altered(lambda plan: plan.update(signature=one)))
+    refused(cli, "MBX552")
+
+
+def test_whoever_alters_a_signed_plan_cannot_sign_it(
+    cli: Cli, key: Callable[[str | None], None]
+) -> None:
+    key(KEY)
+    applied(cli, acme())
+    signature = saved(cli)["signature"]
+    evil = json.loads(sealed(lambda plan: plan.update(commit="0" * 40), OTHER_KEY))
+    FILE.write_text(json.dumps(evil))
+    assert "the signature of saved.json does not fit" in refused(cli, "MBX552").err
+    FILE.write_text(json.dumps(evil | {"signature": signature}))
+    refused(cli, "MBX552")
+    FILE.write_text(json.dumps(evil | {"signature": None}))
+    assert "saved.json is not signed" in refused(cli, "MBX551").err
+
+
+def test_a_signed_plan_says_where_its_key_belongs(
+    cli: Cli, key: Callable[[str | None], None]
+) -> None:
+    key(KEY)
+    applied(cli, acme())
+    digest = saved(cli)["digest"]
+    key(None)
+    said = refused(cli, "MBX553", 1)
+    assert "saved.json is signed, and no plan key is configured to check it" in said.err
+    assert digest not in said.err  # nobody should take it from there
+    assert "Set RECONCILER_PLAN_KEY, or plan_key_file in the settings" in said.err
+    assert cli(*SAVED, "--expect-digest", digest).code == 0
+
+
+def test_a_plan_saved_without_a_key_is_refused_where_there_is_one(
+    cli: Cli, key: Callable[[str | None], None]
+) -> None:
+    applied(cli, acme())
+    saved(cli)
+    key(KEY)
+    assert "Save the plan with plan -o where the key is configured." in refused(cli, "MBX551").err
+
+
+def test_manifests_need_no_key(cli: Cli, key: Callable[[str | None], None]) -> None:
+    """A key that is missing or wrong only matters where a plan is saved or taken from a file."""
+    key("short")
+    write(Path("m"), {"acme.yaml": acme()})
+    assert cli("plan", "m").code == 0
+    assert json.loads(cli("plan", "m", "--format", "json").out)["signature"] is None
+    assert cli(*APPLY).code == 0
+    assert cli("plan", "m", "-o", FILE).code == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", " " * 40, "x" * 31, f"  {'x' * 31}\n"], ids=["empty", "blank", "short", "padded"]
+)
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_key_has_32_bytes(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, where: str, text: str
+) -> None:
+    saved(cli, acme())
+    Path("key").write_text(text)
+    monkeypatch.setenv(*variables(where, text))
+    name = "RECONCILER_PLAN_KEY" if where == "variable" else "key"
+    write(Path("m"), {"acme.yaml": acme()})
+    for command in (SAVED, ("plan", "m", "-o", "other.json")):
+        said = cli(*command)
+        assert (said.code, said.out) == (1, "")
+        assert f"error MBX650: the plan key of {name} is too short\n" in said.err
+        assert "x" * 31 not in said.err
+    assert not Path("other.json").exists()
+
+
+def variables(where: str, text: str) -> tuple[str, str]:
+    return (
+        ("RECONCILER_PLAN_KEY", text)
+        if where == "variable"
+        else ("RECONCILER_PLAN_KEY_FILE", "key")
+    )
+
+
+def test_a_key_is_the_same_from_wherever_it_comes(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied(cli, acme())
+    Path("key").write_bytes(f"{KEY}\r\n".encode())
+    Path("reconciler.toml").write_text('plan_key_file = "key"\n')
+    saved(cli)
+    Path("reconciler.toml").write_text("")
+    for name, value in (
+        ("RECONCILER_PLAN_KEY", OTHER_KEY),
+        ("RECONCILER_PLAN_KEY_FILE", "other"),
+    ):
+        Path("other").write_text(OTHER_KEY)
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            refused(cli, "MBX552")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY_FILE", "other")
+    monkeypatch.setenv("RECONCILER_PLAN_KEY", KEY)
+    assert cli(*SAVED).code == 0
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda: None, "No such file or directory"),
+        (lambda: Path("key").mkdir(), "Is a directory"),
+        (lambda: Path("key").write_text("x" * 65537), "It is too large."),
+    ],
+)
+def test_a_key_file_that_cannot_be_read(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[], Any], words: str
+) -> None:
+    saved(cli, acme())
+    prepare()
+    monkeypatch.setenv("RECONCILER_PLAN_KEY_FILE", "key")
+    said = cli(*SAVED)
+    assert said.code == 1
+    assert "error MBX652: the plan key key cannot be read\n" in said.err
+    assert words in said.err
+
+
+def test_a_key_is_never_shown(
+    cli: Cli, key: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_TRACEBACK", "1")
+    key(KEY)
+    applied(cli, acme())
+    write(Path("m"), {"acme.yaml": acme(nickname="Outro")})
+    everything = [cli("plan", "m", "-o", FILE), cli("plan", "m", "--format", "json", "-o", FILE)]
+    text = FILE.read_text()
+    FILE.write_text(altered(lambda plan: plan.update(signature="x")))
+    everything += [cli(*SAVED), cli("plan", "m", "-o", "no/such/folder")]
+    assert [said.code for said in everything] == [0, 0, 4, 1]
+    assert KEY not in text + str(everything)
+    held = PlanKey(KEY.encode(), "test")
+    assert KEY not in f"{held} {held!r}" + str([held])
+    for escape in (pickle.dumps, copy, deepcopy):
+        with pytest.raises(TypeError):
+            escape(held)
+    assert not hasattr(held, "__dict__")
+
+
+# The digest that was reviewed
+
+
+def test_without_a_key_the_digest_is_how_a_plan_is_known(cli: Cli) -> None:
+    applied(cli, acme())
+    write(Path("m"), {"acme.yaml": acme(nickname="Outro")})
+    said = cli("plan", "m", "-o", FILE)
+    digest = document()["digest"]
+    assert said.out.splitlines()[-1] == (
+        f"Apply it with: reconciler apply saved.json --expect-digest {digest}"
+    )
+    assert cli(*SAVED, "--expect-digest", digest.replace(digest[7:], digest[7:].upper())).code == 0
+
+
+def test_with_a_key_nobody_needs_the_digest(cli: Cli, key: Callable[[str | None], None]) -> None:
+    key(KEY)
+    write(Path("m"), {"acme.yaml": acme()})
+    said = cli("plan", "m", "-o", FILE)
+    assert said.out.splitlines()[-1] == "Apply it with: reconciler apply saved.json"
+
+
+def test_the_json_is_all_that_is_printed(cli: Cli, key: Callable[[str | None], None]) -> None:
+    write(Path("m"), {"acme.yaml": acme()})
+    for text in (None, KEY):
+        key(text)
+        said = cli("plan", "m", "--format", "json", "-o", FILE)
+        assert said.out == FILE.read_text()
+        assert said.err == ""
+
+
+def test_another_plan_than_expected_is_not_applied(cli: Cli) -> None:
+    applied(cli, acme())
+    reviewed = saved(cli)["digest"]
+    found = saved(cli, acme(nickname="Another"))["digest"]
+    said = refused(cli, "MBX554", 4, "--expect-digest", reviewed)
+    assert "saved.json is another plan than expected" in said.err
+    assert f"Its digest is {found}; expected was {reviewed}." in said.err
+    FILE.write_text(sealed(lambda plan: plan.update(commit="0" * 40)))
+    refused(cli, "MBX554", 4, "--expect-digest", found)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sha256:", "sha256:" + "0" * 63, "0" * 64, "sha256:" + "g" * 64, "\x1b[31m"]
+)
+def test_a_digest_that_is_none(cli: Cli, text: str) -> None:
+    saved(cli, acme())
+    said = cli(*SAVED, "--expect-digest", text)
+    assert (said.code, said.out) == (64, "")
+    assert said.err.startswith("error MBX653: ")
+    assert "\x1b" not in said.err
+    assert not Path("reconciler.db").exists()
+
+
+def test_manifests_have_no_digest_to_expect(cli: Cli) -> None:
+    digest = saved(cli, acme())["digest"]
+    write(Path("m"), {"acme.yaml": acme()})
+    said = cli(*APPLY, "--expect-digest", digest)
+    assert (said.code, said.out) == (64, "")
+    assert "error MBX654: --expect-digest is about a saved plan" in said.err
+    assert not Path("reconciler.db").exists()
+
+
+# What a plan is from
+
+
+STRANGE = [
+    "UPDATE mail_server SET port = 'abc'",
+    "UPDATE mail_server SET port = 1.5",
+    "UPDATE mail_server SET port = 9e999",
+    "UPDATE mail_server SET port = -9223372036854775807",
+    "UPDATE mail_server SET timeout = 'x', origins = 'bad'",
+    "UPDATE mail_server SET username = x'ff41'",
+    "UPDATE mail_server SET nickname = 5",
+    "UPDATE host_profile SET port = 'x', timeout = 2.5",
+    "UPDATE company SET extensions = x'ff', nickname = 1e999",
+    "UPDATE link SET sender_name = x'00ff'",
+    "UPDATE company SET head_office = 1",
+]
+
+
+@pytest.mark.parametrize("sql", STRANGE)
+@pytest.mark.parametrize("declared", [True, False], ids=["repaired", "released"])
+def test_strange_rows_go_through_a_file(cli: Cli, sql: str, *, declared: bool) -> None:
+    """What could be read from the database can be saved, applied, and is repaired."""
+    hosts = {"hosts": {"mail.acme.example": {"smtp": {"timeout": "9s"}}}}
+    whole = acme(nfe=incoming()) | hosts
+    applied(cli, whole)
+    execute(sql)
+    smaller = manifest(mail_servers={"nfe-out": outgoing()})
+    content = saved(cli, whole if declared else smaller, "--accept", "takeover=1")
+    if content["applyable"]:
+        assert cli(*SAVED).code == 0, content
+        write(Path("m"), {"acme.yaml": whole if declared else smaller})
+        assert cli("plan", "m", "--detailed-exitcode").code == 0
+
+
+def test_a_link_of_a_server_that_has_gone_makes_a_plan_stale(cli: Cli) -> None:
+    applied(cli, acme(ONE))
+    saved(cli, acme(ONE, TWO))
+    execute("DELETE FROM link")
+    execute("DELETE FROM mail_server")
+    refused(cli, "MBX540")
+
+
+# What vouches for a plan, beside its text
+
+
+def test_a_key_signs_nothing_but_plans() -> None:
+    digest = "sha256:" + "0" * 64
+    signer = PlanKey(KEY.encode(), "test")
+    bare = hmac.new(KEY.encode(), digest.encode(), "sha256").hexdigest()
+    assert not signer.has_signed(digest, f"hmac-sha256:{bare}")
+    assert signer.has_signed(digest, signer.sign(digest))
+    assert not PlanKey(OTHER_KEY.encode(), "test").has_signed(digest, signer.sign(digest))
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(0, 70), st.sampled_from("0123456789abcdefXé\ud800"))
+def test_no_other_signature_fits(at: int, character: str) -> None:
+    signer = PlanKey(KEY.encode(), "test")
+    digest = "sha256:" + "0" * 64
+    right = signer.sign(digest)
+    other = right[:at] + character + right[at + 1 :]
+    assert signer.has_signed(digest, other) is (other == right)
+
+
+def test_a_signed_plan_survives_its_file() -> None:
+    signer = PlanKey(KEY.encode(), "test")
+    assert read(text_of(PLAN, signer), signer) == PLAN
+    assert code_of(text_of(PLAN, signer)) == "1 MBX553"
+    assert code_of(TEXT, signer) == "4 MBX551"

@@ -1,0 +1,688 @@
+"""Proofs: a plan with them is the plan without them, whatever happens in between."""
+
+from __future__ import annotations
+
+import io
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Boolean, Column, Engine, Integer, Table, insert
+
+from reconciler.cli import inputs, planning, settling
+from reconciler.cli.inputs import Inputs
+from reconciler.cli.planning import Asked
+from reconciler.database import tables
+from reconciler.database import unchanged as settled
+from reconciler.database.engine import transaction
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.model.unchanged import Proof
+from reconciler.operations import apply as apply_
+from reconciler.operations import tool
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.plan import Plan
+from tests.laws.test_laws import WITH_DATABASE
+from tests.support.estates import (
+    NOW,
+    Cli,
+    Manifest,
+    cnpj,
+    companies,
+    database_file,
+    fetch,
+    incoming,
+    manifest,
+    opened,
+    outgoing,
+    plain_sql,
+    write,
+)
+from tests.support.servers import MAIN, SQLITE
+from tests.support.servers.databases import Database
+from tests.support.strategies import COMPANIES, Edit, Editor, edits
+
+ROWS = (tables.partner, tables.company, tables.host_profile, tables.mail_server, tables.link)
+"""The tables that a plan reads."""
+
+
+class Meddling(NamedTuple):
+    """Another program changes one value of one row, to whatever SQLite takes."""
+
+    table: Table
+    column: Column[Any]
+    row: int
+    value: Any
+
+
+def _values(column: Column[Any]) -> list[Any]:
+    """What another program may put there, or find that it cannot."""
+    if isinstance(column.type, Boolean):
+        return [0, 1, None, "yes", b"0"]
+    if isinstance(column.type, Integer):
+        return [None, 0, 1, 587, "x", 30.5]
+    texts = ["", "x", "acme.yaml", "more.yaml", "tls", "other", "a", "beta", "acme-sul"]
+    return [None, b"x", *texts, COMPANIES["acme"][1]]
+
+
+@st.composite
+def _meddling(draw: st.DrawFn) -> Meddling:
+    table = draw(st.sampled_from(ROWS))
+    column = draw(st.sampled_from([*table.c]))
+    return Meddling(table, column, draw(st.integers(0, 5)), draw(st.sampled_from(_values(column))))
+
+
+class Claim(NamedTuple):
+    """A partner declares a company of another one, or no longer."""
+
+    number: int
+    flag: bool
+
+
+class Step(NamedTuple):
+    """What happens, which paths are given to the next run, and whether that applies its plan."""
+
+    happening: list[Edit | Meddling | Claim]
+    paths: tuple[str, ...]
+    applies: bool
+
+
+PARTNERS = {"acme", "beta", "gamma"}
+WAYS = [(".",), (".",), (".",), ("sub",), ("acme.yaml", "more.yaml"), ("acme.yaml", "sub")]
+_happenings = edits | _meddling() | _meddling() | st.builds(Claim, st.integers(0, 2), st.booleans())
+_steps = st.lists(
+    st.builds(
+        Step,
+        st.lists(_happenings, max_size=2),
+        st.sampled_from(WAYS),
+        st.sampled_from([True, True, False]),
+    ),
+    min_size=3,
+    max_size=8,
+)
+
+
+class Place:
+    """A folder with manifests and a database, where everything can happen."""
+
+    def __init__(self, folder: Path, engine: Engine, url: str) -> None:
+        self.root = folder / "manifests"
+        self.url = url
+        self._engine = engine
+        self._editor = Editor(engine)
+        self._claims: dict[int, bool] = {}
+
+    def happens(self, item: Edit | Meddling | Claim) -> None:
+        match item:
+            case Edit():
+                self._editor.make(item)
+            case Claim():
+                self._claims[item.number] = item.flag
+            case Meddling():
+                self._meddle(item)
+
+    def _meddle(self, item: Meddling) -> None:
+        """Change a value as other programs can: SQLite takes bytes for everything, and checks
+        foreign keys only for those who ask for it.
+        """
+        table, key = item.table.name, [column.name for column in item.table.primary_key.columns]
+        names, same = ", ".join(key), " AND ".join(f"{name} = ?" for name in key)
+        query = f"SELECT {names} FROM {table} ORDER BY {names} LIMIT 1 OFFSET ?"
+        with closing(self._other_program()) as program, suppress(sqlite3.IntegrityError):
+            for found in program.execute(query, (item.row,)).fetchall():
+                change = f"UPDATE {table} SET {item.column.name} = ? WHERE {same}"
+                program.execute(change, (item.value, *found))
+
+    def _other_program(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
+
+    def write(self) -> None:
+        rmtree(self.root, ignore_errors=True)
+        files = self._editor.manifests(whole=True)
+        claimed = [COMPANIES["acme"][number] for number, on in self._claims.items() if on]
+        if "beta.yaml" in files:
+            beta = dict(files.pop("beta.yaml"))
+            beta["companies"] = {**beta["companies"], **companies(*claimed)}
+            files["sub/beta.yaml"] = beta
+        write(self.root, {**files, "quiet.yaml": manifest("gamma")})
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        return [path for name in names if (path := self.root / name).exists()] or [self.root]
+
+    def settle(self) -> None:
+        """Write the manifests and apply them, until there is a proof for everybody."""
+        self.write()
+        short, _ = with_proofs(self, [self.root])
+        short, _ = with_proofs(self, [self.root], accepting(short.plan))
+        assert short.plan
+        assert not short.plan.refusals
+        self.apply(short.plan)
+
+    def settled(self) -> set[str]:
+        """The partners that need not be planned now."""
+        begun = inputs.begin([self.root], self.root, None, hashing=True)
+        return {*settling.read(begun, self.url).loaded.settled}
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What happens to the database here has not happened afterwards."""
+        with closing(self._other_program()) as kept, closing(sqlite3.connect(":memory:")) as copy:
+            kept.backup(copy)
+            yield
+            copy.backup(kept)
+
+    def apply(self, plan: Plan) -> None:
+        with transaction(self._engine) as connection:
+            apply_.apply(connection, plan, "test", NOW)
+
+
+class Told(NamedTuple):
+    """All that a run says, and the plan that it makes."""
+
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+    printed: str
+    refused: int
+
+
+def told(loaded: Inputs, url: str, asked: Asked, *, proving: bool) -> Told:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
+        try:
+            made = planning.plan(loaded, url, asked, None, proving=proving)
+        except Failure as failure:
+            return Told(None, failure.problems, out.getvalue(), failure.exit_code)
+        planning.show(made.plan, loaded, full=True)
+    return Told(made.plan, made.problems, out.getvalue(), made.skipped)
+
+
+def with_proofs(place: Place, paths: list[Path], asked: Asked = Asked()) -> tuple[Told, int]:  # noqa: B008
+    begun = inputs.begin(paths, place.root, None, hashing=True)
+    loaded = settling.read(begun, place.url)
+    return told(loaded, place.url, asked, proving=True), len(loaded.loaded.settled)
+
+
+def without(place: Place, paths: list[Path], asked: Asked = Asked()) -> Told:  # noqa: B008
+    return told(inputs.read(paths, place.root, None), place.url, asked, proving=False)
+
+
+def comparable(found: Told) -> Told:
+    if found.plan is None:
+        return found
+    plan = replace(found.plan, id="", created_at=NOW, expires_at=NOW, proofs=())
+    return found._replace(plan=plan)
+
+
+def accepting(plan: Plan | None) -> Asked:
+    """Everything accepted that a plan refuses."""
+    return Asked(
+        accepted=tuple(
+            Acceptance(item.alarm.guard, item.alarm.count, partner=item.partner)
+            for item in (plan.refusals if plan else ())
+        )
+    )
+
+
+@contextmanager
+def a_place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory() as folder:
+        url = database_file(Path(folder))
+        with opened(url) as engine:
+            yield Place(Path(folder), engine, url)
+
+
+@settings(WITH_DATABASE, max_examples=60)
+@given(_steps)
+def test_a_plan_with_proofs_is_the_plan_without_them(steps: list[Step]) -> None:
+    with a_place() as place:
+        for step in [Step([], (".",), applies=True), *steps]:
+            for item in step.happening:
+                place.happens(item)
+            place.write()
+            paths = place.paths(step.paths)
+            short, settled = with_proofs(place, paths)
+            event(f"settled: {settled}")
+            assert comparable(short) == comparable(without(place, paths))
+            asked = accepting(short.plan)
+            short, settled = with_proofs(place, paths, asked)
+            assert comparable(short) == comparable(without(place, paths, asked))
+            if step.applies and short.plan and short.plan.applicable:
+                place.apply(short.plan)
+                event(f"proofs: {len(short.plan.proofs)}")
+
+
+# Every single value
+
+
+COLUMNS = [column for table in ROWS for column in table.c]
+
+
+@pytest.fixture(scope="module")
+def settled_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An estate of which everything is proven, with rows of other programs in it."""
+    folder = tmp_path_factory.mktemp("settled")
+    url = database_file(folder)
+    with opened(url) as engine:
+        place = Place(folder, engine, url)
+        for edit in (
+            Edit("own", "acme.yaml", "a", "b", 0, flag=False),
+            Edit("hosts", "acme.yaml", "a", "b", 1, flag=True),
+            Edit("company", "acme.yaml", "a", "b", 1, flag=True),
+            Edit("active", "acme.yaml", "b", "b", 0, flag=False),
+        ):
+            place.happens(edit)
+        place.settle()
+        for edit in (
+            Edit("foreign-server", "acme.yaml", "c", "c", 0, flag=True),
+            Edit("foreign-server", "beta.yaml", "c", "c", 0, flag=False),
+            Edit("foreign-host", "beta.yaml", "a", "b", 0, flag=False),
+            Edit("foreign-link", "acme.yaml", "b", "b", 2, flag=False),
+            Edit("active", "beta.yaml", "b", "b", 0, flag=False),
+        ):
+            place.happens(edit)
+        place.settle()
+        yield place
+
+
+_SERVER = tables.mail_server.c
+UNSEEN = {
+    *(_SERVER.id, _SERVER.password_sealed, _SERVER.password_fingerprint),
+    _SERVER.password_version,
+}
+"""No plan depends on these: apply compares sealed passwords by itself."""
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=map(str, COLUMNS))
+def test_no_change_of_a_value_is_hidden(settled_place: Place, column: Column[Any]) -> None:
+    """Every column that plans depend on is looked at; what is not seen makes no difference."""
+    place, table, seen = settled_place, column.table, 0
+    assert isinstance(table, Table)
+    for row in range(3):
+        for value in _values(column):
+            with place.undone():
+                place.happens(Meddling(table, column, row, value))
+                if place.settled() == PARTNERS:
+                    short, _ = with_proofs(place, [place.root])
+                    assert comparable(short) == comparable(without(place, [place.root]))
+                else:
+                    seen += 1
+    assert seen or column in UNSEEN
+    assert place.settled() == PARTNERS
+
+
+# From one run to the next
+
+
+def folder_of(*numbers: int) -> Path:
+    """Manifests of so many partners, each in a file of its own."""
+    rmtree("m", ignore_errors=True)
+    return write(Path("m"), {f"p{number}.yaml": one(number) for number in numbers})
+
+
+def one(number: int, **keys: Any) -> Manifest:
+    own = cnpj(1, root=10_000_000 + number)
+    servers = {"out": outgoing(f"p{number}", companies=[own], **keys)}
+    return manifest(f"p{number}", companies=companies(own), mail_servers=servers)
+
+
+def settled_now(*paths: str) -> set[str]:
+    """The partners that the next plan of these paths would take as they are."""
+    begun = inputs.begin([Path(path) for path in paths or ("m",)], None, None, hashing=True)
+    return {*settling.read(begun, url()).loaded.settled}
+
+
+def url() -> str:
+    return os.environ["RECONCILER_DATABASE_URL"]
+
+
+def execute(statement: str) -> None:
+    with plain_sql(url()) as program:
+        program.execute(statement)
+
+
+@pytest.mark.databases(*MAIN)
+def test_what_was_applied_is_settled_until_a_file_or_a_row_changes(new_cli: Cli) -> None:
+    folder_of(1, 2, 3)
+    assert settled_now() == set()
+    assert new_cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2", "p3"}
+    write(Path("m"), {"p1.yaml": one(1, nickname="Outro")})
+    execute("UPDATE mail_server SET nickname = 'Meddled' WHERE partner = 'p2'")
+    assert settled_now() == {"p3"}
+    said = new_cli("plan", "m")
+    assert [line for line in said.out.splitlines() if line.startswith("p")] == ["p1", "p2"]
+    assert said.out.endswith(
+        "Plan: 0 to create, 2 to update, 0 to delete, 0 to link, 0 to unlink. 10 rows unchanged.\n"
+    )
+    execute("UPDATE mail_server SET nickname = 'Envio' WHERE partner = 'p2'")
+    assert settled_now() == {"p2", "p3"}
+    assert new_cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2", "p3"}
+
+
+@pytest.mark.databases(*MAIN)
+def test_the_rows_of_other_programs_are_part_of_it(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    execute(
+        "INSERT INTO mail_server (partner, direction, protocol, nickname, host, username) "
+        "VALUES ('p1', 'outgoing', 'smtp', 'Other', 'smtp.other.example', NULL)"
+    )
+    assert settled_now() == {"p2"}
+    write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    execute("UPDATE mail_server SET nickname = 'Another' WHERE nickname = 'Other'")
+    assert settled_now() == {"p2"}
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_saved_plan_brings_its_proofs_along(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("plan", "m", "-o", "saved.json").code == 0
+    assert cli("apply", "saved.json", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_plan_of_a_part_proves_nothing(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--partner", "p1", "--auto-approve").code == 0
+    assert settled_now() == set()
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_refused_partner_is_not_settled(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    write(Path("m"), {"p1.yaml": manifest("p1"), "p2.yaml": one(2, nickname="Outro")})
+    assert cli("apply", "m", "--auto-approve").code == 3
+    assert settled_now() == {"p2"}
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_warning_is_told_every_time(cli: Cli) -> None:
+    folder_of(1)
+    content = one(2)
+    content["mail_servers"]["out"] |= {"port": 25, "security": "starttls"}
+    write(Path("m"), {"p2.yaml": content})
+    assert "MBX403" in cli("apply", "m", "--auto-approve").err
+    assert settled_now() == {"p1"}
+    assert "MBX403" in cli("plan", "m").err
+
+
+@pytest.mark.databases(SQLITE)
+def test_companies_that_are_left_out_are_told_every_time(cli: Cli) -> None:
+    folder_of(1)
+    content = one(2)
+    content["mail_servers"]["in"] = incoming(
+        "p2-in", password={"env": "P2_BOX"}, companies=[{"all": True}]
+    )
+    write(Path("m"), {"p2.yaml": content})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    assert "1 company without document_import left out" in cli("plan", "m").err
+
+
+@pytest.mark.databases(SQLITE)
+def test_an_acceptance_is_judged_every_time(cli: Cli) -> None:
+    folder_of(1)
+    offer = {"guard": "mass-delete", "count": 12, "reason": "meant", "until": "2026-01-01"}
+    write(Path("m"), {"p2.yaml": {**one(2), "accept": [offer]}})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1"}
+    assert "MBX512" in cli("plan", "m").err
+
+
+@pytest.mark.databases(SQLITE)
+def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    accepted = 'partner = "p1"\nguard = "takeover"\ncount = 1\nuntil = 2026-01-01\n'
+    Path("reconciler.toml").write_text(f"[[guards.accept]]\n{accepted}")
+    assert settled_now() == set()  # the root has become another folder
+    assert cli("apply", "m", "--auto-approve").code == 0
+    short = cli("plan", "m")
+    execute("DELETE FROM proof")
+    assert short == cli("plan", "m")
+    assert "MBX512" in short.err
+
+
+@pytest.mark.databases(SQLITE)
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("limits.depth = 30", False),
+        ('paths = {p1 = ["m"]}', False),
+        ('project = "other"', False),
+        ("guards.most = 3", True),
+        ('plan_lifetime = "1h"', True),
+    ],
+)
+def test_settings_that_have_a_say_are_part_of_it(cli: Cli, line: str, stays: bool) -> None:
+    folder_of(1, 2)
+    Path("reconciler.toml").write_text("")
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    Path("reconciler.toml").write_text(line)
+    assert settled_now() == ({"p1", "p2"} if stays else set())
+
+
+@pytest.mark.databases(SQLITE)
+def test_what_is_given_is_part_of_it(cli: Cli) -> None:
+    folder_of(1, 2)
+    Path("reconciler.toml").write_text("")
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now("m") == {"p1", "p2"}
+    assert settled_now(".") == set()
+    assert settled_now("m/p1.yaml") == set()
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_new_file_of_a_settled_partner_is_read_with_its_others(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    again = manifest("p1", mail_servers={"out": outgoing("p1-b"), "b": outgoing("p1-c")})
+    write(Path("m"), {"more.yaml": again})
+    said = cli("plan", "m")
+    assert (said.code, "MBX301" in said.err) == (1, True)
+    del again["mail_servers"]["out"]
+    write(Path("m"), {"more.yaml": again})
+    assert settled_now() == {"p2"}
+    assert "1 to create" in cli("plan", "m").out
+
+
+@pytest.mark.databases(SQLITE)
+def test_one_wrong_file_brings_up_everything_that_is_wrong(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    theirs = companies(cnpj(1, root=10_000_002))
+    write(Path("m"), {"p0.yaml": {**manifest("p0", companies=theirs), "mail_server": {}}})
+    short = cli("plan", "m")
+    execute("DELETE FROM proof")
+    assert short == cli("plan", "m")
+    assert short.code == 1
+    assert "m/p2.yaml" in short.err  # whose company it is, as far as manifests tell
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_company_of_a_settled_partner_is_another_partners(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    theirs = companies(cnpj(1, root=10_000_001))
+    write(Path("m"), {"p3.yaml": manifest("p3", companies=theirs)})
+    short = cli("plan", "m")
+    execute("DELETE FROM proof")
+    assert short == cli("plan", "m")
+    assert "MBX306" in short.err
+
+
+@pytest.mark.databases(SQLITE)
+def test_what_depends_on_other_partners_is_never_proven(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    own = cnpj(7)
+    registered = "INSERT INTO company (cnpj, partner, nickname, own_mailboxes) VALUES "
+    execute(f"{registered} ('{own}', 'p1', 'Own', true)")
+    mailbox = {"own": outgoing("own", linked=False)}
+    write(Path("m"), {"own.yaml": manifest("p1", company=own, mail_servers=mailbox)})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    with closing(sqlite3.connect(url().removeprefix("sqlite:///"))) as careless, careless:
+        careless.execute("DELETE FROM company WHERE cnpj = ?", (own,))
+    write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p2"}
+    execute(f"{registered} ('{own}', 'p2', 'Own', true)")
+    assert "MBX306" in cli("plan", "m").err
+
+
+@pytest.mark.databases(*MAIN)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE proof SET unchanged = unchanged + 1",
+        "UPDATE proof SET left_alone = 1",
+        "UPDATE proof SET skipped = 1",
+        "UPDATE proof SET context = ''",
+        "UPDATE proof SET files = ''",
+        "UPDATE proof SET files = 'x'",
+        "UPDATE proof SET seal = ''",
+        "UPDATE proof SET partner = 'p9'",
+        "DROP TABLE proof",
+    ],
+)
+def test_a_proof_that_was_tampered_with_proves_nothing(new_cli: Cli, change: str) -> None:
+    folder_of(1)
+    assert new_cli("apply", "m", "--auto-approve").code == 0
+    execute(change)
+    assert settled_now() == set()
+    assert new_cli("plan", "m").out == "Nothing to change. 4 rows unchanged.\n"
+
+
+@pytest.mark.databases(*MAIN)
+@pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_several_processes_see_what_one_sees(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_of(*range(20))
+    assert cli("apply", "m", "--auto-approve").code == 0
+    execute("UPDATE mail_server SET nickname = 'x' WHERE partner IN ('p3', 'p17')")
+    alone = settled_now()
+    monkeypatch.setattr(settling, "MANY", 2)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2})
+    assert settled_now() == alone
+    assert len(alone) == 18
+
+
+@pytest.mark.databases(SQLITE)
+def test_strange_rows_prove_nothing(cli: Cli) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    another = cnpj(2, root=10_000_001)
+    execute(f"INSERT INTO company (cnpj, partner, nickname) VALUES ('{another}', 'p1', 'x')")
+    execute("INSERT INTO company (cnpj, partner, nickname) VALUES (x'78', 'p1', 'x')")
+    write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p2"}
+
+
+@pytest.mark.databases("postgres18", "mariadb")
+def test_two_applies_that_prove_the_same_do_not_stop_each_other(database: Database) -> None:
+    proof = Proof("p1", "2" * 64, (("p1.yaml", "0" * 64),), 5, 0, 0, "1" * 64)
+    with opened(database.url) as engine, ThreadPoolExecutor() as threads:
+        with transaction(engine) as first:
+            settled.write(first, "", [proof])
+            other = threads.submit(_keep, engine, [proof._replace(partner="p0"), proof])
+            with pytest.raises(TimeoutError):
+                other.result(0.5)
+        other.result(30)
+        with transaction(engine) as connection:
+            assert proof in settled.read(connection, "")
+        assert fetch(engine, "SELECT id FROM partner") == [("p7",)]
+
+
+def _keep(engine: Engine, proofs: list[Proof]) -> None:
+    with transaction(engine) as connection:
+        connection.execute(insert(tables.partner).values(id="p7"))
+        settled.write(connection, "", proofs)
+
+
+def test_the_tool_knows_itself() -> None:
+    assert tool.identity() == tool.identity.__wrapped__()
+    names = [name for name, _ in tool._files(Path(tool.__file__).parent.parent)]
+    assert {"operations/tool.py", "model/providers.toml", "manifests/schema.py"} <= {*names}
+    assert names == sorted(names) or len(names) == len({*names})
+
+
+"""end"""
+
+
+# Secrets, which another partner may have a claim to
+
+
+def with_secret(number: int, password: Any) -> dict[str, Manifest]:
+    return {f"p{number}.yaml": one(number, password=password)}
+
+
+@pytest.mark.databases(*MAIN)
+def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
+    folder_of(1)
+    write(Path("m"), with_secret(2, {"vault": {"path": "smtp/p2/new", "key": "nfe"}}))
+    write(Path("m"), with_secret(3, {"aws": {"name": "mail/p3"}}))
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2", "p3"}
+    for name, left, code in (
+        ("p1-sul", {"p2", "p3"}, "MBX661"),
+        ("new", {"p1", "p3"}, "MBX660"),
+        ("other", {"p1", "p2", "p3"}, ""),
+    ):
+        execute(f"INSERT INTO partner (id) VALUES ('{name}')")
+        assert settled_now() == left
+        assert code in cli("plan", "m").err
+        execute(f"DELETE FROM partner WHERE id = '{name}'")
+        write(Path("m"), {"new.yaml": manifest(name)})
+        assert settled_now() == left
+        done = cli("plan", "m")
+        assert (done.code, code in done.err) == (1 if code else 0, True)
+        Path("m/new.yaml").unlink()
+    assert settled_now() == {"p1", "p2", "p3"}
+
+
+@pytest.mark.databases(SQLITE)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[secrets.partners.p1]\nenv = ["RELAY"]',
+        '[secrets.partners.other]\nenv = ["P1_PASSWORD"]',
+        '[secrets.env]\nprefix = "MAIL_{partner}_"',
+    ],
+)
+def test_other_settings_are_another_verdict(cli: Cli, lines: str) -> None:
+    folder_of(1, 2)
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == {"p1", "p2"}
+    Path("reconciler.toml").write_text(lines)
+    assert settled_now() == set()
+    done = cli("plan", "m")
+    assert done.code == 1
+    assert "m/p1.yaml" in done.err
+
+
+@pytest.mark.databases(SQLITE)
+def test_a_reference_that_no_row_shows_is_looked_at_every_time(cli: Cli) -> None:
+    ignoring = {"fields": ["password_reference"], "reason": "The help desk"}
+    secret = {"vault": {"path": "smtp/p1/new", "key": "nfe"}}
+    write(Path("m"), {"p1.yaml": one(1, password=secret, ignore_changes=ignoring)})
+    assert cli("apply", "m", "--auto-approve").code == 0
+    execute("UPDATE mail_server SET password_reference = 'env:P1_X'")
+    assert cli("apply", "m", "--auto-approve").code == 0
+    assert settled_now() == set()
+    execute("INSERT INTO partner (id) VALUES ('new')")
+    assert "MBX660" in cli("plan", "m").err
