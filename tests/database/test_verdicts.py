@@ -15,13 +15,14 @@ from sqlalchemy import Engine
 from reconciler.database import verdicts
 from reconciler.database.engine import engine_of, transaction
 from reconciler.database.listing import read
-from reconciler.database.verdicts import FAILED, NOT_TESTED, PASSED, Last, TestVerdict
+from reconciler.database.verdicts import FAILED, NOT_TESTED, PASSED, Last
+from reconciler.database.verdicts import TestVerdict as Verdict
 from tests.support.estates import Cli, manifest, outgoing, plain_sql, write
 from tests.support.servers import MAIN
 from tests.support.servers.databases import Database
 
-OK = TestVerdict(PASSED, "send")
-REFUSED = TestVerdict(FAILED, "send", "MBX775", "login", "535 5.7.8 authentication failed")
+OK = Verdict(PASSED, "send")
+REFUSED = Verdict(FAILED, "send", "MBX775", "login", "535 5.7.8 authentication failed")
 OLD = "2026-01-02 03:04:05"
 
 
@@ -46,7 +47,7 @@ def rows() -> dict[str, tuple[int, Last | None]]:
         return {row.server.stable_id: (row.row_id, row.last) for row in read(connection)}
 
 
-def kept(**found: TestVerdict) -> None:
+def kept(**found: Verdict) -> None:
     known = rows()
     with writing() as engine:
         verdicts.keep(engine, ((known[name][0], verdict) for name, verdict in found.items()))
@@ -99,7 +100,7 @@ def test_since_is_when_it_began_to_be_so() -> None:
         assert str(found.since).startswith(OLD)
         assert not str(found.tried_at).startswith(OLD)
     made_old()
-    kept(a=REFUSED._replace(code="MBX776"), b=TestVerdict(NOT_TESTED, "send", "MBX829", "login"))
+    kept(a=REFUSED._replace(code="MBX776"), b=Verdict(NOT_TESTED, "send", "MBX829", "login"))
     for name in ("a", "b"):
         found = last(name)
         assert found.since == found.tried_at

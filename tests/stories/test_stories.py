@@ -27,7 +27,7 @@ from tests.support.estates import Cli, plain_sql
 from tests.support.servers import SQLITE
 from tests.support.servers.databases import Database
 
-STORIES = Path(__file__).parent / "stories"
+STORIES = Path(__file__).parent
 _WHEN = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC")
 """When a story is told is left out of it."""
 NAMES = sorted(str(path.parent.relative_to(STORIES)) for path in STORIES.rglob("after"))

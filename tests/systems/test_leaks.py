@@ -229,7 +229,7 @@ FAILURES: dict[str, tuple[list[str], int, str, dict[str, str]]] = {
 }  # fmt: skip
 
 BROKEN = """
-from reconciler.secrets import sealing
+from reconciler.secrets import seal as sealing
 
 def seal(secret, where, key):
     raise RuntimeError(f"cannot seal {secret.reveal()!r}")
