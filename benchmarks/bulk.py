@@ -82,19 +82,22 @@ def _take_keys(connection: Connection[Any]) -> list[Any]:
 
 
 def applying(url: str, manifests: Path) -> Part:
-    from reconciler.cli import inputs, planning  # noqa: PLC0415
-    from reconciler.cli.planning import Asked  # noqa: PLC0415
-    from reconciler.database.lock import Claim  # noqa: PLC0415
-    from reconciler.operations.commit import Work, apply_plan  # noqa: PLC0415 - raw ways do without
+    from reconciler.database.lock import Claim  # noqa: PLC0415 - raw ways do without
+    from reconciler.operations.commit import commit  # noqa: PLC0415
+    from reconciler.operations.context import Context  # noqa: PLC0415
+    from reconciler.operations.plan import plan  # noqa: PLC0415
+    from reconciler.operations.transaction import Work  # noqa: PLC0415
 
-    given = inputs.begin([manifests], None, None).inputs()
-    plan = planning.plan(given, url, Asked(), None, proving=True).plan
-    partners = tuple(part.partner for part in plan.applicable)
-    claim = Claim(partners, "benchmark", "here", sum(len(part.changes) for part in plan.applicable))
-    engine = inputs.engine(url, given.settings, writes=True)
+    context = Context.of({}, paths=[manifests], database=url)
+    planned = plan(context, recording=True)
+    parts = planned.plan.applicable
+    partners = tuple(part.partner for part in parts)
+    claim = Claim(partners, "benchmark", "here", sum(len(part.changes) for part in parts))
+    engine = context.engine(writes=True)
 
     def apply() -> None:
-        apply_plan(engine, Work(plan), _make_tables, claim, seconds=60)
+        work = Work(planned.plan, unchanged=planned.unchanged)
+        commit(engine, work, _make_tables, claim, seconds=60)
 
     return apply
 
@@ -126,14 +129,14 @@ def understanding(url: str) -> Part:
 
 
 def hashing(url: str) -> Part:
-    from reconciler.cli import settling  # noqa: PLC0415 - raw ways do without
-    from reconciler.settings import Settings  # noqa: PLC0415
+    from reconciler.operations import unchanged  # noqa: PLC0415 - raw ways do without
+    from reconciler.operations.context import Context  # noqa: PLC0415
 
-    settings = Settings()
-    proofs = settling.proofs(settings, url)
+    context = Context.of({}, database=url)
+    facts = unchanged.facts(context)
 
     def read() -> None:
-        assert len(settling.holding(proofs, settings, url)) == len(proofs) > 0
+        assert len(unchanged.holding(facts, context)) == len(facts) > 0
 
     return read
 

@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
         _require_text(arguments)
         return int(group.main(arguments, prog_name="reconciler", standalone_mode=False) or 0)
     except Failure as failure:
-        from reconciler.cli.output import show_failure  # noqa: PLC0415
+        from reconciler.cli.terminal import show_failure  # noqa: PLC0415
 
         show_failure(failure)
         return failure.exit_code
@@ -84,7 +84,7 @@ def _require_text(arguments: list[str]) -> None:
 
 def _own_fault(error: Exception) -> int:
     """Say that the tool itself failed, and where; its values stay out of it."""
-    from reconciler.cli.output import show_failure  # noqa: PLC0415
+    from reconciler.cli.terminal import show_failure  # noqa: PLC0415
 
     if os.environ.get("RECONCILER_TRACEBACK"):
         raise error

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
 
-from reconciler.cli import inputs, options, output
-from reconciler.cli.asking import confirm
-from reconciler.cli.inputs import Inputs
-from reconciler.cli.planning import target_of
-from reconciler.database import observe, showing
-from reconciler.database.engine import transaction
-from reconciler.database.observe import Observed
-from reconciler.database.schema import Condition, status
-from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _, n_
-from reconciler.export.adopt.adopt import Adoption, adopt
-from reconciler.export.adopt.texts import Manifests
-from reconciler.manifests import atomic, files
+from reconciler.operations.adopt import Adopted, adopt
 from reconciler.render import text_diff
 from reconciler.render.style import Style, one_line
-from reconciler.secrets.scope import Scopes
-from reconciler.secrets.settings import rules
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -62,130 +48,51 @@ def command(
 ) -> int:
     if into and into.suffix not in _ENDINGS:
         raise click.UsageError(_("The name of a manifest ends in .yaml or .yml."))
-    there = (into,) if into and into.exists() else ()
-    given = inputs.read((*(paths or (inputs.HERE,)), *there), root, settings_file)
-    if inputs.has_errors(given.problems):
-        raise Failure(given.problems, given.sources)
-    partner, adoption = _adoption(address, given, database_url, into)
-    if not adoption.files:
+    written = (into,) if into and into.exists() else ()
+    manifests = (*(paths or (Path(),)), *written)
+    context = terminal.context(manifests, root, settings_file, database_url)
+    adopted = adopt(context, address, into)
+    if not adopted.adoption.files:
         name = one_line(address)
-        output.say(_("The manifests say of {name} what the database has.").format(name=name))
+        terminal.say(_("The manifests say of {name} what the database has.").format(name=name))
     else:
-        output.say(_diff(adoption, given, output.style()))
-        confirm(_("Type yes to write"), "MBX727", auto_approve=auto_approve)
-        root = given.loaded.scope.root
-        atomic.rewrite([atomic.Rewrite(root / file, old, new) for file, old, new in adoption.files])
-    given_again = (*paths, into) if into and not _covers(paths, into) else paths
-    words = ["reconciler", "apply", *map(str, given_again)]
+        terminal.say(_diff(adopted, terminal.style()))
+        terminal.confirm(_("Type yes to write"), "MBX727", auto_approve=auto_approve)
+        adopted.write()
+    all_paths = (*paths, into) if into and not _covers(paths, into) else paths
+    words = ["reconciler", "apply", *map(str, all_paths)]
     if settings_file:
         words += ["--settings", str(settings_file)]
-    if lines := list(_next(partner, adoption, words)):
-        output.say(lines)
+    if lines := list(_next(adopted, words)):
+        terminal.say(lines)
     return 0
 
 
 def _covers(paths: tuple[Path, ...], file: Path) -> bool:
-    return any(file.is_relative_to(path) for path in paths or (inputs.HERE,))
+    return any(file.is_relative_to(path) for path in paths or (Path(),))
 
 
-def _adoption(
-    address: str, given: Inputs, database_url: str | None, into: Path | None
-) -> tuple[str, Adoption]:
-    """The partner, and what is to be written.
-
-    Raises:
-        Failure: there is no such mail server, or it cannot be adopted.
-    """
-    settings = given.settings
-    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
-    found = status(engine)
-    target_of(found, engine, settings.database_id)
-    if found.condition is Condition.NEW:
-        raise Failure.of("MBX541")
-    with transaction(engine) as connection:
-        row = showing.find(connection, address)
-        ((partner, state),) = observe.read(connection, [row.partner])
-        elsewhere = _elsewhere(connection, given, partner, state)
-        known = {*given.declared, *observe.partners(connection)}
-    target = _name(into, given) if into else None
-    scopes = Scopes(rules(settings.secrets), known)
-    manifests = _manifests(given, partner, elsewhere, scopes)
-    _require_own(target, given, partner)
-    try:
-        return partner, adopt(partner, row.server.stable_id, state, manifests, target)
-    except Failure as failure:
-        failure.sources = given.sources
-        raise
-
-
-def _elsewhere(
-    connection: Connection, given: Inputs, partner: str, state: Observed
-) -> frozenset[str]:
-    """The CNPJs that the manifests name, or that servers are linked to, and others have."""
-    named = {link.cnpj for links in state.state.links.values() for link in links}
-    if partner in given.declared:
-        named |= given.declared[partner].named_cnpjs()
-    unknown = sorted(named - state.state.companies.keys())
-    return frozenset(observe.owners_of(connection, unknown))
-
-
-def _manifests(given: Inputs, partner: str, elsewhere: frozenset[str], scopes: Scopes) -> Manifests:
-    found = {item.name: item for item in given.loaded.found}
-    limits = given.loaded.limits
-
-    def read(name: str) -> bytes:
-        data = files.content(found[name], limits.file_bytes)
-        if isinstance(data, Problem):
-            raise Failure([data], given.sources)
-        return data
-
-    return Manifests(
-        {item.file: item for item in given.loaded.files if item.partner == partner},
-        read,
-        limits,
-        given.coverage,
-        {name: tuple(folders) for name, folders in given.settings.paths.items()},
-        elsewhere,
-        scopes,
-    )
-
-
-def _name(into: Path, given: Inputs) -> str:
-    """The name of a manifest relative to the root."""
-    root = given.loaded.scope.root
-    path = Path(os.path.abspath(into))  # noqa: PTH100 - links stay links
-    if not path.is_relative_to(root):
-        raise Failure.of("MBX119", path=str(into), root=str(root))
-    return path.relative_to(root).as_posix()
-
-
-def _require_own(name: str | None, given: Inputs, partner: str) -> None:
-    """The manifest that was named is the partner's, if it is there."""
-    for item in given.loaded.files:
-        if item.file == name and item.partner != partner:
-            raise Failure.of("MBX728", file=name, found=item.partner, partner=partner)
-
-
-def _diff(adoption: Adoption, given: Inputs, style: Style) -> Iterator[str]:
+def _diff(adopted: Adopted, style: Style) -> Iterator[str]:
     """What changes in the manifests."""
-    for file, before, after in adoption.files:
-        shown = given.sources.shown(file)
+    for file, before, after in adopted.adoption.files:
+        shown = adopted.inputs.sources.shown(file)
         names = ("/dev/null" if before is None else shown, shown)
         old, new = (data.decode("utf-8-sig") for data in (before or b"", after))
         yield from text_diff.lines(old, new, names, style)
 
 
-def _next(partner: str, adoption: Adoption, apply: list[str]) -> Iterator[str]:
+def _next(adopted: Adopted, apply: list[str]) -> Iterator[str]:
     """What is left, and how the database gets to know that the server is managed."""
+    adoption = adopted.adoption
     if adoption.left:
         yield _("Links that no manifest can declare stay as they are: {companies}").format(
             companies=", ".join(map(one_line, adoption.left))
         )
     if not adoption.changes:
         return
-    words = [*apply, "--server", f"{partner}/{adoption.name}"]
+    words = [*apply, "--server", f"{adopted.partner}/{adoption.name}"]
     for alarm in adoption.alarms:
-        words += ["--accept", f"{partner}:{alarm.guard}={alarm.count}"]
+        words += ["--accept", f"{adopted.partner}:{alarm.guard}={alarm.count}"]
     yield _("Nothing is left to apply but who manages the rows ({rows}):").format(
         rows=n_("{count} row", "{count} rows", adoption.changes)
     )

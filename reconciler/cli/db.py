@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine
 
-from reconciler.cli import inputs, options, output
+from reconciler.cli import options, terminal
 from reconciler.database import schema, tables
 from reconciler.database.engine import shown_url, transaction
 from reconciler.database.schema import Condition
@@ -38,7 +37,8 @@ def command() -> None:
 @options.database
 @options.lock_timeout
 def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: float) -> int:
-    engine = _engine(settings_file, database_url, writes=True, wait=lock_timeout)
+    context = terminal.context((), None, settings_file, database_url)
+    engine = context.engine(writes=True, wait=lock_timeout)
     with transaction(engine) as connection:
         schema.lock(connection)
         before = schema.status_of(connection)
@@ -47,7 +47,7 @@ def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: 
         if before.condition is not Condition.CURRENT:
             schema.upgrade(connection)
         after = schema.status_of(connection)
-    output.say(
+    terminal.say(
         _("Schema {before} → {after}.").format(
             before=before.revision or _("new"), after=after.revision
         )
@@ -64,10 +64,10 @@ def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: 
 @options.database
 @options.output_format("text", "json")
 def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    engine = _engine(settings_file, database_url, writes=False)
+    engine = terminal.context((), None, settings_file, database_url).engine(writes=False)
     found = schema.status(engine)
     if form == "json":
-        output.say_json(
+        terminal.say_json(
             {
                 "condition": found.condition.value,
                 "schema_revision": found.revision,
@@ -77,7 +77,7 @@ def status(settings_file: Path | None, database_url: str | None, form: str) -> i
             }
         )
     else:
-        output.say(
+        terminal.say(
             [
                 _("database: {url}").format(url=shown_url(engine.url)),
                 _("id: {id}").format(id=found.database_id or "–"),
@@ -87,11 +87,3 @@ def status(settings_file: Path | None, database_url: str | None, form: str) -> i
             ]
         )
     return 0 if found.condition in (Condition.CURRENT, Condition.NEW) else 1
-
-
-def _engine(
-    settings_file: Path | None, database_url: str | None, *, writes: bool, wait: float | None = None
-) -> Engine:
-    settings = inputs.read_settings(settings_file)
-    url = inputs.database_url(database_url, settings)
-    return inputs.engine(url, settings, writes=writes, wait=wait)

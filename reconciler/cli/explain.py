@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli import options, output
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.closest import closest
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure
@@ -28,7 +28,7 @@ def command(code: str, form: str) -> int:
     if name not in MESSAGES:
         raise Failure.of("MBX616", code=code, suggestion=closest(name, MESSAGES))
     if form == "json":
-        output.say_json(explain_text.data(name))
+        terminal.say_json(explain_text.data(name))
     else:
-        output.say(explain_text.text(name, output.style()))
+        terminal.say(explain_text.text(name, terminal.style()))
     return 0

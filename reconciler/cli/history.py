@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
 
-from reconciler.cli import inputs, options, output
-from reconciler.cli.planning import target_of
-from reconciler.database import observe
-from reconciler.database.engine import transaction
-from reconciler.database.schema import Condition, status
-from reconciler.diagnostics.problem import Failure
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _
-from reconciler.ledger import revisions
-from reconciler.ledger.revisions import Found, RevisionFilter
+from reconciler.ledger.revisions import RevisionFilter
+from reconciler.operations import history
+from reconciler.operations.context import Context
 from reconciler.render import history_text
 
 _LIMIT = 20
@@ -98,58 +91,23 @@ def command(
     filters = (partner, server, company, since, until, project)
     if revision is not None and any(item is not None for item in filters):
         raise click.UsageError(_("A revision cannot be combined with filters."))
-    with _reading(settings_file, database_url) as connection:
-        if revision is not None:
-            _show(connection, revision, form, full=full)
-        else:
-            named = _server(connection, partner, server) if server is not None else None
-            wanted = RevisionFilter(partner, named, company, since, until, project)
-            _list(revisions.revisions(connection, wanted, limit), form)
+    context = terminal.context((), None, settings_file, database_url)
+    if revision is not None:
+        _show(context, revision, form, full=full)
+        return 0
+    asked = RevisionFilter(partner, None, company, since, until, project)
+    listed = history.history(context, asked, server, limit)
+    if form == "json":
+        terminal.say_json(history_text.list_data(listed))
+    else:
+        terminal.say(history_text.table_lines(listed, terminal.style()))
     return 0
 
 
-@contextmanager
-def _reading(settings_file: Path | None, database_url: str | None) -> Iterator[Connection]:
-    """A connection to the database, which must have the tables."""
-    settings = inputs.read_settings(settings_file)
-    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
-    found = status(engine)
-    target_of(found, engine, settings.database_id)
-    if found.condition is Condition.NEW:
-        raise Failure.of("MBX541")
-    with transaction(engine) as connection:
-        yield connection
-
-
-def _server(connection: Connection, partner: str | None, text: str) -> tuple[str, str]:
-    """Partner and id of a server; its id alone is enough where only one partner has it."""
-    owner, slash, name = text.partition("/")
-    if slash:
-        return owner, name
-    if partner is not None:
-        return partner, text
-    owners = sorted(observe.partners_with(connection, text))
-    if not owners:
-        raise Failure.of("MBX615", name=text)
-    if len(owners) > 1:
-        raise Failure.of("MBX608", name=text, partners=", ".join(owners))
-    return owners[0], text
-
-
-def _list(found: Found, form: str) -> None:
-    if form == "json":
-        output.say_json(history_text.list_data(found))
-    else:
-        output.say(history_text.table_lines(found, output.style()))
-
-
-def _show(connection: Connection, name: str, form: str, *, full: bool) -> None:
-    found = revisions.revision_called(connection, name)
-    accepted = revisions.acceptances(connection, found.number)
-    sealed = revisions.sealed(connection, found.number)
-    entries = revisions.entries(connection, found.number)
-    if form == "json":
-        output.pour(history_text.revision_json(found, entries, accepted, sealed))
-    else:
-        text = history_text.RevisionText(found, output.style(), full=full)
-        output.say(text.lines(entries, accepted, sealed))
+def _show(context: Context, name: str, form: str, *, full: bool) -> None:
+    with history.revision(context, name) as shown:
+        if form == "json":
+            terminal.pour(history_text.revision_json(*shown))
+        else:
+            text = history_text.RevisionText(shown.revision, terminal.style(), full=full)
+            terminal.say(text.lines(shown.entries, shown.accepted, shown.sealed))

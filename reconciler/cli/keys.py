@@ -6,21 +6,12 @@ import os
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine
 
-from reconciler.cli import inputs, options, output, passwords, redacting
-from reconciler.database import schema
-from reconciler.database.engine import transaction
-from reconciler.database.rotating import SealedPasswords, texts
-from reconciler.database.schema import Condition
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
-from reconciler.secrets import keyring_source
-from reconciler.secrets import rotate as rotation
-from reconciler.secrets.keyring import Keyring
-from reconciler.secrets.keyring import generate as new_key
-from reconciler.secrets.stores.open import Stores
-from reconciler.settings import Settings
+from reconciler.operations.keys import new_key, rotation, usage
+from reconciler.secrets.rotate import KeyStatus, Progress
 
 
 @click.group(
@@ -49,15 +40,12 @@ def command() -> None:
     help=_("Write it to this new file, which only its owner can read."),
 )
 def generate(settings_file: Path | None, out: Path | None) -> int:
-    secrets = inputs.read_settings(settings_file).secrets
-    with Stores(secrets, os.environ, redacting.begin()) as stores:
-        key = new_key()
-        entry = key.entry(keyring_source.wrapping(secrets, stores, secrets.deadline))
+    key, entry = new_key(terminal.context((), None, settings_file))
     if out is None:
-        output.say(entry)
+        terminal.say(entry)
         return 0
     _create(out, f"{entry}\n")
-    output.say(_("Key {key} is in {file}.").format(key=key.id, file=out))
+    terminal.say(_("Key {key} is in {file}.").format(key=key.id, file=out))
     return 0
 
 
@@ -82,12 +70,10 @@ def _create(file: Path, text: str) -> None:
 @options.settings
 @options.database
 def rotate(settings_file: Path | None, database_url: str | None) -> int:
-    settings = inputs.read_settings(settings_file)
-    ring = _ring(settings)
-    engine, identity = _database(settings, database_url, writes=True)
-    progress = rotation.Progress()
-    for progress in rotation.rotate(SealedPasswords(engine, identity), ring):
-        output.note(n_("{count} password seen", "{count} passwords seen", sum(progress)))
+    active, batches = rotation(terminal.context((), None, settings_file, database_url))
+    progress = Progress()
+    for progress in batches:
+        terminal.note(n_("{count} password seen", "{count} passwords seen", sum(progress)))
     words = [
         n_("{count} password sealed anew", "{count} passwords sealed anew", progress.renewed),
         n_("{count} already was", "{count} already were", progress.current),
@@ -98,7 +84,7 @@ def rotate(settings_file: Path | None, database_url: str | None) -> int:
         words.append(
             n_("{count} cannot be opened", "{count} cannot be opened", progress.unreadable)
         )
-    output.say(_("Key {key}: {counts}.").format(key=ring.active.id, counts=", ".join(words)))
+    terminal.say(_("Key {key}: {counts}.").format(key=active, counts=", ".join(words)))
     return 0
 
 
@@ -114,60 +100,32 @@ def rotate(settings_file: Path | None, database_url: str | None) -> int:
 @options.database
 @options.output_format("text", "json")
 def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    settings = inputs.read_settings(settings_file)
-    ring = _ring(settings)
-    engine, _identity = _database(settings, database_url, writes=False)
-    with transaction(engine) as connection:
-        found = rotation.status(texts(connection), ring)
+    active, keys = usage(terminal.context((), None, settings_file, database_url))
     if form == "json":
-        output.say_json({"active": ring.active.id, **found._asdict()})
+        terminal.say_json({"active": active, **keys._asdict()})
     else:
-        output.say(_status_lines(found, ring))
-    return 1 if found.missing else 0
+        terminal.say(_status_lines(keys, active))
+    return 1 if keys.missing else 0
 
 
-def _status_lines(found: rotation.Status, ring: Keyring) -> list[str]:
+def _status_lines(keys: KeyStatus, active: str) -> list[str]:
     lines = []
-    for key, count in found.by_key.items():
+    for key, count in keys.by_key.items():
         text = n_("{count} password", "{count} passwords", count)
-        if key == ring.active.id:
+        if key == active:
             text += ", " + _("seals")
         elif count == 0:
             text += ", " + _("may leave the key ring")
         lines.append(f"{key}  {text}")
-    for key, count in found.missing.items():
+    for key, count in keys.missing.items():
         text = n_("{count} password", "{count} passwords", count)
         lines.append(f"{key}  {text}, " + _("NOT in the key ring"))
-    if found.foreign:
+    if keys.foreign:
         lines.append(
             n_(
                 "{count} left to another program",
                 "{count} left to another program",
-                found.foreign,
+                keys.foreign,
             )
         )
     return lines
-
-
-def _ring(settings: Settings) -> Keyring:
-    """The key ring.
-
-    Raises:
-        Failure: there is none, or it cannot be read.
-    """
-    secrets = settings.secrets
-    with Stores(secrets, os.environ, redacting.begin()) as stores:
-        ring = keyring_source.load(secrets, os.environ, stores, secrets.deadline)
-    if ring is None:
-        raise Failure.of("MBX688", variable=passwords.KEYS)
-    return ring
-
-
-def _database(settings: Settings, database_url: str | None, *, writes: bool) -> tuple[Engine, str]:
-    """The engine of the database, which must have the tables, and its id."""
-    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=writes)
-    found = schema.status(engine)
-    if found.condition is Condition.NEW:
-        raise Failure.of("MBX541")
-    schema.require(found)
-    return engine, found.database_id or ""

@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Engine
 
-from reconciler.cli import inputs, options, output
-from reconciler.cli.planning import target_of
-from reconciler.database import listing
-from reconciler.database.engine import transaction
-from reconciler.database.listing import Listed, ServerFilter
-from reconciler.database.schema import Condition, status
+from reconciler.cli import options, terminal
+from reconciler.database.listing import ServerFilter
 from reconciler.diagnostics.words import _
+from reconciler.operations.list import mailboxes, servers
 from reconciler.render import list_text
 
 
@@ -57,32 +53,20 @@ def command(
     form: str,
     **filters: Any,
 ) -> int:
-    wanted = ServerFilter(**filters)
-    if company_mailboxes and wanted != ServerFilter():
+    server_filter = ServerFilter(**filters)
+    if company_mailboxes and server_filter != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
-    settings = inputs.read_settings(settings_file)
-    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
-    rows = _read(engine, settings.database_id, wanted, company_mailboxes)
-    if form == "json":
-        output.say_json(list_text.list_data(rows or ()))
-    elif rows is None:
-        output.say(_("The database is new: there is no mail server yet."))
-    elif company_mailboxes:
-        output.say(list_text.mailbox_lines(company_mailboxes, rows, output.style()))
+    context = terminal.context((), None, settings_file, database_url)
+    if company_mailboxes:
+        rows = mailboxes(context, company_mailboxes)
     else:
-        output.say(list_text.server_lines(rows, output.style()))
+        rows = servers(context, server_filter)
+    if form == "json":
+        terminal.say_json(list_text.list_data(rows or ()))
+    elif rows is None:
+        terminal.say(_("The database is new: there is no mail server yet."))
+    elif company_mailboxes:
+        terminal.say(list_text.mailbox_lines(company_mailboxes, rows, terminal.style()))
+    else:
+        terminal.say(list_text.server_lines(rows, terminal.style()))
     return 0
-
-
-def _read(
-    engine: Engine, database_id: str | None, wanted: ServerFilter, seen_by: str | None
-) -> list[Listed] | None:
-    """The rows that are asked for; None where the database is new."""
-    found = status(engine)
-    target_of(found, engine, database_id)
-    if found.condition is Condition.NEW:
-        return None
-    with transaction(engine) as connection:
-        if seen_by:
-            return listing.seen_by(connection, seen_by)
-        return listing.servers(connection, wanted)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.problem import Failure, WrongUse
 from reconciler.diagnostics.words import _
 from reconciler.model import cnpj
+from reconciler.plan.accept import NEVER, Acceptance
+from reconciler.plan.guards import GUARDS
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -64,6 +68,12 @@ accept = click.option(
 out = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help=_("Save the plan here.")
 )
+results_out = click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=_("Write the results to this file."),
+)
 lock_timeout = click.option(
     "--lock-timeout",
     type=click.FloatRange(0, 86_400),
@@ -95,3 +105,20 @@ def output_format(*names: str) -> Callable[[F], F]:
         show_default=True,
         help=_("How to print."),
     )
+
+
+def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
+    """What `--accept` was given.
+
+    Raises:
+        WrongUse: one of them is not of its form, or no guard that can be accepted.
+    """
+    return tuple(map(_accepted, texts))
+
+
+def _accepted(text: str) -> Acceptance:
+    match = _ACCEPT.fullmatch(text)
+    guards = [guard for guard in GUARDS if guard not in NEVER]
+    if not match or match[2] not in guards:
+        raise WrongUse.of("MBX609", text=text, guards=", ".join(guards))
+    return Acceptance(match[2], int(match[3]), partner=match[1] or "")

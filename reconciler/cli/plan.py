@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import inputs, options, output
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.problem import Failure
-from reconciler.diagnostics.words import _
-from reconciler.operations.commits import commit_of
-from reconciler.plan.plan import Plan
+from reconciler.diagnostics.words import _, n_
 from reconciler.render.style import clean
 
 if TYPE_CHECKING:
+    from reconciler.model.unchanged import Unchanged
+    from reconciler.operations.inputs import Inputs
+    from reconciler.operations.plan import Planned
     from reconciler.plan.file.sign import PlanKey
     from reconciler.plan.file.write import PlanFile
+    from reconciler.plan.plan import Plan
 
 CHANGES = 2
 REFUSED = 3
@@ -64,43 +66,67 @@ def command(
     check_secrets: bool,
     detailed_exitcode: bool,
 ) -> int:
-    begun = inputs.begin(paths, root, settings_file, hashing=not (partners or servers))
-    from reconciler.cli import planning, settling  # noqa: PLC0415 - while the manifests are being read
+    from reconciler.operations.plan import Ask, plan  # noqa: PLC0415 - `rollback` shares the rest
 
-    asked = planning.Asked(partners, servers, planning.acceptances(accepted))
-    url = inputs.database_url(database_url, begun.settings)
-    given = settling.read(begun, url)
-    key = inputs.plan_key(given.settings) if out else None
-    commit = commit_of(given.loaded.scope.root)
-    made = planning.plan(
-        given, url, asked, commit, proving=bool(out), checking_secrets=check_secrets
-    )
-    deliver(made.plan, given, key, out, form, full=full)
-    return exit_code(made.plan, detailed=detailed_exitcode)
+    context = terminal.context(paths, root, settings_file, database_url)
+    key = context.plan_key() if out else None
+    ask = Ask(partners, servers, options.acceptances(accepted))
+    planned = plan(context, ask, recording=bool(out), check_secrets=check_secrets)
+    notice(planned)
+    deliver(planned.plan, planned.inputs, planned.unchanged, key, out, form, full=full)
+    return exit_code(planned.plan, detailed=detailed_exitcode)
+
+
+def notice(planned: Planned) -> None:
+    """Tell what was noticed while planning."""
+    if planned.readable is not None:
+        terminal.note(
+            n_("{count} password can be read.", "{count} passwords can be read.", planned.readable)
+        )
+    terminal.show_problems(planned.problems, planned.inputs.sources)
+    if planned.skipped:
+        terminal.note(
+            n_(
+                "{count} company without document_import left out of incoming servers",
+                "{count} companies without document_import left out of incoming servers",
+                planned.skipped,
+            )
+        )
 
 
 def deliver(
     plan: Plan,
-    given: inputs.Inputs | None,
+    inputs: Inputs | None,
+    unchanged: tuple[Unchanged, ...],
     key: PlanKey | None,
     out: Path | None,
     form: str,
     *,
     full: bool,
 ) -> None:
-    """Save a plan to `out`, if that is given, and print it; `given` are its manifests, if any."""
-    from reconciler.cli import planning  # noqa: PLC0415 - as in `command`
+    """Save a plan to `out`, if that is given, and print it; `inputs` are its manifests, if any."""
+    from reconciler.operations.locate import Locator  # noqa: PLC0415 - while manifests are read
+    from reconciler.plan.file.write import PlanFile  # noqa: PLC0415 - takes a while to import
 
-    saved = _file(plan, given, key)
+    saved = PlanFile(plan, unchanged, Locator(inputs).source, key)
     if out:
         _save(saved, out)
     if form == "json":
-        output.pour(map(clean, _file(plan, given, key)))
+        terminal.pour(map(clean, PlanFile(plan, unchanged, Locator(inputs).source, key)))
         return
-    planning.show(plan, given, full=full)
+    show(plan, inputs, full=full)
     if out and plan.writes:
         how = shlex.quote(str(out)) + ("" if key else f" --expect-digest {saved.digest}")
-        output.say(_("Apply it with: reconciler apply {file}").format(file=how))
+        terminal.say(_("Apply it with: reconciler apply {file}").format(file=how))
+
+
+def show(plan: Plan, inputs: Inputs | None, *, full: bool) -> None:
+    """Print a plan for people."""
+    from reconciler.operations.locate import Locator  # noqa: PLC0415 - as in `deliver`
+    from reconciler.render.plan_text import PlanText  # noqa: PLC0415
+
+    text = PlanText(plan, terminal.style(), Locator(inputs).line, full=full)
+    terminal.say(text.lines())
 
 
 def exit_code(plan: Plan, *, detailed: bool) -> int:
@@ -108,13 +134,6 @@ def exit_code(plan: Plan, *, detailed: bool) -> int:
     if plan.refusals:
         return REFUSED
     return CHANGES if detailed and (plan.applicable or plan.changed_passwords) else 0
-
-
-def _file(plan: Plan, given: inputs.Inputs | None, key: PlanKey | None) -> PlanFile:
-    from reconciler.cli.planning import Locator  # noqa: PLC0415 - as in `command`
-    from reconciler.plan.file import write  # noqa: PLC0415 - its models take a while to build
-
-    return write.PlanFile(plan, Locator(given).source, key)
 
 
 def _save(text: PlanFile, file: Path) -> None:

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import terminal
 from reconciler.diagnostics.words import _, n_
 from reconciler.probes.results import Outcome, ProbeResult
 from reconciler.render.probe_text import WORDS, mailbox, names
@@ -46,7 +46,7 @@ class Progress:
             count = f"{self._done}/{self._total}"
             code = result.diagnosis.code if result.diagnosis else ""
             words = (count, _(WORDS[result.outcome]), names(result), mailbox(result), code)
-            output.note("  ".join(filter(None, words)))
+            terminal.note("  ".join(filter(None, words)))
 
     def clear(self) -> None:
         """Make room for something else on the terminal."""

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.documents import Shard, Tally
 from reconciler.probes.results import ProbeResult
@@ -19,8 +19,6 @@ from reconciler.render import probe_json, probe_junit, probe_markdown, probe_tex
 from reconciler.render.style import PLAIN, Style, clean
 
 FORMS = ("text", "json", "junit", "markdown")
-KEPT_SECONDS = 10
-"""How long to wait for the locks of others when results are kept."""
 Say = Callable[[str], object]
 
 
@@ -81,7 +79,7 @@ def report(
         Failure: the file cannot be written.
     """
     with _place(out, hide) as say:
-        style = PLAIN if out else output.style()
+        style = PLAIN if out else terminal.style()
         found = Report(form, say, shard, style, steps=steps)
         found.begin()
         try:
@@ -91,7 +89,7 @@ def report(
             raise
         found.end(complete=True)
     if out or form != "text":
-        output.note(probe_text.summary(found.tally))
+        terminal.note(probe_text.summary(found.tally))
 
 
 @contextmanager

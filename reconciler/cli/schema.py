@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import terminal
 from reconciler.diagnostics.words import _
 from reconciler.operations.schemas import SCHEMAS
 
@@ -16,5 +16,5 @@ from reconciler.operations.schemas import SCHEMAS
 )
 @click.argument("name", type=click.Choice(tuple(SCHEMAS)), default="manifest")
 def command(name: str) -> int:
-    output.say_json(SCHEMAS[name]())
+    terminal.say_json(SCHEMAS[name]())
     return 0

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import inputs, options, output
-from reconciler.cli.planning import target_of
-from reconciler.database import showing
-from reconciler.database.engine import transaction
-from reconciler.database.schema import Condition, status
-from reconciler.diagnostics.problem import Failure
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _
+from reconciler.operations.show import show
 from reconciler.render import list_text
 
 
@@ -31,17 +27,9 @@ from reconciler.render import list_text
 @options.database
 @options.output_format("text", "json")
 def command(address: str, settings_file: Path | None, database_url: str | None, form: str) -> int:
-    settings = inputs.read_settings(settings_file)
-    engine = inputs.engine(inputs.database_url(database_url, settings), settings, writes=False)
-    found = status(engine)
-    target_of(found, engine, settings.database_id)
-    if found.condition is Condition.NEW:
-        raise Failure.of("MBX541")
-    with transaction(engine) as connection:
-        row = showing.find(connection, address)
-        links = showing.links_of(connection, row.row_id)
+    shown = show(terminal.context((), None, settings_file, database_url), address)
     if form == "json":
-        output.say_json(list_text.show_data(row, links))
+        terminal.say_json(list_text.show_data(*shown))
     else:
-        output.say(list_text.whole_lines(row, links, output.style()))
+        terminal.say(list_text.whole_lines(*shown, terminal.style()))
     return 0

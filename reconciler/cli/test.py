@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Engine
 
-from reconciler.cli import inputs, options, output, passwords, redacting
+from reconciler.cli import options, terminal
 from reconciler.cli.apply import read_plan
+from reconciler.cli.merge import FEW, merge
 from reconciler.cli.plan import TEST_FAILED
-from reconciler.cli.planning import target_of
 from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import FORMS, KEPT_SECONDS, Report, report
-from reconciler.database import observe
-from reconciler.database.engine import transaction
-from reconciler.database.schema import Condition, status
-from reconciler.diagnostics.messages import MESSAGES
-from reconciler.diagnostics.problem import Failure
+from reconciler.cli.reporting import FORMS, report
 from reconciler.diagnostics.words import _, n_
-from reconciler.probes import documents
-from reconciler.probes.credentials import Credentials
-from reconciler.probes.documents import Document, Shard
+from reconciler.operations.test import Tests, changed_servers, test
+from reconciler.probes.documents import Shard
 from reconciler.probes.results import Level, Outcome, ProbeResult
-from reconciler.probes.run import Run
-from reconciler.probes.schedule import Prober
-from reconciler.probes.select import Selected, Wanted, select_servers
-from reconciler.probes.targets import Purpose
-from reconciler.secrets.stores.open import Stores
-from reconciler.settings import Settings
+from reconciler.probes.select import MailboxFilter
 
-_FEW = 10
-"""Up to so many mail servers, every step of them is shown."""
-_LARGEST = 512 * 1024 * 1024
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
 
@@ -72,14 +54,6 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
     if text is not None and not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", text):
         raise click.BadParameter(_("This is no address."))
     return text
-
-
-_out = click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=_("Write the results to this file."),
-)
 
 
 @click.group(
@@ -155,7 +129,7 @@ _out = click.option(
 @options.settings
 @options.database
 @options.output_format(*FORMS)
-@_out
+@options.results_out
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     if ctx.invoked_subcommand:
@@ -193,144 +167,59 @@ def _test(
     round_trip: bool,
     steps: bool,
 ) -> int:
-    settings = inputs.read_settings(settings_file)
-    url = inputs.database_url(database_url, settings)
-    changed = _changed(plan_file, settings) if plan_file else None
-    wanted = Wanted(partners, servers, cnpj, company, changed, failed_last_time, inactive)
-    reading = inputs.engine(url, settings, writes=False)
-    keeping = inputs.engine(url, settings, writes=True, wait=KEPT_SECONDS)
-    hosts = frozenset(settings.probes.not_to_itself)
-    purpose = Purpose(level, to, hosts, round_trip)
-    selected, known, identity = _selected(reading, settings, wanted, shard)
-    with ExitStack() as stack:
-        redactor = redacting.begin()
-        stores = stack.enter_context(Stores(settings.secrets, os.environ, redactor))
-        opener = passwords.opener(settings.secrets, stores, identity)
-        credentials = Credentials.of(settings.secrets, stores, known, opener)
-        # A message that went to a sink says nothing about the mailbox.
-        run = Run(selected, purpose, credentials, reading, None if sink else keeping)
-        shown = steps or selected.servers <= _FEW
-        found = stack.enter_context(
-            report(form, out, shard=shard, steps=shown, hide=redactor.redact)
-        )
-        progress = Progress(selected.servers, lines=bool(out) or form != "text")
-        policy = settings.probes.policy(sink)
-        _run(run, Prober(policy, settings.probes.pace()), found, progress, deadline)
-    if run.failure:
-        raise run.failure
-    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
+    context = terminal.context((), None, settings_file, database_url)
+    changed = None
+    if plan_file:
+        changed = changed_servers(read_plan(plan_file, context.plan_key(), "").plan)
+    mailboxes = MailboxFilter(partners, servers, cnpj, company, changed, failed_last_time, inactive)
+    audience = _Audience(form, out, shard, steps=steps)
+    test(context, Tests(mailboxes, level, to, sink, shard, round_trip, deadline), audience)
+    return TEST_FAILED if audience.failed else 0
 
 
-def _selected(
-    engine: Engine, settings: Settings, wanted: Wanted, shard: Shard
-) -> tuple[Selected, set[str], str]:
-    """The servers that are meant, all partners of the database, and its id."""
-    found = status(engine)
-    target_of(found, engine, settings.database_id)
-    if found.condition is Condition.NEW:
-        output.note(_("The database is new: there is no mail server yet."))
-        return Selected(()), set(), ""
-    with transaction(engine) as connection:
-        selected = select_servers(connection, wanted, shard)
-        if not selected.batches:
-            output.note(_("No mail server fits."))
-        return selected, set(observe.partners(connection)), found.database_id or ""
+class _Audience:
+    """Shows results at the terminal or writes them to a file, and how far the run is."""
+
+    def __init__(self, form: str, out: Path | None, shard: Shard, *, steps: bool) -> None:
+        self._form = form
+        self._out = out
+        self._shard = shard
+        self._steps = steps
+        self.failed = 0
+
+    def nothing(self, *, new: bool) -> None:
+        text = _("The database is new: there is no mail server yet.")
+        terminal.note(text if new else _("No mail server fits."))
+
+    @contextmanager
+    def testing(
+        self, servers: int, hide: Callable[[str], str]
+    ) -> Iterator[Callable[[ProbeResult], None]]:
+        steps = self._steps or servers <= FEW
+        lines = bool(self._out) or self._form != "text"
+        progress = Progress(servers, lines=lines)
+        with report(self._form, self._out, shard=self._shard, steps=steps, hide=hide) as results:
+
+            def tell(result: ProbeResult) -> None:
+                progress.clear()
+                results.add(result)
+                progress.add(result)
+
+            try:
+                yield tell
+            except BaseException:
+                progress.clear()
+                terminal.note(
+                    n_(
+                        "{count} mail server was not finished.",
+                        "{count} mail servers were not finished.",
+                        progress.left,
+                    )
+                )
+                raise
+            finally:
+                progress.clear()
+                self.failed = results.tally.outcomes[Outcome.FAILED]
 
 
-def _changed(file: Path, settings: Settings) -> frozenset[tuple[str, str]]:
-    """The servers that a saved plan changes, with their links, as far as it can be applied."""
-    plan = read_plan(file, inputs.plan_key(settings), "")
-    return frozenset(
-        (change.partner, change.server)
-        for part in plan.applicable
-        for change in part.changes
-        if change.server
-    )
-
-
-def _run(
-    run: Run, prober: Prober, found: Report, progress: Progress, deadline: float | None
-) -> None:
-    """Test everything; whatever ends it, what was found until then is told and kept."""
-
-    def consume(result: ProbeResult) -> None:
-        shown = run.finished(result)
-        progress.clear()
-        found.add(shown)
-        progress.add(shown)
-
-    try:
-        if not asyncio.run(_in_time(prober.run(run.targets(), consume), deadline)):
-            for result in run.untested():
-                consume(result)
-    except BaseException:
-        progress.clear()
-        output.note(
-            n_(
-                "{count} mail server was not finished.",
-                "{count} mail servers were not finished.",
-                progress.left,
-            )
-        )
-        raise
-    finally:
-        progress.clear()
-        run.keep()
-
-
-async def _in_time(work: Coroutine[None, None, None], deadline: float | None) -> bool:
-    """Whether `work` was done before `deadline` seconds were over."""
-    limit = asyncio.timeout(deadline)
-    try:
-        async with limit:
-            await work
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        return False
-    return True
-
-
-@command.command(
-    "merge",
-    short_help=_("Put the results of shards together."),
-    help=_(
-        "Put together the results that the shards of one run have written with --format json, "
-        "and print them as one. The exit code is 6 where any test failed."
-    ),
-)
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
-)
-@options.output_format(*FORMS)
-@_out
-def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
-    results = documents.merged((str(file), _document(file)) for file in files)
-    with report(form, out, steps=len(results) <= _FEW) as found:
-        for result in results:
-            found.add(result)
-    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
-
-
-def _document(file: Path) -> Document:
-    """The results in a file.
-
-    Raises:
-        Failure: it cannot be read, or holds something else.
-    """
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise Failure.of("MBX850", file=str(file))
-        document = documents.read(json.loads(file.read_text(encoding="utf-8")), str(file))
-    except OSError as error:
-        raise Failure.of("MBX856", file=str(file), reason=error.strerror or "") from None
-    except (ValueError, RecursionError):
-        raise Failure.of("MBX850", file=str(file)) from None
-    if not _codes(document) <= MESSAGES.keys():
-        raise Failure.of("MBX850", file=str(file))
-    return document
-
-
-def _codes(document: Document) -> set[str]:
-    failed = {result.diagnosis.code for result in document.results if result.diagnosis}
-    return failed | {warned.code for result in document.results for warned in result.warnings}
+command.add_command(merge)

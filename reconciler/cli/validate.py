@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import inputs, options, output
+from reconciler.cli import options, terminal
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
-from reconciler.operations import validate
+from reconciler.operations.inputs import Inputs
+from reconciler.operations.validate import validate
 from reconciler.render import diagnostics
-from reconciler.secrets.settings import rules
 
 
 @click.command(
@@ -29,32 +29,27 @@ def command(
     paths: tuple[Path, ...], root: Path | None, settings_file: Path | None, form: str
 ) -> int:
     try:
-        given = inputs.read(paths, root, settings_file)
+        checked = validate(terminal.context(paths, root, settings_file))
     except Failure as failure:
         if form == "text":
             raise
-        found = diagnostics.describe(failure.problems, output.NO_SOURCES)
-        output.say_json(diagnostics.document(found))
+        described = diagnostics.describe(failure.problems, terminal.NO_SOURCES)
+        terminal.say_json(diagnostics.document(described))
         return failure.exit_code
-    complete = not inputs.has_errors(given.problems)
-    bounds = rules(given.settings.secrets)
-    offline = validate.offline(given.declared, given.coverage, bounds, complete=complete)
-    problems = [*given.problems, *offline]
-    found = diagnostics.describe(problems, given.sources)
-    document = diagnostics.document(found)
+    described = diagnostics.describe(checked.problems, checked.inputs.sources)
+    document = diagnostics.document(described)
     if form == "json":
-        output.say_json(document)
+        terminal.say_json(document)
     else:
-        style = output.style()
-        output.say(
-            "".join(f"{diagnostics.text(item, style)}\n\n" for item in found) + _total(given, found)
-        )
+        style = terminal.style()
+        texts = "".join(f"{diagnostics.text(item, style)}\n\n" for item in described)
+        terminal.say(texts + _total(checked.inputs, described))
     return 0 if document["valid"] else 1
 
 
-def _total(given: inputs.Inputs, found: list[diagnostics.Diagnostic]) -> str:
-    files = n_("{count} file", "{count} files", len(given.loaded.found))
-    servers = sum(len(item.servers) for item in given.declared.values())
+def _total(inputs: Inputs, described: list[diagnostics.Diagnostic]) -> str:
+    files = n_("{count} file", "{count} files", len(inputs.loaded.found))
+    servers = sum(len(item.servers) for item in inputs.declared.values())
     counted = n_("{count} mail server", "{count} mail servers", servers)
-    result = output.tally(found) or _("no problem")
+    result = terminal.tally(described) or _("no problem")
     return f"{files}, {counted}: {result}."

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0021"
+SCHEMA_REVISION = "0001"
 """The migration that this version of the tool works with."""
 
 LONG_TEXT = Text().with_variant(Text(1 << 24), "mariadb")
@@ -170,8 +170,8 @@ revision = Table(
     Column("summary", Text, nullable=False),
 )
 
-proof = Table(
-    "proof",
+unchanged = Table(
+    "unchanged",
     metadata,
     Column("project", String(100), primary_key=True),
     Column("partner", String(63), primary_key=True),
@@ -180,7 +180,7 @@ proof = Table(
     Column("unchanged", Integer, nullable=False),
     Column("left_alone", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
-    Column("seal", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
 )
 
 revision_change = Table(

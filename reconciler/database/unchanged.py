@@ -1,8 +1,8 @@
-"""Proofs in the database, and the digests of rows that they are about.
+"""Facts about unchanged partners in the database, and the digests of rows that they are about.
 
 A digest is over all rows of a partner that `observed` reads, as the driver gives them: no time, no
 trigger and no counter that a writer could leave as it is. Rows of which no digest can be taken, and
-proofs that cannot be read, only mean that there is no proof.
+facts that cannot be read, only mean that nothing is known.
 """
 
 from __future__ import annotations
@@ -17,20 +17,29 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.database import bulk, observe
 from reconciler.database.observe import Rows
-from reconciler.database.tables import proof as table
+from reconciler.database.tables import unchanged as table
 from reconciler.database.write import column_value
 from reconciler.model.state import State
-from reconciler.model.unchanged import Files, Proof
+from reconciler.model.unchanged import Files, Unchanged
 
 _FORM = 2
 """The form of `marshal` that depends on nothing but the values."""
 _IN = 500
-_COLUMNS = ("project", "partner", "context", "files", "unchanged", "left_alone", "skipped", "seal")
+_COLUMNS = (
+    "project",
+    "partner",
+    "context",
+    "files",
+    "unchanged",
+    "left_alone",
+    "skipped",
+    "digest",
+)
 
 
-def holding(connection: Connection, proofs: Iterable[Proof]) -> list[Proof]:
-    """Those of `proofs` that hold of the rows which the database has now."""
-    by_name = {proof.partner: proof for proof in proofs}
+def holding(connection: Connection, facts: Iterable[Unchanged]) -> list[Unchanged]:
+    """Those of `facts` that hold of the rows which the database has now."""
+    by_name = {fact.partner: fact for fact in facts}
     return [
         by_name[name]
         for name, rows in observe.rows(connection, sorted(by_name))
@@ -38,9 +47,9 @@ def holding(connection: Connection, proofs: Iterable[Proof]) -> list[Proof]:
     ]
 
 
-def holds(proof: Proof, rows: Rows) -> bool:
-    """Whether a proof is of these rows."""
-    return proof.holds(digest(rows) or "")
+def holds(fact: Unchanged, rows: Rows) -> bool:
+    """Whether a fact is of these rows."""
+    return fact.is_of(digest(rows) or "")
 
 
 def digest(rows: Rows) -> str | None:
@@ -74,21 +83,21 @@ def rows_of(partner: str, state: State, flag: Callable[[bool], Any]) -> Rows:
     )
 
 
-def read(connection: Connection, project: str) -> Iterator[Proof]:
-    """All proofs of a project."""
+def read(connection: Connection, project: str) -> Iterator[Unchanged]:
+    """All facts of a project."""
     columns = [table.c[name] for name in _COLUMNS[1:]]
     query = select(*columns).where(table.c.project == project)
     for partner, context, files, *rest in bulk.fetch(connection, query):
-        yield Proof(partner, context, _files(str(files)), *rest)
+        yield Unchanged(partner, context, _files(str(files)), *rest)
 
 
-def write(connection: Connection, project: str, proofs: Sequence[Proof]) -> None:
-    """Keep proofs in place of the partners' earlier ones, unless somebody else just did."""
-    rows = [(project, *item[:2], _text(item.files), *item[3:]) for item in proofs]
+def write(connection: Connection, project: str, facts: Sequence[Unchanged]) -> None:
+    """Keep facts in place of the partners' earlier ones, unless somebody else just did."""
+    rows = [(project, *fact[:2], _text(fact.files), *fact[3:]) for fact in facts]
     try:
         with connection.begin_nested():
-            for start in range(0, len(proofs), _IN):
-                partners = [item.partner for item in proofs[start : start + _IN]]
+            for start in range(0, len(facts), _IN):
+                partners = [fact.partner for fact in facts[start : start + _IN]]
                 ours = (table.c.project == project, table.c.partner.in_(partners))
                 connection.execute(delete(table).where(*ours))
             bulk.load(connection, table, _COLUMNS, rows)

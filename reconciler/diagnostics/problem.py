@@ -77,6 +77,12 @@ class Stale(Failure):
     exit_code = 4
 
 
+class WrongUse(Failure):
+    """The command line does not say what to do."""
+
+    exit_code = 64
+
+
 class Locked(Failure):
     """Another apply holds the database."""
 

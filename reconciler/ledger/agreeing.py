@@ -6,7 +6,7 @@ be drift for ever. An apply records it: what was last applied is what is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, select
 
@@ -16,17 +16,20 @@ from reconciler.ledger import drift
 from reconciler.ledger.drift import Scope
 from reconciler.ledger.last_applied import LastApplied
 from reconciler.model.state import HeadOffice, Partner
+from reconciler.model.unchanged import Unchanged
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import PartnerPlan, Plan, Selection
 
 
-def agreed(connection: Connection, plan: Plan) -> tuple[PartnerPlan, ...]:
+def agreed(
+    connection: Connection, plan: Plan, unchanged: Iterable[Unchanged]
+) -> tuple[PartnerPlan, ...]:
     """The rows that `plan` leaves as others made them: from as they were applied to as they are.
 
-    That they are as the manifests say is known of partners that have a proof in `plan`, and of rows
-    that one of its files declares, or declared.
+    That they are as the manifests say is known of partners that are `unchanged` after it, and of
+    rows that one of their files declares, or declared.
     """
-    files = {proof.partner: {name for name, _ in proof.files} for proof in plan.proofs}
+    files = {fact.partner: {name for name, _ in fact.files} for fact in unchanged}
     names = tuple(sorted(files.keys() & LastApplied(connection).partners())) if files else ()
     if not names:
         return ()

@@ -81,7 +81,7 @@ class Revision(NamedTuple):
     summary: Summary
 
 
-class Found(NamedTuple):
+class Revisions(NamedTuple):
     """The newest revisions that a filter means, and how many more there are."""
 
     revisions: tuple[Revision, ...]
@@ -107,14 +107,14 @@ class LedgerEntry(NamedTuple):
         return f"{self.kind}.{self.partner}/{self.name}"
 
 
-def revisions(connection: Connection, wanted: RevisionFilter, limit: int) -> Found:
+def revisions(connection: Connection, wanted: RevisionFilter, limit: int) -> Revisions:
     """The newest `limit` revisions that `wanted` means, newest first."""
     conditions = list(_conditions(connection, wanted))
     counting = select(func.count()).select_from(revision).where(*conditions)
     query = _select().where(*conditions).order_by(_REVISION.number.desc()).limit(limit)
     found = tuple(map(_revision, connection.execute(query)))
     total = connection.execute(counting).scalar_one()
-    return Found(found, total - len(found))
+    return Revisions(found, total - len(found))
 
 
 def revision_called(connection: Connection, name: str) -> Revision:

@@ -39,7 +39,7 @@ def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
     Without either it is the folder given, or the folder of the files given.
     """
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links stay links
-    folders = [path if path.is_dir() else path.parent for path in absolute]
+    folders = [path if path.is_dir() or not path.exists() else path.parent for path in absolute]
     common = Path(os.path.commonpath(folders))
     found = Path(os.path.abspath(root)) if root else _with_settings(common)  # noqa: PTH100
     chosen = found or common

@@ -22,7 +22,7 @@ from reconciler.manifests.positions import Positions, locate
 from reconciler.manifests.read import ReadLimits, Suspect, read
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
 from reconciler.manifests.workers import Workers, processors
-from reconciler.model.unchanged import Proof
+from reconciler.model.unchanged import Unchanged
 
 MANY = 64
 """From this many files on, all processors parse."""
@@ -34,8 +34,8 @@ _KEPT = 64
 class Loaded:
     """What a run was given. `digest` names these very files with this very content.
 
-    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `settled` are the
-    partners whose files were not parsed, with the proofs that nothing would have come of it.
+    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `unchanged` are
+    the partners whose files were not parsed, since nothing would have come of it.
     """
 
     scope: Scope
@@ -44,7 +44,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     digests: Mapping[str, str]
     limits: ReadLimits
-    settled: Mapping[str, Proof] = field(default_factory=dict)
+    unchanged: Mapping[str, Unchanged] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -105,7 +105,7 @@ class Parsed(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-NO_PROOFS: Mapping[str, Proof] = MappingProxyType({})
+NONE_UNCHANGED: Mapping[str, Unchanged] = MappingProxyType({})
 
 
 class Manifests:
@@ -148,19 +148,22 @@ class Manifests:
     def _names(self) -> list[str]:
         return [item.name for item in self._found]
 
-    def loaded(self, proofs: Mapping[str, Proof] = NO_PROOFS) -> Loaded:
-        """What everything declares, but for the partners of which `proofs` are.
+    def loaded(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Loaded:
+        """What everything declares, except for the partners that are `unchanged`.
 
-        They have to fit the digests. A partner is left out only while no other file is its own too.
+        Their facts have to fit the digests. A partner is left out only while no other file is its
+        own too.
         """
-        settled = dict(proofs)
-        parsed = self._parsed_but(settled)
-        while meddled := settled.keys() & {one.declared.partner for one in parsed if one.declared}:
-            for partner in meddled:
-                del settled[partner]
-            parsed = self._parsed_but(settled)
+        left_out = dict(unchanged)
+        parsed = self._parsed_but(left_out)
+        while added_to := left_out.keys() & {
+            one.declared.partner for one in parsed if one.declared
+        }:
+            for partner in added_to:
+                del left_out[partner]
+            parsed = self._parsed_but(left_out)
         self._workers.close()
-        digests = self.digests if settled else {}
+        digests = self.digests if left_out else {}
         return Loaded(
             self.scope,
             tuple(self._found),
@@ -168,12 +171,12 @@ class Manifests:
             (*self._problems, *(problem for one in parsed for problem in one.problems)),
             digests | {name: one.digest for name, one in self._parsed.items()},
             self._limits,
-            settled,
+            left_out,
         )
 
-    def _parsed_but(self, settled: Mapping[str, Proof]) -> list[Parsed]:
-        """All files but those of `settled`, parsed, in the order of their names."""
-        left = {name for proof in settled.values() for name, _ in proof.files}
+    def _parsed_but(self, unchanged: Mapping[str, Unchanged]) -> list[Parsed]:
+        """All files but those of `unchanged`, parsed, in the order of their names."""
+        left = {name for fact in unchanged.values() for name, _ in fact.files}
         names = [name for name in self._names if name not in left]
         if not left and self._results:
             self._parsed = dict(zip(names, self._results, strict=True))

@@ -1,10 +1,9 @@
-"""What holds of a partner for good, so that no plan has to find it out again.
+"""The fact that a partner is unchanged, so that no plan has to find it out again.
 
-What a plan says of a partner follows from its manifests, its rows and what plans are made with. So
-once it was found that there is nothing to change and nothing to say, that stays true of the same
-files, rows and tool, whatever happens to them in between. A proof says so. It is of no use to know
-when it was made or by whom: it holds where files and rows are found to be these again, and nowhere
-else.
+What a plan says of a partner follows from its manifests, its rows and what plans are made with.
+Once there was nothing to change and nothing to say, that stays true of the same files, rows and
+tool, whatever happens in between. It does not matter when the fact was recorded or by whom: it
+holds where files and rows are these again, and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ Files = tuple[tuple[str, str], ...]
 """The names of files, sorted, each with the SHA-256 of its content."""
 
 
-class Proof(NamedTuple):
+class Unchanged(NamedTuple):
     """That nothing is to be changed and nothing is to be said of a partner.
 
     `context` names what the plan was made with, and `files` are all its manifests. The counts are
     those of a plan: rows that stay, rows of other programs among them, and companies that `all` and
-    `branches_of` leave out. `seal` binds it all to the partner's rows.
+    `branches_of` leave out. `digest` binds it all to the partner's rows.
     """
 
     partner: str
@@ -31,23 +30,22 @@ class Proof(NamedTuple):
     unchanged: int
     left_alone: int
     skipped: int
-    seal: str
+    digest: str
 
     def fits(self, context: str, digests: Mapping[str, str]) -> bool:
-        """Whether its files are among those with these digests by their names."""
-        there = bool(self.files) and all(digests.get(name) == sha for name, sha in self.files)
-        return there and self.context == context
+        """Whether it was recorded in this context and its files have these digests, by name."""
+        same = bool(self.files) and all(digests.get(name) == sha for name, sha in self.files)
+        return same and self.context == context
 
-    def holds(self, rows: str) -> bool:
+    def is_of(self, rows: str) -> bool:
         """Whether this is of the rows with this digest."""
-        return self.seal == _seal(self, rows)
+        return self.digest == _digest(self, rows)
+
+    def bound_to(self, rows: str) -> Unchanged:
+        """The same fact, of the rows with this digest."""
+        return self._replace(digest=_digest(self, rows))
 
 
-def sealed(proof: Proof, rows: str) -> Proof:
-    """The proof, with its seal."""
-    return proof._replace(seal=_seal(proof, rows))
-
-
-def _seal(proof: Proof, rows: str) -> str:
-    text = repr((rows, *proof[:-1]))
+def _digest(fact: Unchanged, rows: str) -> str:
+    text = repr((rows, *fact[:-1]))
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()

@@ -1,124 +1,205 @@
-"""Plan → one transaction and its revision.
-
-Every row that the plan touches is read again under lock, the changes are written in bulk, and the
-same rows must then read as planned, before anything is committed.
-"""
+"""`apply`: make the changes of a plan, after every check that can come before the transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
-from reconciler.database import observe, unchanged
-from reconciler.database.write import RowsMissing, Writer
-from reconciler.diagnostics.problem import Failure, Problem, Stale
-from reconciler.ledger import record
-from reconciler.model import as_json
-from reconciler.model.unchanged import Proof
-from reconciler.operations.passwords import NOTHING_TO_SEAL, Sealer
-from reconciler.plan.plan import Moved, PartnerPlan, Password, Plan, moved, unsettled
+from reconciler.database import clock, schema
+from reconciler.database.engine import is_missing, transaction
+from reconciler.database.lock import Claim
+from reconciler.database.schema import NEW, Condition, Status
+from reconciler.ledger import agreeing, record
+from reconciler.model.unchanged import Unchanged
+from reconciler.operations import secrets
+from reconciler.operations.commit import Applied, commit
+from reconciler.operations.context import Context
+from reconciler.operations.inputs import Inputs
+from reconciler.operations.plan import Ask, Planned, all_acceptances, plan
+from reconciler.operations.transaction import Work, check
+from reconciler.operations.verify import Gate, Report, Verification
+from reconciler.plan import freshness
+from reconciler.plan.file.read import SavedPlan
+from reconciler.plan.plan import PartnerPlan, Plan
+
+_WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
+_LONGEST = 200
 
 
-class Done(NamedTuple):
-    """The revision that was written, and the passwords that were sealed anew with it; None and none
-    where all that it was for has changed by now.
-    """
+class Dialogue(Report, Protocol):
+    """Whom an apply tells what it is about to do and has done, and whom it asks."""
 
-    revision: int | None
-    sealed: tuple[Password, ...] = ()
+    def noticed(self, planned: Planned) -> None:
+        """Tell what was noticed while planning."""
+
+    def show(self, plan: Plan, inputs: Inputs | None) -> None:
+        """Show a plan before it is applied; without `inputs` it is a saved one."""
+
+    def approve(self) -> None:
+        """Go on if somebody says so, or if nobody needs to be asked.
+
+        Raises:
+            Failure: nobody can be asked, or the answer is no.
+        """
+
+    def applied(self, work: Work, applied: Applied) -> None:
+        """Tell what was committed."""
+
+
+class Outcome(NamedTuple):
+    """The plan that an apply came to, and the mail servers by partner that failed their test."""
+
+    plan: Plan
+    failing: Mapping[str, list[str]]
 
 
 def apply(
-    connection: Connection,
-    plan: Plan,
-    applied_by: str,
-    now: datetime,
-    sealer: Sealer = NOTHING_TO_SEAL,
-) -> Done:
-    """Write all partners of `plan` that can be applied; the caller commits.
+    context: Context,
+    source: Ask | SavedPlan,
+    dialogue: Dialogue,
+    *,
+    verification: Verification | None = None,
+    lock_timeout: float = 0,
+) -> Outcome:
+    """Apply a saved plan, or the manifests of a context; waits `lock_timeout` seconds for others.
 
     Raises:
-        Stale: the plan was applied before, a row no longer reads as planned, or a link appeared
-            on a server to be deleted.
-        Failure: the rows do not read as planned afterwards.
+        Locked: another apply holds the database.
+        Stale: the plan no longer fits the database.
+        Failure: nothing was applied, or it is not known whether it was.
     """
-    if number := record.revision_of(connection, plan.id):
-        raise Stale.of("MBX527", number=number)
-    writer = Writer(connection)
-    _fail_for(_moved(connection, plan.applicable, writer), Stale, "MBX520")
+    inputs: Inputs | None = None
+    if isinstance(source, SavedPlan):
+        planned, facts = source.plan, source.unchanged
+    else:
+        result = plan(context, source, recording=True)
+        dialogue.noticed(result)
+        planned, facts, inputs = result.plan, result.unchanged, result.inputs
+    work = _agreeing(_with_secrets(planned, facts, inputs, context), context)
+    dialogue.show(work.plan, inputs)
+    gate = None
+    if verification and work.plan.writes:
+        gate = _verified(work, verification, context, dialogue)
+        acceptances = source.acceptances if isinstance(source, Ask) else ()
+        work = gate.passing(work, all_acceptances(context.settings, acceptances), inputs, dialogue)
+        if gate.failing and verification.deactivate:
+            dialogue.show(work.plan, inputs)
+    if work.plan.writes:
+        dialogue.approve()
+    if work.plan.writes or work.agreed or work.unchanged:
+        _write(work, context, lock_timeout, dialogue)
+    if work.plan.writes:
+        if not secrets.are_sealed(context):
+            dialogue.warn(secrets.reference_warnings(work.plan, context.settings.secrets))
+        if gate:
+            gate.keep(work.plan, dialogue)
+    return Outcome(work.plan, gate.failing if gate else {})
+
+
+def _with_secrets(
+    planned: Plan, facts: tuple[Unchanged, ...], inputs: Inputs | None, context: Context
+) -> Work:
+    """The plan with all that it takes to apply it: the secrets that it needs are read now."""
+    if not secrets.are_sealed(context):
+        return Work(replace(planned, passwords=()), unchanged=facts)
+    if not planned.to_seal:
+        return Work(planned, unchanged=facts)
+    with context.reading() as connection:
+        checked = secrets.checked(planned, inputs, connection, context, applying=True)
+    return Work(checked.plan, secrets.sealer_of(checked), facts)
+
+
+def _agreeing(work: Work, context: Context) -> Work:
+    """With what others changed as the plan would have it."""
+    engine = context.engine(writes=False)
+    if not work.unchanged or is_missing(engine):
+        return work
+    with transaction(engine) as connection:
+        if schema.status_of(connection).condition is not Condition.CURRENT:
+            return work
+        return work._replace(agreed=agreeing.agreed(connection, work.plan, work.unchanged))
+
+
+def _verified(work: Work, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:
+    """Test what becomes active; that the plan still fits is checked before anybody is tested."""
+    engine = context.engine(writes=False)
+    if not is_missing(engine):  # else writing says what there is to say
+        status = schema.status(engine)
+        with transaction(engine) as connection:
+            _require_planned(work.plan, status, context, connection)
+            if status.condition is not Condition.NEW:
+                check(connection, work.plan)
+    return Gate.of(work.plan, verification, context, dialogue)
+
+
+def _write(work: Work, context: Context, lock_timeout: float, dialogue: Dialogue) -> None:
+    engine = context.engine(writes=True, wait=lock_timeout)
+    if is_missing(engine):  # before a connection would create it
+        freshness.require_target(work.plan, context.target(NEW, engine), empty=True)
+    claim = Claim(
+        partners=_touched(work),
+        who=_who(context.environ),
+        place=_place(context.environ),
+        changes=sum(len(part.changes) for part in _parts(work)) + len(work.plan.to_seal),
+    )
+    prepare = partial(_prepare, work.plan, context)
+    dialogue.applied(work, commit(engine, work, prepare, claim, lock_timeout))
+
+
+def _parts(work: Work) -> tuple[PartnerPlan, ...]:
+    return (*work.plan.applicable, *work.agreed)
+
+
+def _touched(work: Work) -> tuple[str, ...]:
+    """The partners that an apply writes to."""
+    sealed = {item.partner for item in work.plan.to_seal}
+    return tuple(sorted(sealed | {part.partner for part in _parts(work)}))
+
+
+def _prepare(plan: Plan, context: Context, connection: Connection) -> bool:
+    """Make sure that it is the database that was planned for; a new one gets its tables."""
+    status = schema.status_of(connection)
+    if status.condition is Condition.NEW:
+        schema.lock(connection)
+        status = schema.status_of(connection)
+    new = status.condition is Condition.NEW
+    _require_planned(plan, status, context, connection)
+    if new:
+        schema.upgrade(connection)
+    return new
+
+
+def _require_planned(plan: Plan, status: Status, context: Context, connection: Connection) -> None:
+    target = context.target(status, connection.engine)
+    empty = status.condition is Condition.NEW or record.is_empty(connection)
+    freshness.require_target(plan, target, empty=empty)
+    freshness.require(plan, target, clock.now(connection))
+
+
+def _place(environ: Mapping[str, str]) -> str:
+    """From where: the pipeline's job, or the machine."""
+    if run := environ.get("GITHUB_RUN_ID"):
+        repository = environ.get("GITHUB_REPOSITORY", "")
+        url = f"{environ.get('GITHUB_SERVER_URL', '')}/{repository}/actions/runs/{run}"
+        return url[:_LONGEST]
+    if job := environ.get("CI_JOB_URL"):
+        return job[:_LONGEST]
+    return f"{socket.gethostname()}, process {os.getpid()}"[:_LONGEST]
+
+
+def _who(environ: Mapping[str, str]) -> str:
+    """Who applies: the pipeline's word for it, or the user of the system."""
+    for name in _WHO:
+        if value := environ.get(name):
+            return value[:_LONGEST]
     try:
-        writer.write(change for part in plan.applicable for change in part.changes)
-    except (IntegrityError, RowsMissing):
-        raise Stale.of("MBX540") from None
-    sealed = sealer.write(connection, plan)
-    applied = (*plan.applicable, *_agreed(connection, plan))
-    if (plan.agreed or plan.to_seal) and not (applied or sealed):
-        return Done(None)
-    number = record.record(connection, plan, record.Made(applied, sealed), applied_by, now)
-    _fail_for(_unsettled(connection, plan), Failure, "MBX525")
-    unchanged.write(connection, plan.project, plan.proofs)
-    return Done(number, sealed)
-
-
-def check(connection: Connection, plan: Plan) -> None:
-    """See whether `plan` could be applied now, without holding anything.
-
-    Raises:
-        Stale: as for `apply`.
-    """
-    if number := record.revision_of(connection, plan.id):
-        raise Stale.of("MBX527", number=number)
-    by_name = {part.partner: part for part in plan.applicable}
-    found = observe.read(connection, list(by_name))
-    current = (item for name, now in found for item in moved(by_name[name].changes, now.state))
-    _fail_for(current, Stale, "MBX520")
-
-
-def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:
-    by_name = {part.partner: part for part in parts}
-    for name, found in observe.read(connection, list(by_name), lock=True):
-        writer.know(name, found.row_ids)
-        yield from moved(by_name[name].changes, found.state)
-
-
-def _agreed(connection: Connection, plan: Plan) -> Iterator[PartnerPlan]:
-    """The rows that stay as others changed them, if all rows of their partner are as proven."""
-    by_name, proofs = {part.partner: part for part in plan.agreed}, _proofs(plan)
-    for name, rows in observe.rows(connection, list(by_name), lock=True):
-        if unchanged.holds(proofs[name], rows):
-            changes = by_name[name].changes
-            others = {item.change for item in unsettled(changes, observe.understood(rows).state)}
-            if left := tuple(change for change in changes if change not in others):
-                yield PartnerPlan(name, left)
-
-
-def _unsettled(connection: Connection, plan: Plan) -> Iterator[Moved]:
-    """The rows that do not read as wanted; none of a partner whose proof holds, which says that
-    all of its rows do.
-    """
-    by_name, proofs = {part.partner: part for part in plan.applicable}, _proofs(plan)
-    for name, rows in observe.rows(connection, list(by_name)):
-        proof = proofs.get(name)
-        if proof is None or not unchanged.holds(proof, rows):
-            yield from unsettled(by_name[name].changes, observe.understood(rows).state)
-
-
-def _proofs(plan: Plan) -> dict[str, Proof]:
-    return {proof.partner: proof for proof in plan.proofs}
-
-
-def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:
-    problems = [Problem(code, None, _values(item)) for item in found]
-    if problems:
-        raise failure(problems)
-
-
-def _values(moved_row: Moved) -> dict[str, str]:
-    """The row's name, and what was planned from, is there now, and was wanted."""
-    change, now = moved_row
-    before, there, after = as_json.differing(change.before, now, change.after)
-    return {"address": change.address, "before": before, "now": there, "after": after}
+        return getpass.getuser()[:_LONGEST]
+    except (KeyError, OSError):
+        return "unknown"

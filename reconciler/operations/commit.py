@@ -1,4 +1,4 @@
-"""Applying for good: under a lock, again after a conflict, with an answer even if it was lost."""
+"""Committing a plan: under a lock, again after a conflict, with an answer even if it was lost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reconciler.database.lock import Claim, Lock
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.problem import Failure, Locked
 from reconciler.ledger import record
-from reconciler.operations import apply as apply_
-from reconciler.operations.passwords import NOTHING_TO_SEAL, Sealer
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.transaction import Work
 from reconciler.plan.plan import Password, Plan
 
 TRIES = 6
@@ -27,13 +27,6 @@ _LOOK_SECONDS = 1.0
 
 Prepare = Callable[[Connection], bool]
 """Checks that it is the database which was planned for and makes its tables; whether it was new."""
-
-
-class Work(NamedTuple):
-    """A plan, and what seals the passwords that were read for it."""
-
-    plan: Plan
-    sealer: Sealer = NOTHING_TO_SEAL
 
 
 class Applied(NamedTuple):
@@ -50,9 +43,7 @@ class Applied(NamedTuple):
     answer_lost: bool = False
 
 
-def apply_plan(
-    engine: Engine, work: Work, prepare: Prepare, claim: Claim, seconds: float
-) -> Applied:
+def commit(engine: Engine, work: Work, prepare: Prepare, claim: Claim, seconds: float) -> Applied:
     """Apply a plan in one transaction, holding the locks that `claim` names.
 
     Waits at most `seconds` for whoever holds one of them. A transaction that the database undid
@@ -77,7 +68,7 @@ def apply_plan(
             return applied._replace(created=applied.created or made)
         except ConnectionLost as failure:
             if failure.committing:
-                return _found_out(engine, work.plan, held)
+                return _look_up(engine, work.plan, held)
             _drop(engine, held)
             raise
         except Locked as failure:
@@ -113,11 +104,11 @@ def _attempt(
         unseen = tables.metadata.sorted_tables if created else ()
         with dialect_for(engine).keys_checked_once(connection, unseen):
             now = clock.now(connection)
-            done = apply_.apply(connection, work.plan, claim.who, now, work.sealer)
+            done = transaction_.write(connection, work, claim.who, now)
     return Applied(*done, created)
 
 
-def _found_out(engine: Engine, plan: Plan, held: Lock | None) -> Applied:
+def _look_up(engine: Engine, plan: Plan, held: Lock | None) -> Applied:
     """Whether a plan was applied whose COMMIT had no answer: the ledger knows."""
     for _ in range(_LOOKS):
         try:

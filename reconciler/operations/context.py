@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ from reconciler import settings as settings_
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Problem, Severity, Stale
 from reconciler.diagnostics.words import N_, _
+from reconciler.manifests.files import Scope, scope_of
 from reconciler.plan.plan import DatabaseTarget
+from reconciler.secrets.redact import Redactor
 from reconciler.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,30 +30,48 @@ _LONGEST_KEY = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The settings of a run, its environment, and the database URL of the command line, if any."""
+    """The settings and the environment of a run, and what it was given.
+
+    `paths` are its manifests, named as `scope` says; `database` is a URL that goes before that of
+    the settings. `redacting` begins to hide every secret that is read from then on.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
-    database: str | None = None
+    database: str | None
+    paths: tuple[Path, ...]
+    scope: Scope
+    redacting: Callable[[], Redactor] = Redactor
 
     @classmethod
     def of(
         cls,
         environ: Mapping[str, str],
+        *,
+        paths: Sequence[Path] = (),
+        root: Path | None = None,
         settings_file: Path | None = None,
         database: str | None = None,
-        root: Path | None = None,
+        redacting: Callable[[], Redactor] = Redactor,
+        making: bool = False,
     ) -> Context:
-        """Read the settings: from the file given, RECONCILER_SETTINGS, `root`, the current folder.
+        """Read the settings: of the file given, RECONCILER_SETTINGS, the root, the current folder.
+
+        Without `paths` the manifests are those of the current folder. With `making` they need not
+        be there yet.
 
         Raises:
-            Failure: a settings file that is named is missing, or one is not valid.
+            Failure: a path or a settings file that is named is missing, or settings are not valid.
         """
+        manifests = tuple(paths) or (_CURRENT_FOLDER,)
+        missing = [path for path in manifests if not path.exists() and not path.is_symlink()]
+        if missing and not making:
+            raise Failure(Problem("MBX120", None, {"path": str(path)}) for path in missing)
+        scope = scope_of(manifests, root)
         named = settings_file or environ.get("RECONCILER_SETTINGS")
-        folders = (root, _CURRENT_FOLDER) if root else (_CURRENT_FOLDER,)
-        file = settings_.find(Path(named) if named else None, folders)
+        file = settings_.find(Path(named) if named else None, (scope.root, _CURRENT_FOLDER))
         settings = settings_.load(Path(os.path.relpath(file)) if file else None, environ)
-        return cls(settings, environ, database)
+        return cls(settings, environ, database, manifests, scope, redacting)
 
     @property
     def url(self) -> str:
@@ -68,38 +88,51 @@ class Context:
 
     def engine(self, *, writes: bool, wait: float | None = None) -> Engine:
         """The engine of the database, reached as the settings say; `wait` is in seconds."""
-        from reconciler.database.engine import engine_of  # noqa: PLC0415 - validate does without
+        return engine_for(self.url, self.settings, writes=writes, wait=wait)
 
-        tls, ca_file = self.settings.database_tls, self.settings.database_ca
-        return engine_of(self.url, writes=writes, wait=wait, tls=tls, ca_file=ca_file)
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection | None]:
-        """A connection that only reads; None where the database has none of our tables."""
-        from reconciler.database.engine import transaction  # noqa: PLC0415 - as in `engine`
-        from reconciler.database.schema import Condition, status  # noqa: PLC0415
-
-        engine = self.engine(writes=False)
-        if status(engine).condition is Condition.NEW:
-            yield None
-            return
-        with transaction(engine) as connection:
-            yield connection
-
-    def target(self, status: Status, engine: Engine) -> DatabaseTarget:
-        """The database as a plan names it.
+    def status(self) -> Status:
+        """The schema of the database, which may be a new one.
 
         Raises:
-            Failure: its schema is older or newer.
-            Stale: it is not the one that the settings name (MBX534).
+            Failure: this version does not know its schema.
+            Stale: it is not the database that the settings name (MBX534).
         """
-        from reconciler.database.schema import require  # noqa: PLC0415 - as in `engine`
+        from reconciler.database.schema import status  # noqa: PLC0415 - validate does without
+
+        engine = self.engine(writes=False)
+        current = status(engine)
+        self.target(current, engine)
+        return current
+
+    def target(self, status: Status, engine: Engine) -> DatabaseTarget:
+        """The database as a plan names it; raises as `status`."""
+        from reconciler.database.schema import require  # noqa: PLC0415 - validate does without
 
         require(status)
         wanted = self.settings.database_id
         if wanted and status.database_id != wanted:
             raise Stale.of("MBX534", wanted=wanted, found=status.database_id or "new")
         return DatabaseTarget(status.database_id, engine.dialect.name, status.revision)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection | None]:
+        """A connection that only reads; None where the database has none of our tables."""
+        from reconciler.database.engine import transaction  # noqa: PLC0415 - validate does without
+        from reconciler.database.schema import Condition  # noqa: PLC0415
+
+        if self.status().condition is Condition.NEW:
+            yield None
+            return
+        with transaction(self.engine(writes=False)) as connection:
+            yield connection
+
+    @contextmanager
+    def existing(self) -> Iterator[Connection]:
+        """A connection that only reads; a database without our tables is a failure (MBX541)."""
+        with self.reading() as connection:
+            if connection is None:
+                raise Failure.of("MBX541")
+            yield connection
 
     def plan_key(self) -> PlanKey | None:
         """The key that plans are signed with; None where none is configured.
@@ -117,6 +150,14 @@ class Context:
             return PlanKey(os.fsencode(text), "RECONCILER_PLAN_KEY")
         file = self.settings.plan_key_file
         return PlanKey(_key_in(file), file) if file else None
+
+
+def engine_for(url: str, settings: Settings, *, writes: bool, wait: float | None = None) -> Engine:
+    """The engine of a database, reached as the settings say; `wait` is in seconds."""
+    from reconciler.database.engine import engine_of  # noqa: PLC0415 - validate does without
+
+    tls, ca_file = settings.database_tls, settings.database_ca
+    return engine_of(url, writes=writes, wait=wait, tls=tls, ca_file=ca_file)
 
 
 def has_errors(problems: Sequence[Problem]) -> bool:

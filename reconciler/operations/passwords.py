@@ -1,22 +1,21 @@
-"""The passwords of a plan: read from their stores, compared with what is kept, and sealed.
+"""The passwords of a plan, read from their stores and compared with what the database keeps.
 
-Everything is read before a transaction begins; sealing happens inside it, since the number of a row
+Everything is read before a transaction begins. Sealing happens inside it, since the number of a row
 is part of what its password is sealed with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler.database import passwords as stored
-from reconciler.database import schema
-from reconciler.database.passwords import FORGOTTEN, Sealed, Stored, where
-from reconciler.diagnostics.problem import Failure, Place, Problem, Stale
-from reconciler.model.state import MailServer, called
+from reconciler.database import passwords as kept
+from reconciler.database.passwords import Stored, where
+from reconciler.diagnostics.problem import Failure, Place, Problem
+from reconciler.model.state import called
 from reconciler.plan.plan import Password, PasswordState, Plan, new_names
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
@@ -48,6 +47,7 @@ class Checked(NamedTuple):
 
     plan: Plan
     secrets: Mapping[Reference, Found]
+    ring: Keyring | None
     problems: tuple[Problem, ...] = ()
 
 
@@ -60,25 +60,27 @@ def check(plan: Plan, connection: Connection | None, means: Means, locate: Locat
     Raises:
         Failure: a partner may not use one of the secrets, or a reference is none.
     """
-    wanted = {item: _reference(item) for item in plan.to_seal}
-    _require_scope(wanted, means.scopes, locate)
+    references = {item: _reference(item) for item in plan.to_seal}
+    _require_scope(references, means.scopes, locate)
     rows = _Rows(plan, connection)
-    settled = _settled(wanted, rows, means)
-    resolved = resolve(
-        {wanted[item] for item in wanted if item not in settled}, means.stores, means.seconds
+    current = _current(references, rows, means)
+    read = resolve(
+        {reference for item, reference in references.items() if item not in current},
+        means.stores,
+        means.seconds,
     )
-    told: dict[Password, PasswordState] = dict.fromkeys(settled, PasswordState.UNCHANGED)
-    for item in wanted.keys() - settled:
-        told[item] = rows.verdict(item, resolved.found.get(wanted[item]), means.ring)
+    states: dict[Password, PasswordState] = dict.fromkeys(current, PasswordState.UNCHANGED)
+    for item in references.keys() - current:
+        states[item] = rows.state(item, read.found.get(references[item]), means.ring)
     passwords = tuple(
-        item._replace(verdict=told[item]) if item in told else item for item in plan.passwords
+        item._replace(state=states[item]) if item in states else item for item in plan.passwords
     )
-    where_wanted: dict[Reference, list[Place]] = {}
-    for item, reference in wanted.items():
-        if reference in resolved.failed and (place := locate(item)):
-            where_wanted.setdefault(reference, []).append(place)
-    failed = problems(resolved.failed, where_wanted)
-    return Checked(replace(plan, passwords=passwords), resolved.found, tuple(failed))
+    places: dict[Reference, list[Place]] = {}
+    for item, reference in references.items():
+        if reference in read.failed and (place := locate(item)):
+            places.setdefault(reference, []).append(place)
+    failed = problems(read.failed, places)
+    return Checked(replace(plan, passwords=passwords), read.found, means.ring, tuple(failed))
 
 
 def _reference(item: Password) -> Reference:
@@ -88,23 +90,25 @@ def _reference(item: Password) -> Reference:
         raise Failure.of("MBX698", address=item.address) from None
 
 
-def _require_scope(wanted: Mapping[Password, Reference], scopes: Scopes, locate: Locate) -> None:
-    found = [
+def _require_scope(
+    references: Mapping[Password, Reference], scopes: Scopes, locate: Locate
+) -> None:
+    outside = [
         replace(problem, place=locate(item))
-        for item, reference in wanted.items()
+        for item, reference in references.items()
         if (problem := scopes.problem(item.partner, reference, None))
     ]
-    if found:
-        raise Failure(found)
+    if outside:
+        raise Failure(outside)
 
 
-def _settled(
-    wanted: Mapping[Password, Reference], rows: _Rows, means: Means
+def _current(
+    references: Mapping[Password, Reference], rows: _Rows, means: Means
 ) -> frozenset[Password]:
     """The passwords of which the version that is kept is the newest."""
-    known = {item: version for item in wanted if (version := rows.version(item, means.ring))}
-    newest = newest_versions({wanted[item] for item in known}, means.stores, means.seconds)
-    return frozenset(item for item, version in known.items() if newest[wanted[item]] == version)
+    known = {item: version for item in references if (version := rows.version(item, means.ring))}
+    newest = newest_versions({references[item] for item in known}, means.stores, means.seconds)
+    return frozenset(item for item, version in known.items() if newest[references[item]] == version)
 
 
 class _Rows:
@@ -114,22 +118,22 @@ class _Rows:
         partners = sorted({item.partner for item in plan.to_seal})
         names = {part.partner: new_names(part.changes) for part in plan.partners}
         self._database = plan.target.id or ""
-        self._found: dict[tuple[str, str], Stored] = {}
-        for row in stored.read(connection, partners) if connection else ():
+        self._kept: dict[tuple[str, str], Stored] = {}
+        for row in kept.read(connection, partners) if connection else ():
             name = called(row.name, row.number)
-            self._found[row.partner, names.get(row.partner, {}).get(name, name)] = row
+            self._kept[row.partner, names.get(row.partner, {}).get(name, name)] = row
 
     def version(self, item: Password, ring: Keyring | None) -> str | None:
         """The version that is kept of the same reference, where what is kept can be opened."""
-        row = self._found.get((item.partner, item.server))
+        row = self._kept.get((item.partner, item.server))
         if row is None or row.sealed is None or row.reference != item.reference:
             return None
         key = seal.key_id(row.sealed)
         return row.version if key and (ring is None or ring.find(key)) else None
 
-    def verdict(self, item: Password, found: Found | None, ring: Keyring | None) -> PasswordState:
+    def state(self, item: Password, found: Found | None, ring: Keyring | None) -> PasswordState:
         """What is known of a password, now that it was read or could not be."""
-        row = self._found.get((item.partner, item.server))
+        row = self._kept.get((item.partner, item.server))
         if row and row.sealed is not None and seal.key_id(row.sealed) is None:
             return PasswordState.FOREIGN
         if found is None:
@@ -151,81 +155,3 @@ def _by_version(row: Stored, item: Password, found: Found) -> PasswordState:
     if not (row.version and found.version) or row.reference != item.reference:
         return PasswordState.NOT_CHECKED
     return PasswordState.UNCHANGED if row.version == found.version else PasswordState.CHANGED
-
-
-class Sealer(NamedTuple):
-    """Seals what was read for a plan; without a ring, lets go of what no longer fits."""
-
-    ring: Keyring | None
-    secrets: Mapping[Reference, Found]
-
-    def write(self, connection: Connection, plan: Plan) -> tuple[Password, ...]:
-        """Seal the passwords of a plan whose changes were just written; those that changed.
-
-        Raises:
-            Stale: a mail server is no longer there, or its password is somewhere else by now.
-        """
-        rows = self._rows(connection, plan)
-        if self.ring is None:
-            stored.write(connection, self._outdated(plan, rows))
-            return ()
-        database = schema.status_of(connection).database_id or ""
-        changed, sealed = [], []
-        for item in plan.to_seal:
-            row = rows.get((item.partner, item.server))
-            if row is None or row.reference != item.reference:
-                raise Stale.of("MBX540")
-            if made := self._sealed(row, from_text(item.reference), database, self.ring):
-                changed.append(item)
-                sealed.append(made)
-        stored.write(connection, sealed)
-        return tuple(changed)
-
-    def _rows(self, connection: Connection, plan: Plan) -> dict[tuple[str, str], Stored]:
-        partners = {item.partner for item in plan.to_seal} if self.ring else set(_moved(plan))
-        return {
-            (row.partner, called(row.name, row.number)): row
-            for row in stored.read(connection, sorted(partners), lock=True)
-        }
-
-    def _sealed(
-        self, row: Stored, reference: Reference, database: str, ring: Keyring
-    ) -> Sealed | None:
-        """What the row gets; None where it keeps what it has."""
-        found = self.secrets.get(reference)
-        foreign = row.sealed is not None and seal.key_id(row.sealed) is None
-        if found is None or foreign:
-            return None
-        place = where(database, row.number)
-        if row.sealed and seal.is_same(found.secret, row.fingerprint or "", place, ring):
-            return None
-        text = seal.seal(found.secret, place, ring.active)
-        mark = seal.fingerprint(found.secret, place, ring.active)
-        return Sealed(row.number, text, mark, found.version)
-
-    @staticmethod
-    def _outdated(plan: Plan, rows: Mapping[tuple[str, str], Stored]) -> Iterator[Sealed]:
-        """Rows with a sealed password of what their reference was before."""
-        for partner, names in _moved(plan).items():
-            for name in names:
-                row = rows.get((partner, name))
-                if row and row.sealed and seal.key_id(row.sealed):
-                    yield Sealed(row.number, *FORGOTTEN)
-
-
-NOTHING_TO_SEAL = Sealer(None, {})
-
-
-def _moved(plan: Plan) -> dict[str, list[str]]:
-    """The servers by partner whose reference a plan changes."""
-    found: dict[str, list[str]] = {}
-    for part in plan.applicable:
-        for change in part.changes:
-            before, after = change.before, change.after
-            if (
-                isinstance(before, MailServer)
-                and isinstance(after, MailServer)
-                and before.password_reference != after.password_reference
-            ):
-                found.setdefault(part.partner, []).append(change.name)
-    return found

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler.database import observe
+from reconciler.database import clock, observe, schema
+from reconciler.desired.compare import Comparison, between
 from reconciler.desired.desire import Desired
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.ledger import last_applied, revisions
@@ -21,41 +23,103 @@ from reconciler.ledger.restore import Since, restore
 from reconciler.ledger.revisions import Revision
 from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.model import as_json
+from reconciler.model.coverage import Coverage
 from reconciler.model.state import MailServer, State
-from reconciler.operations.plan import Draft, Planned, Request, given_acceptances, judged, plan_of
-from reconciler.plan.diff import Change, diff
-from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password
+from reconciler.operations import secrets
+from reconciler.operations.commits import revert_command
+from reconciler.operations.context import Context
+from reconciler.operations.partners import (
+    PlannedPartners,
+    Request,
+    acceptance_problems,
+    judged,
+    plan_of,
+)
+from reconciler.operations.plan import all_acceptances, thresholds
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.diff import Change
+from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan, Selection
+
+
+class RolledBack(NamedTuple):
+    """The plan of the way back, what was noticed, and how the manifests go back with it.
+
+    `files` are the manifests that it is about; `command` is Git's, where the ledger has a commit.
+    """
+
+    plan: Plan
+    problems: tuple[Problem, ...]
+    files: tuple[str, ...]
+    command: str | None
+
+
+def rollback(context: Context, name: str, acceptances: tuple[Acceptance, ...] = ()) -> RolledBack:
+    """Plan to undo the revision of this number, or that this plan was applied as.
+
+    Raises:
+        Failure: the database is new, or its ledger has no such revision.
+    """
+    with context.existing() as connection:
+        status, engine = schema.status_of(connection), connection.engine
+        undone = revisions.revision_called(connection, name)
+        request = _request(context, acceptances, connection)
+        planned = plan_rollback(connection, undone, context.target(status, engine), request)
+        before = revisions.commit_before(connection, undone)
+    files = tuple(sorted({file for change in planned.plan.changes for file in _files(change)}))
+    command = revert_command(Path(), undone.commit, before) if files else None
+    return RolledBack(planned.plan, planned.problems, files, command)
+
+
+def _request(
+    context: Context, acceptances: tuple[Acceptance, ...], connection: Connection
+) -> Request:
+    settings = context.settings
+    return Request(
+        coverage=Coverage(settings.project, frozenset(), whole=False),
+        selection=Selection(),
+        manifest_digest="",
+        now=clock.now(connection),
+        lifetime=settings.plan_lifetime,
+        thresholds=thresholds(settings),
+        acceptances=all_acceptances(settings, acceptances),
+        sealing=secrets.are_sealed(context),
+    )
+
+
+def _files(change: Change) -> Iterator[str]:
+    """The manifests that a row is declared in, before and after."""
+    for row in (change.before, change.after):
+        if file := getattr(row, "file", None):
+            yield str(file)
 
 
 def plan_rollback(
     connection: Connection, revision: Revision, target: DatabaseTarget, request: Request
-) -> Planned:
+) -> PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)
-    undoing, problems = _by_partner(connection, revision.number)
+    changes, problems = _by_partner(connection, revision.number)
     parts: list[PartnerPlan] = []
-    names = sorted(undoing)
+    names = sorted(changes)
     for start in range(0, len(names), observe.BATCH):
         batch = names[start : start + observe.BATCH]
         renames = ledger.renames(batch)
-        drafts = []
-        for name, found in observe.read(connection, batch):
+        comparisons = []
+        for name, observed in observe.read(connection, batch):
             known = renames.get(name, Renames({}))
-            undone = _Undone(name, undoing.pop(name), known, revision.number)
-            drafts.append(_draft(undone, found.state, ledger))
-        causes = last_applied.causes(
-            ledger, {draft.wanted.partner: draft.changes for draft in drafts}
-        )
-        for draft in drafts:
-            told = causes.get(draft.wanted.partner, ())
-            part, noticed = judged(draft, told, {}, frozenset(), request)
-            problems += [*draft.desired.problems, *noticed]
+            undone = _Undone(name, changes.pop(name), known, revision.number)
+            comparisons.append(_comparison(undone, observed.state, ledger))
+        causes = last_applied.causes(ledger, {item.partner: item.changes for item in comparisons})
+        for comparison in comparisons:
+            known_causes = causes.get(comparison.partner, ())
+            part, noticed = judged(comparison, known_causes, {}, frozenset(), request)
+            problems += [*comparison.desired.problems, *noticed]
             parts.append(part)
-    problems += given_acceptances(request.acceptances, parts)
+    problems += acceptance_problems(request.acceptances, parts)
     plan = plan_of(parts, target, request, rolls_back=revision.number)
     if request.sealing:
         plan = replace(plan, passwords=tuple(_passwords(plan.changes)))
-    return Planned(plan, tuple(problems), skipped=0)
+    return PlannedPartners(plan, tuple(problems), skipped=0)
 
 
 def _passwords(changes: Iterable[Change]) -> Iterator[Password]:
@@ -98,18 +162,11 @@ class _Undone(NamedTuple):
         return key.name if key else None
 
 
-def _draft(undone: _Undone, state: State, ledger: LastApplied) -> Draft:
+def _comparison(undone: _Undone, state: State, ledger: LastApplied) -> Comparison:
     restored = restore(undone.changes, state, undone.name_now)
-    before = state.renamed(restored.new_names)
-    changes = diff(undone.partner, before, restored.state)
     problems = (*_changed_since(restored.since, undone, ledger), *restored.problems)
-    return Draft(
-        wanted=PartnerDeclaration(undone.partner, Place("")),
-        before=before,
-        desired=Desired(restored.state, restored.new_names, problems, skipped=0),
-        changes=changes,
-        differing=sum(1 for change in changes if change.after is not None),
-    )
+    desired = Desired(restored.state, restored.new_names, problems, skipped=0)
+    return between(PartnerDeclaration(undone.partner, Place("")), state, desired)
 
 
 def _changed_since(

@@ -1,10 +1,11 @@
-"""Whether a plan may still be applied: its time, and the schema it was made for."""
+"""Whether a plan may be applied here and now: its database, its time and its schema."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from reconciler.diagnostics.problem import Stale
+from reconciler.diagnostics.words import _
 from reconciler.plan.plan import DatabaseTarget, Plan
 
 
@@ -21,6 +22,24 @@ def require(plan: Plan, found: DatabaseTarget, now: datetime) -> None:
     planned = plan.target
     if planned.id is not None and planned.schema_revision != found.schema_revision:
         raise Stale.of("MBX555", planned=planned.schema_revision, found=found.schema_revision)
+
+
+def require_target(plan: Plan, current: DatabaseTarget, *, empty: bool) -> None:
+    """Refuse a plan for another database than the `current` one.
+
+    One that was new may have got its tables since, as long as it is `empty`.
+
+    Raises:
+        Stale: it is for another database.
+    """
+    planned = plan.target
+    same = planned.id == current.id or (planned.id is None and empty)
+    if not (same and planned.dialect == current.dialect):
+        raise Stale.of("MBX522", planned=_name(planned), found=_name(current))
+
+
+def _name(target: DatabaseTarget) -> str:
+    return f"{target.dialect} {target.id or _('a new one')}"
 
 
 def _text(moment: datetime) -> str:

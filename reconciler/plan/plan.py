@@ -23,7 +23,6 @@ from reconciler.model.state import (
     Row,
     State,
 )
-from reconciler.model.unchanged import Proof
 from reconciler.plan.alarm import Alarm
 from reconciler.plan.cause import Cause, unknown
 from reconciler.plan.diff import Change
@@ -102,7 +101,7 @@ class Password(NamedTuple):
     partner: str
     server: str
     reference: str
-    verdict: PasswordState = PasswordState.NOT_CHECKED
+    state: PasswordState = PasswordState.NOT_CHECKED
 
     @property
     def address(self) -> str:
@@ -143,7 +142,6 @@ class Plan:
     left_alone: int
     commit: str | None = None
     rolls_back: int | None = None
-    proofs: tuple[Proof, ...] = ()
     passwords: tuple[Password, ...] = ()
     agreed: tuple[PartnerPlan, ...] = ()
 
@@ -155,17 +153,17 @@ class Plan:
     @property
     def changed_passwords(self) -> tuple[Password, ...]:
         """The passwords that an apply seals, as far as that is known."""
-        return tuple(item for item in self.to_seal if item.verdict is PasswordState.CHANGED)
+        return tuple(item for item in self.to_seal if item.state is PasswordState.CHANGED)
 
     @property
     def to_seal(self) -> tuple[Password, ...]:
         """The passwords that an apply seals, or first compares with what is sealed."""
         refused = {part.partner for part in self.partners if part.refusals}
-        wanted = (PasswordState.CHANGED, PasswordState.NOT_CHECKED)
+        open_states = (PasswordState.CHANGED, PasswordState.NOT_CHECKED)
         return tuple(
             item
             for item in self.passwords
-            if item.verdict in wanted and item.partner not in refused
+            if item.state in open_states and item.partner not in refused
         )
 
     @property
@@ -250,7 +248,7 @@ def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
     return tuple(found)
 
 
-def unsettled(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
+def unfinished(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
     """The rows that do not read as wanted after `changes` were made."""
     rows = _Rows(current)
     return tuple(

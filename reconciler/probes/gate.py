@@ -76,7 +76,6 @@ def without(plan: Plan, partners: Collection[str]) -> Plan:
     return replace(
         plan,
         partners=tuple(part for part in plan.partners if part.partner not in partners),
-        proofs=tuple(proof for proof in plan.proofs if proof.partner not in partners),
         passwords=tuple(item for item in plan.passwords if item.partner not in partners),
     )
 
@@ -85,10 +84,8 @@ def with_others(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:
     """The plan with these in place of those of the same partners; one without changes is gone."""
     new = {part.partner: part for part in parts}
     mixed = {part.partner: part for part in plan.partners} | new
-    # A proof is of what the plan led to before.
-    proofs = tuple(proof for proof in plan.proofs if proof.partner not in new)
     partners = tuple(mixed[name] for name in sorted(mixed) if mixed[name].changes)
-    return replace(plan, partners=partners, proofs=proofs)
+    return replace(plan, partners=partners)
 
 
 def deactivating(

@@ -19,7 +19,7 @@ from reconciler.probes.aside import aside
 from reconciler.probes.conversation import untried
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.results import Facts, ProbeResult
-from reconciler.probes.select import Selected
+from reconciler.probes.select import SelectedServers
 from reconciler.probes.target import Target
 from reconciler.probes.targets import Batch, Purpose, batch_of
 
@@ -36,7 +36,7 @@ class Run:
 
     def __init__(
         self,
-        selected: Selected,
+        selected: SelectedServers,
         purpose: Purpose,
         credentials: Credentials,
         reading: Engine,

@@ -22,7 +22,7 @@ BATCH = 500
 _KEY_BITS = 64
 
 
-class Wanted(NamedTuple):
+class MailboxFilter(NamedTuple):
     """Which servers are meant, among the active ones unless `inactive`; by default all.
 
     `partners` and `servers` (`partner/id`; active or not) add up; the rest leaves what fits all of
@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
     inactive: bool = False
 
 
-class Selected(NamedTuple):
+class SelectedServers(NamedTuple):
     """The rows that are tested, by mailbox, in an order that mixes hosts and never changes."""
 
     batches: tuple[tuple[int, ...], ...]
@@ -49,14 +49,14 @@ class Selected(NamedTuple):
         return sum(map(len, self.batches))
 
 
-def select_servers(connection: Connection, wanted: Wanted, shard: Shard) -> Selected:
+def select_servers(connection: Connection, wanted: MailboxFilter, shard: Shard) -> SelectedServers:
     """The servers that are meant, of this shard; all that share a mailbox are in one batch.
 
     Raises:
         Failure: a partner or server is unknown, or several partners have such a server.
     """
     keys = sorted(_keys(connection, wanted, shard))
-    return Selected(tuple(_batches(keys)))
+    return SelectedServers(tuple(_batches(keys)))
 
 
 def numbers_of(connection: Connection, names: Collection[tuple[str, str]]) -> dict[str, int]:
@@ -79,7 +79,7 @@ def rows(connection: Connection, numbers: Iterable[int]) -> list[Listed]:
     return list(listing.read(connection, mail_server.c.id.in_(tuple(numbers))))
 
 
-def _keys(connection: Connection, wanted: Wanted, shard: Shard) -> Iterator[int]:
+def _keys(connection: Connection, wanted: MailboxFilter, shard: Shard) -> Iterator[int]:
     """The key of each mailbox and the number of its row, in one number to be sorted by."""
     conditions = _conditions(connection, wanted)
     query = select(mail_server.c.id).where(*conditions)
@@ -107,7 +107,7 @@ def _batches(keys: list[int]) -> Iterator[tuple[int, ...]]:
         yield tuple(batch)
 
 
-def _conditions(connection: Connection, wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: MailboxFilter) -> Iterator[ColumnElement[bool]]:
     c = mail_server.c
     named = _named(connection, wanted.servers)
     active = true() if wanted.inactive else listing.is_active()
@@ -144,7 +144,7 @@ def _require_partners(connection: Connection, names: Iterable[str]) -> None:
         raise Failure(problems)
 
 
-def _linked(connection: Connection, wanted: Wanted) -> set[int] | None:
+def _linked(connection: Connection, wanted: MailboxFilter) -> set[int] | None:
     """The rows that are linked to a company of the nickname that is wanted, if one is."""
     if not wanted.company:
         return None

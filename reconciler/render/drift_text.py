@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from reconciler.diagnostics.words import _, n_
 from reconciler.ledger.reported import Reports
+from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
 from reconciler.plan.file.write import resource_change
-from reconciler.plan.plan import PartnerPlan
-from reconciler.plan.summary import Summary, summarise
 from reconciler.render.cause_text import since
 from reconciler.render.plan_text import ChangesText, done, fields
 from reconciler.render.style import Style, clean
@@ -20,27 +19,6 @@ from reconciler.render.style import Style, clean
 FORMAT_VERSION = "1.0"
 _OF_PLANS = ("refused", "seal")
 """What a summary counts that no drift can be."""
-
-
-class Drift:
-    """Drift partner by partner, counted on its way to whoever shows it."""
-
-    def __init__(self, parts: Iterable[PartnerPlan]) -> None:
-        self._parts = parts
-        self.unchanged = 0
-        self.summary = Summary(0, 0, 0, 0, 0, 0)
-
-    def __iter__(self) -> Iterator[PartnerPlan]:
-        for part in self._parts:
-            self.unchanged += part.unchanged
-            if part.changes:
-                counts = zip(self.summary, summarise((part,)), strict=True)
-                self.summary = Summary(*map(sum, counts))
-                yield part
-
-    def __bool__(self) -> bool:
-        """Whether there was any, once all parts were taken."""
-        return any(self.summary)
 
 
 def lines(drift: Drift, style: Style, reports: Reports | None, *, full: bool) -> Iterator[str]:

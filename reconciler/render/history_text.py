@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from reconciler.diagnostics.words import N_, _, n_
-from reconciler.ledger.revisions import Found, LedgerEntry, Revision
+from reconciler.ledger.revisions import LedgerEntry, Revision, Revisions
 from reconciler.model.as_json import plain
 from reconciler.model.state import OPTIONS
 from reconciler.plan.cause import Cause
@@ -32,7 +32,7 @@ _ALL_COUNTS = (*_COUNTS, "seal")
 _TITLED = ("stable_id", "cnpj")
 
 
-def table_lines(found: Found, style: Style) -> Iterator[str]:
+def table_lines(found: Revisions, style: Style) -> Iterator[str]:
     """Revisions as a table, and how many more there are."""
     yield from table(_HEADERS, map(_cells, found.revisions), style)
     if not found.revisions:
@@ -192,7 +192,7 @@ def _value(name: str, value: Any) -> str:
     )
 
 
-def list_data(found: Found) -> dict[str, Any]:
+def list_data(found: Revisions) -> dict[str, Any]:
     """Revisions as `history --format json` prints them."""
     return {
         "format_version": FORMAT_VERSION,

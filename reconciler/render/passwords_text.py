@@ -23,14 +23,14 @@ def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -
     """Those that changed one by one, or with `full` all, and how many there are of each kind."""
     if not passwords:
         return
-    shown = [item for item in passwords if full or item.verdict is PasswordState.CHANGED]
+    shown = [item for item in passwords if full or item.state is PasswordState.CHANGED]
     told = shown if full else shown[:BUDGET]
     if told:
         yield style(_("Passwords"), "bold")
     for item in told:
-        sign, colour = ("~", "yellow") if item.verdict is PasswordState.CHANGED else (" ", "dim")
+        sign, colour = ("~", "yellow") if item.state is PasswordState.CHANGED else (" ", "dim")
         text = _("{address}  password (sensitive, {verdict})").format(
-            address=one_line(item.address), verdict=_(_WORDS[item.verdict])
+            address=one_line(item.address), verdict=_(_WORDS[item.state])
         )
         yield "  " + style(f"{sign} {text}", colour)
     if left := len(shown) - len(told):
@@ -46,7 +46,7 @@ def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -
 
 
 def _counts(passwords: Sequence[Password]) -> str:
-    counts = Counter(item.verdict for item in passwords)
+    counts = Counter(item.state for item in passwords)
     words = []
     if changed := counts[PasswordState.CHANGED]:
         words.append(n_("{count} changed", "{count} changed", changed))

@@ -87,7 +87,7 @@ def _together(one: Progress, other: Progress) -> Progress:
     return Progress(*map(sum, zip(one, other, strict=True)))
 
 
-class Status(NamedTuple):
+class KeyStatus(NamedTuple):
     """What the fields of a database are sealed with."""
 
     by_key: dict[str, int]
@@ -98,9 +98,9 @@ class Status(NamedTuple):
     """What no key of this tool has sealed."""
 
 
-def status(texts: Iterable[str], ring: Keyring) -> Status:
+def status(texts: Iterable[str], ring: Keyring) -> KeyStatus:
     """How much is sealed with which key. An older key with nothing left may leave the ring."""
     counts = Counter(map(key_id, texts))
     foreign = counts.pop(None, 0)
     by_key = {key.id: counts.pop(key.id, 0) for key in ring.keys}
-    return Status(by_key, {key: counts[key] for key in sorted(counts, key=str) if key}, foreign)
+    return KeyStatus(by_key, {key: counts[key] for key in sorted(counts, key=str) if key}, foreign)

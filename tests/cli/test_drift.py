@@ -18,7 +18,7 @@ from reconciler.database.engine import transaction
 from reconciler.database.write import Writer
 from reconciler.ledger import drift
 from reconciler.model.state import EMPTY, HeadOffice, Link, MailServer, Origins, Row, State
-from reconciler.operations.plan import Planned
+from reconciler.operations.partners import PlannedPartners
 from reconciler.plan.cause import Cause, Changed, compared
 from reconciler.plan.diff import Change, diff
 from reconciler.plan.plan import PartnerPlan, Selection
@@ -264,7 +264,7 @@ def key_of(change: Change) -> tuple[str, str]:
     return change.kind, change.name
 
 
-def explained(planned: Planned) -> dict[tuple[str, str], tuple[Change, Cause]]:
+def explained(planned: PlannedPartners) -> dict[tuple[str, str], tuple[Change, Cause]]:
     return {
         key_of(change): (change, cause)
         for part in planned.plan.partners
@@ -288,7 +288,7 @@ def manifest_of(**servers: Any) -> dict[str, Manifest]:
     return {FILE: manifest(companies=companies(FIRST, SECOND, THIRD), mail_servers=there)}
 
 
-def causes(planned: Planned) -> dict[tuple[str, str], Cause]:
+def causes(planned: PlannedPartners) -> dict[tuple[str, str], Cause]:
     return {key: cause for key, (_, cause) in explained(planned).items()}
 
 

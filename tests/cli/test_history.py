@@ -20,7 +20,8 @@ from reconciler.ledger import revisions
 from reconciler.ledger.revisions import LedgerEntry, Revision, RevisionFilter
 from reconciler.model import as_json
 from reconciler.model.state import EMPTY, Company, HeadOffice, Partner, State
-from reconciler.operations import apply as apply_
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
 from reconciler.plan.plan import Accepted, PartnerPlan, Selection
 from reconciler.plan.summary import Summary
@@ -68,7 +69,7 @@ def settle(
     before = read_back(engine, partner).renamed(new_names or {})
     with transaction(engine) as connection:
         plan = plan_of(diff(partner, before, after), **fields)
-        apply_.apply(connection, plan, "ana", when)
+        transaction_.write(connection, Work(plan), "ana", when)
 
 
 def listed(engine: Engine, limit: int = 100, **wanted: Any) -> tuple[list[int], int]:
@@ -140,7 +141,7 @@ def test_accepted_guards_are_read_back(engine: Engine) -> None:
     accepted = Accepted(PARTNER, "takeover", 2, "meant", "2026-12-31")
     part = PartnerPlan(PARTNER, diff(PARTNER, EMPTY, state()), accepted=(accepted,))
     with transaction(engine) as connection:
-        apply_.apply(connection, plan_of((), partners=(part,)), "ana", NOW)
+        transaction_.write(connection, Work(plan_of((), partners=(part,))), "ana", NOW)
     with transaction(engine) as connection:
         assert revisions.acceptances(connection, 1) == (accepted,)
 

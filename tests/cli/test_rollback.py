@@ -22,9 +22,10 @@ from reconciler.ledger import revisions
 from reconciler.model.cnpj import masked
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import Link, Partner, State
-from reconciler.operations import apply as apply_
-from reconciler.operations.plan import Planned, Request
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.partners import PlannedPartners, Request
 from reconciler.operations.rollback import plan_rollback
+from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.diff import diff
 from reconciler.plan.plan import DatabaseTarget, Plan, Selection
@@ -71,7 +72,9 @@ def settle(engine: Engine, after: State, new_names: dict[str, str] | None = None
     put(engine, *diff(PARTNER, read_back(engine).renamed(new_names or {}), after))
 
 
-def planned(engine: Engine, number: int, *acceptances: Acceptance, project: str = "") -> Planned:
+def planned(
+    engine: Engine, number: int, *acceptances: Acceptance, project: str = ""
+) -> PlannedPartners:
     """The plan that leads back from a revision."""
     request = Request(
         *(Coverage(project, frozenset(), whole=False), Selection(), "", NOW, LIFETIME),
@@ -83,7 +86,7 @@ def planned(engine: Engine, number: int, *acceptances: Acceptance, project: str 
         return plan_rollback(connection, found, target, request)
 
 
-def accepting(engine: Engine, number: int) -> Planned:
+def accepting(engine: Engine, number: int) -> PlannedPartners:
     """The same with every guard accepted that it sets off."""
     first = planned(engine, number)
     offers = [
@@ -95,12 +98,12 @@ def accepting(engine: Engine, number: int) -> Planned:
 
 def apply(engine: Engine, plan: Plan) -> int:
     with transaction(engine) as connection:
-        number = apply_.apply(connection, plan, "test", NOW).revision
+        number = transaction_.write(connection, Work(plan), "test", NOW).revision
     assert number is not None
     return number
 
 
-def roll_back(engine: Engine, number: int) -> Planned:
+def roll_back(engine: Engine, number: int) -> PlannedPartners:
     """Plan to undo a revision, with all guards accepted, and apply."""
     made = accepting(engine, number)
     assert not made.plan.refusals
@@ -114,7 +117,7 @@ def link_foreign(connection: Connection, number: int) -> None:
     connection.execute(insert(link_table).values(mail_server_id=number, cnpj=ONE, sender_name="X"))
 
 
-def told(made: Planned) -> list[tuple[str, str]]:
+def told(made: PlannedPartners) -> list[tuple[str, str]]:
     """Code and address of each row that stays as it is, but for the partner's own."""
     return sorted(
         (problem.code, str(problem.values["address"]))
@@ -146,7 +149,7 @@ def test_a_rollback_leads_back_but_for_what_it_tells(step: Transition) -> None:
             _check(read_back(engine), step, {address for _, address in told(made)})
 
 
-def _changed_since(made: Planned) -> set[str]:
+def _changed_since(made: PlannedPartners) -> set[str]:
     return {address for code, address in told(made) if code in ("MBX570", "MBX577")}
 
 

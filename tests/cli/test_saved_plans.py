@@ -182,7 +182,7 @@ def text_of(plan: Plan, key: PlanKey | None = None) -> str:
 
 
 def read(text: str, key: PlanKey | None = None, digest: str = "") -> Plan:
-    return reading.read(io.StringIO(text), "saved.json", key, digest)
+    return reading.read(io.StringIO(text), "saved.json", key, digest).plan
 
 
 def code_of(text: str, key: PlanKey | None = None, digest: str = "") -> str:
@@ -295,7 +295,7 @@ def test_a_text_that_comes_in_small_pieces(size: int) -> None:
         def read(self, _size: int | None = -1, /) -> str:
             return super().read(size)
 
-    assert reading.read(Dribbling(TEXT), "saved.json") == PLAN
+    assert reading.read(Dribbling(TEXT), "saved.json").plan == PLAN
     numbers = '{"a": [-12.5e+3, 1e5 , 0.25,100], "b": 1.5}'
     found = list(members(Dribbling(numbers), "a"))
     assert found == [("a", -12500.0), ("a", 100000.0), ("a", 0.25), ("a", 100), ("b", 1.5)]

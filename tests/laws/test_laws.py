@@ -453,7 +453,7 @@ def test_a_plan_from_manifests_survives_its_file(
 
 
 def _through_its_file(plan: Plan) -> Plan:
-    return reading.read(StringIO("".join(write.PlanFile(plan))), "plan.json")
+    return reading.read(StringIO("".join(write.PlanFile(plan))), "plan.json").plan
 
 
 # Reading

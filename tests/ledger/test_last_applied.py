@@ -13,7 +13,8 @@ from reconciler.database.engine import transaction
 from reconciler.database.tables import revision, revision_change
 from reconciler.ledger.last_applied import Key, LastApplied, LastAppliedRow
 from reconciler.model.state import EMPTY, MailServer, Partner, Row, State
-from reconciler.operations import apply as apply_
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
@@ -189,7 +190,9 @@ def test_a_revision_says_when_it_was_applied_and_what_it_rolls_back(engine: Engi
         before = state(servers=[server("a", nickname="one")]) if number else EMPTY
         changes = diff(PARTNER, before, state(servers=[server("a", nickname=nickname)]))
         with transaction(engine) as connection:
-            apply_.apply(connection, plan_of(changes), "test", NOW + timedelta(hours=number))
+            transaction_.write(
+                connection, Work(plan_of(changes)), "test", NOW + timedelta(hours=number)
+            )
     first, last = numbers(engine)
     with transaction(engine) as connection:
         is_last = revision.c.number == last

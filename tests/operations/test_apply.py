@@ -22,7 +22,8 @@ from reconciler.diagnostics.problem import Failure, Locked, Stale
 from reconciler.model import as_json
 from reconciler.model.cnpj import masked
 from reconciler.model.state import Link
-from reconciler.operations import apply as apply_
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import Plan
@@ -323,7 +324,7 @@ def test_a_link_after_the_check_makes_the_plan_stale(
 ) -> None:
     plan = scene.plan(free=None)
     scene.link(FIRST, "free")
-    monkeypatch.setattr(apply_, "moved", lambda _changes, _current: ())
+    monkeypatch.setattr(transaction_, "moved", lambda _changes, _current: ())
     failure = scene.refuse(plan)
     assert isinstance(failure, Stale)
     assert [problem.code for problem in failure.problems] == ["MBX540"]
@@ -361,7 +362,7 @@ def test_whatever_the_check_does_not_see_is_stale_too(
     changes: dict[str, Any], sql: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = scene.plan(**changes)
-    monkeypatch.setattr(apply_, "moved", lambda _changes, _current: ())
+    monkeypatch.setattr(transaction_, "moved", lambda _changes, _current: ())
     scene.other.execute(sql)
     failure = scene.refuse(plan)
     assert isinstance(failure, Stale)
@@ -418,7 +419,7 @@ def _refuse_for_a_lock(scene: Scene, plan: Plan) -> None:
 def test_nobody_writes_while_a_plan_is_applied(scene: Scene) -> None:
     plan = scene.plan(**NOVO)
     with transaction(scene.engine) as connection:
-        apply_.apply(connection, plan, "test", NOW)
+        transaction_.write(connection, Work(plan), "test", NOW)
         with pytest.raises(OperationalError):
             scene.link(FIRST, "free")
     scene.link(FIRST, "free")
@@ -476,7 +477,7 @@ import os, signal, sys
 from reconciler.cli import apply as command, run
 from reconciler.database import write
 from reconciler.ledger import record
-from reconciler.operations import apply
+from reconciler.operations import transaction
 
 def die(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -490,7 +491,7 @@ POINTS = {
     "before the new servers are linked": "write.Writer._learn",
     "before anything is deleted": "write.Writer._delete",
     "before the revision is written": "record.record",
-    "before what was written is read again": "apply._unsettled",
+    "before what was written is read again": "transaction._unfinished",
     "after the commit": "command.done",
 }
 
@@ -562,7 +563,7 @@ def _text(row: Any) -> str | None:
 def test_a_revision_says_what_it_was(scene: Scene) -> None:
     plan = scene.plan(free=None)
     with transaction(scene.engine) as connection:
-        number = apply_.apply(connection, plan, "somebody", NOW).revision
+        number = transaction_.write(connection, Work(plan), "somebody", NOW).revision
     (row,) = fetch(
         scene.engine,
         "SELECT plan_id, applied_at, applied_by, project, commit_id, tool_version, "

@@ -19,16 +19,17 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Column, Engine, Integer, Table, insert
 
-from reconciler.cli import inputs, planning, settling
-from reconciler.cli.inputs import Inputs
-from reconciler.cli.planning import Asked
+from reconciler.cli.plan import notice, show
 from reconciler.database import tables
-from reconciler.database import unchanged as settled
+from reconciler.database import unchanged as recorded
 from reconciler.database.engine import transaction
 from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.model.unchanged import Proof
-from reconciler.operations import apply as apply_
-from reconciler.operations import tool
+from reconciler.model.unchanged import Unchanged
+from reconciler.operations import inputs, unchanged
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.context import Context
+from reconciler.operations.plan import Ask, plan
+from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.plan import Plan
 from tests.laws.test_laws import WITH_DATABASE
@@ -161,16 +162,18 @@ class Place:
     def settle(self) -> None:
         """Write the manifests and apply them, until there is a proof for everybody."""
         self.write()
-        short, _ = with_proofs(self, [self.root])
-        short, _ = with_proofs(self, [self.root], accepting(short.plan))
+        short, _ = with_facts(self, [self.root])
+        short, _ = with_facts(self, [self.root], accepting(short.plan))
         assert short.plan
         assert not short.plan.refusals
-        self.apply(short.plan)
+        self.apply(short)
 
-    def settled(self) -> set[str]:
+    def context(self, paths: list[Path]) -> Context:
+        return Context.of({}, paths=paths, root=self.root, database=self.url)
+
+    def unchanged(self, paths: list[Path] | None = None) -> set[str]:
         """The partners that need not be planned now."""
-        begun = inputs.begin([self.root], self.root, None, hashing=True)
-        return {*settling.read(begun, self.url).loaded.settled}
+        return unchanged_in(self.context(paths or [self.root]))
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -180,51 +183,63 @@ class Place:
             yield
             copy.backup(kept)
 
-    def apply(self, plan: Plan) -> None:
+    def apply(self, told: Told) -> None:
+        assert told.plan
         with transaction(self._engine) as connection:
-            apply_.apply(connection, plan, "test", NOW)
+            work = Work(told.plan, unchanged=told.unchanged)
+            transaction_.write(connection, work, "test", NOW)
 
 
 class Told(NamedTuple):
-    """All that a run says, and the plan that it makes."""
+    """All that a run says, the plan that it makes, and the facts beside it."""
 
     plan: Plan | None
     problems: tuple[Problem, ...]
     printed: str
     refused: int
+    unchanged: tuple[Unchanged, ...] = ()
 
 
-def told(loaded: Inputs, url: str, asked: Asked, *, proving: bool) -> Told:
+ALL = Ask()
+
+
+def unchanged_in(context: Context) -> set[str]:
+    reading = inputs.begin(context, hashing=True)
+    return {*unchanged.read(reading, context).loaded.unchanged}
+
+
+def told(context: Context, ask: Ask) -> Told:
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
         try:
-            made = planning.plan(loaded, url, asked, None, proving=proving)
+            planned = plan(context, ask, recording=True)
         except Failure as failure:
             return Told(None, failure.problems, out.getvalue(), failure.exit_code)
-        planning.show(made.plan, loaded, full=True)
-    return Told(made.plan, made.problems, out.getvalue(), made.skipped)
+        notice(planned)
+        show(planned.plan, planned.inputs, full=True)
+    return Told(planned.plan, planned.problems, out.getvalue(), planned.skipped, planned.unchanged)
 
 
-def with_proofs(place: Place, paths: list[Path], asked: Asked = Asked()) -> tuple[Told, int]:  # noqa: B008
-    begun = inputs.begin(paths, place.root, None, hashing=True)
-    loaded = settling.read(begun, place.url)
-    return told(loaded, place.url, asked, proving=True), len(loaded.loaded.settled)
+def with_facts(place: Place, paths: list[Path], ask: Ask = ALL) -> tuple[Told, int]:
+    return told(place.context(paths), ask), len(place.unchanged(paths))
 
 
-def without(place: Place, paths: list[Path], asked: Asked = Asked()) -> Told:  # noqa: B008
-    return told(inputs.read(paths, place.root, None), place.url, asked, proving=False)
+def without(place: Place, paths: list[Path], ask: Ask = ALL) -> Told:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unchanged, "facts", lambda _context: [])
+        return told(place.context(paths), ask)
 
 
 def comparable(found: Told) -> Told:
     if found.plan is None:
         return found
-    plan = replace(found.plan, id="", created_at=NOW, expires_at=NOW, proofs=())
-    return found._replace(plan=plan)
+    plan = replace(found.plan, id="", created_at=NOW, expires_at=NOW)
+    return found._replace(plan=plan, unchanged=())
 
 
-def accepting(plan: Plan | None) -> Asked:
+def accepting(plan: Plan | None) -> Ask:
     """Everything accepted that a plan refuses."""
-    return Asked(
-        accepted=tuple(
+    return Ask(
+        acceptances=tuple(
             Acceptance(item.alarm.guard, item.alarm.count, partner=item.partner)
             for item in (plan.refusals if plan else ())
         )
@@ -241,22 +256,22 @@ def a_place() -> Iterator[Place]:
 
 @settings(WITH_DATABASE, max_examples=60)
 @given(_steps)
-def test_a_plan_with_proofs_is_the_plan_without_them(steps: list[Step]) -> None:
+def test_a_plan_with_facts_is_the_plan_without_them(steps: list[Step]) -> None:
     with a_place() as place:
         for step in [Step([], (".",), applies=True), *steps]:
             for item in step.happening:
                 place.happens(item)
             place.write()
             paths = place.paths(step.paths)
-            short, settled = with_proofs(place, paths)
-            event(f"settled: {settled}")
+            short, count = with_facts(place, paths)
+            event(f"unchanged: {count}")
             assert comparable(short) == comparable(without(place, paths))
             asked = accepting(short.plan)
-            short, settled = with_proofs(place, paths, asked)
+            short, count = with_facts(place, paths, asked)
             assert comparable(short) == comparable(without(place, paths, asked))
             if step.applies and short.plan and short.plan.applicable:
-                place.apply(short.plan)
-                event(f"proofs: {len(short.plan.proofs)}")
+                place.apply(short)
+                event(f"facts: {len(short.unchanged)}")
 
 
 # Every single value
@@ -266,7 +281,7 @@ COLUMNS = [column for table in ROWS for column in table.c]
 
 
 @pytest.fixture(scope="module")
-def settled_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def unchanged_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """An estate of which everything is proven, with rows of other programs in it."""
     folder = tmp_path_factory.mktemp("settled")
     url = database_file(folder)
@@ -301,21 +316,21 @@ UNSEEN = {
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=map(str, COLUMNS))
-def test_no_change_of_a_value_is_hidden(settled_place: Place, column: Column[Any]) -> None:
+def test_no_change_of_a_value_is_hidden(unchanged_place: Place, column: Column[Any]) -> None:
     """Every column that plans depend on is looked at; what is not seen makes no difference."""
-    place, table, seen = settled_place, column.table, 0
+    place, table, seen = unchanged_place, column.table, 0
     assert isinstance(table, Table)
     for row in range(3):
         for value in _values(column):
             with place.undone():
                 place.happens(Meddling(table, column, row, value))
-                if place.settled() == PARTNERS:
-                    short, _ = with_proofs(place, [place.root])
+                if place.unchanged() == PARTNERS:
+                    short, _ = with_facts(place, [place.root])
                     assert comparable(short) == comparable(without(place, [place.root]))
                 else:
                     seen += 1
     assert seen or column in UNSEEN
-    assert place.settled() == PARTNERS
+    assert place.unchanged() == PARTNERS
 
 
 # From one run to the next
@@ -333,10 +348,10 @@ def one(number: int, **keys: Any) -> Manifest:
     return manifest(f"p{number}", companies=companies(own), mail_servers=servers)
 
 
-def settled_now(*paths: str) -> set[str]:
+def unchanged_now(*paths: str) -> set[str]:
     """The partners that the next plan of these paths would take as they are."""
-    begun = inputs.begin([Path(path) for path in paths or ("m",)], None, None, hashing=True)
-    return {*settling.read(begun, url()).loaded.settled}
+    context = Context.of(os.environ, paths=[Path(path) for path in paths or ("m",)])
+    return unchanged_in(context)
 
 
 def url() -> str:
@@ -349,23 +364,23 @@ def execute(statement: str) -> None:
 
 
 @pytest.mark.databases(*MAIN)
-def test_what_was_applied_is_settled_until_a_file_or_a_row_changes(new_cli: Cli) -> None:
+def test_what_was_applied_is_unchanged_until_a_file_or_a_row_changes(new_cli: Cli) -> None:
     folder_of(1, 2, 3)
-    assert settled_now() == set()
+    assert unchanged_now() == set()
     assert new_cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2", "p3"}
+    assert unchanged_now() == {"p1", "p2", "p3"}
     write(Path("m"), {"p1.yaml": one(1, nickname="Outro")})
     execute("UPDATE mail_server SET nickname = 'Meddled' WHERE partner = 'p2'")
-    assert settled_now() == {"p3"}
+    assert unchanged_now() == {"p3"}
     said = new_cli("plan", "m")
     assert [line for line in said.out.splitlines() if line.startswith("p")] == ["p1", "p2"]
     assert said.out.endswith(
         "Plan: 0 to create, 2 to update, 0 to delete, 0 to link, 0 to unlink. 10 rows unchanged.\n"
     )
     execute("UPDATE mail_server SET nickname = 'Envio' WHERE partner = 'p2'")
-    assert settled_now() == {"p2", "p3"}
+    assert unchanged_now() == {"p2", "p3"}
     assert new_cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2", "p3"}
+    assert unchanged_now() == {"p1", "p2", "p3"}
 
 
 @pytest.mark.databases(*MAIN)
@@ -376,27 +391,27 @@ def test_the_rows_of_other_programs_are_part_of_it(cli: Cli) -> None:
         "INSERT INTO mail_server (partner, direction, protocol, nickname, host, username) "
         "VALUES ('p1', 'outgoing', 'smtp', 'Other', 'smtp.other.example', NULL)"
     )
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
     write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
     execute("UPDATE mail_server SET nickname = 'Another' WHERE nickname = 'Other'")
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
 
 
 @pytest.mark.databases(SQLITE)
-def test_a_saved_plan_brings_its_proofs_along(cli: Cli) -> None:
+def test_a_saved_plan_brings_its_facts_along(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("plan", "m", "-o", "saved.json").code == 0
     assert cli("apply", "saved.json", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
 
 
 @pytest.mark.databases(SQLITE)
-def test_a_plan_of_a_part_proves_nothing(cli: Cli) -> None:
+def test_a_plan_of_a_part_records_nothing(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("apply", "m", "--partner", "p1", "--auto-approve").code == 0
-    assert settled_now() == set()
+    assert unchanged_now() == set()
 
 
 @pytest.mark.databases(SQLITE)
@@ -405,7 +420,7 @@ def test_a_refused_partner_is_not_settled(cli: Cli) -> None:
     assert cli("apply", "m", "--auto-approve").code == 0
     write(Path("m"), {"p1.yaml": manifest("p1"), "p2.yaml": one(2, nickname="Outro")})
     assert cli("apply", "m", "--auto-approve").code == 3
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
 
 
 @pytest.mark.databases(SQLITE)
@@ -415,7 +430,7 @@ def test_a_warning_is_told_every_time(cli: Cli) -> None:
     content["mail_servers"]["out"] |= {"port": 25, "security": "starttls"}
     write(Path("m"), {"p2.yaml": content})
     assert "MBX403" in cli("apply", "m", "--auto-approve").err
-    assert settled_now() == {"p1"}
+    assert unchanged_now() == {"p1"}
     assert "MBX403" in cli("plan", "m").err
 
 
@@ -428,7 +443,7 @@ def test_companies_that_are_left_out_are_told_every_time(cli: Cli) -> None:
     )
     write(Path("m"), {"p2.yaml": content})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
     assert "1 company without document_import left out" in cli("plan", "m").err
 
 
@@ -438,7 +453,7 @@ def test_an_acceptance_is_judged_every_time(cli: Cli) -> None:
     offer = {"guard": "mass-delete", "count": 12, "reason": "meant", "until": "2026-01-01"}
     write(Path("m"), {"p2.yaml": {**one(2), "accept": [offer]}})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1"}
+    assert unchanged_now() == {"p1"}
     assert "MBX512" in cli("plan", "m").err
 
 
@@ -448,10 +463,10 @@ def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
     assert cli("apply", "m", "--auto-approve").code == 0
     accepted = 'partner = "p1"\nguard = "takeover"\ncount = 1\nuntil = 2026-01-01\n'
     Path("reconciler.toml").write_text(f"[[guards.accept]]\n{accepted}")
-    assert settled_now() == set()  # the root has become another folder
+    assert unchanged_now() == set()  # the root has become another folder
     assert cli("apply", "m", "--auto-approve").code == 0
     short = cli("plan", "m")
-    execute("DELETE FROM proof")
+    execute("DELETE FROM unchanged")
     assert short == cli("plan", "m")
     assert "MBX512" in short.err
 
@@ -465,15 +480,16 @@ def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
         ('project = "other"', False),
         ("guards.most = 3", True),
         ('plan_lifetime = "1h"', True),
+        ("probes.attempts = 1", True),
     ],
 )
 def test_settings_that_have_a_say_are_part_of_it(cli: Cli, line: str, stays: bool) -> None:
     folder_of(1, 2)
     Path("reconciler.toml").write_text("")
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
     Path("reconciler.toml").write_text(line)
-    assert settled_now() == ({"p1", "p2"} if stays else set())
+    assert unchanged_now() == ({"p1", "p2"} if stays else set())
 
 
 @pytest.mark.databases(SQLITE)
@@ -481,9 +497,9 @@ def test_what_is_given_is_part_of_it(cli: Cli) -> None:
     folder_of(1, 2)
     Path("reconciler.toml").write_text("")
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now("m") == {"p1", "p2"}
-    assert settled_now(".") == set()
-    assert settled_now("m/p1.yaml") == set()
+    assert unchanged_now("m") == {"p1", "p2"}
+    assert unchanged_now(".") == set()
+    assert unchanged_now("m/p1.yaml") == set()
 
 
 @pytest.mark.databases(SQLITE)
@@ -496,7 +512,7 @@ def test_a_new_file_of_a_settled_partner_is_read_with_its_others(cli: Cli) -> No
     assert (said.code, "MBX301" in said.err) == (1, True)
     del again["mail_servers"]["out"]
     write(Path("m"), {"more.yaml": again})
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
     assert "1 to create" in cli("plan", "m").out
 
 
@@ -507,7 +523,7 @@ def test_one_wrong_file_brings_up_everything_that_is_wrong(cli: Cli) -> None:
     theirs = companies(cnpj(1, root=10_000_002))
     write(Path("m"), {"p0.yaml": {**manifest("p0", companies=theirs), "mail_server": {}}})
     short = cli("plan", "m")
-    execute("DELETE FROM proof")
+    execute("DELETE FROM unchanged")
     assert short == cli("plan", "m")
     assert short.code == 1
     assert "m/p2.yaml" in short.err  # whose company it is, as far as manifests tell
@@ -520,13 +536,13 @@ def test_a_company_of_a_settled_partner_is_another_partners(cli: Cli) -> None:
     theirs = companies(cnpj(1, root=10_000_001))
     write(Path("m"), {"p3.yaml": manifest("p3", companies=theirs)})
     short = cli("plan", "m")
-    execute("DELETE FROM proof")
+    execute("DELETE FROM unchanged")
     assert short == cli("plan", "m")
     assert "MBX306" in short.err
 
 
 @pytest.mark.databases(SQLITE)
-def test_what_depends_on_other_partners_is_never_proven(cli: Cli) -> None:
+def test_what_depends_on_other_partners_is_never_recorded(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("apply", "m", "--auto-approve").code == 0
     own = cnpj(7)
@@ -535,12 +551,12 @@ def test_what_depends_on_other_partners_is_never_proven(cli: Cli) -> None:
     mailbox = {"own": outgoing("own", linked=False)}
     write(Path("m"), {"own.yaml": manifest("p1", company=own, mail_servers=mailbox)})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
     with closing(sqlite3.connect(url().removeprefix("sqlite:///"))) as careless, careless:
         careless.execute("DELETE FROM company WHERE cnpj = ?", (own,))
     write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
     execute(f"{registered} ('{own}', 'p2', 'Own', true)")
     assert "MBX306" in cli("plan", "m").err
 
@@ -549,22 +565,22 @@ def test_what_depends_on_other_partners_is_never_proven(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE proof SET unchanged = unchanged + 1",
-        "UPDATE proof SET left_alone = 1",
-        "UPDATE proof SET skipped = 1",
-        "UPDATE proof SET context = ''",
-        "UPDATE proof SET files = ''",
-        "UPDATE proof SET files = 'x'",
-        "UPDATE proof SET seal = ''",
-        "UPDATE proof SET partner = 'p9'",
-        "DROP TABLE proof",
+        "UPDATE unchanged SET unchanged = unchanged + 1",
+        "UPDATE unchanged SET left_alone = 1",
+        "UPDATE unchanged SET skipped = 1",
+        "UPDATE unchanged SET context = ''",
+        "UPDATE unchanged SET files = ''",
+        "UPDATE unchanged SET files = 'x'",
+        "UPDATE unchanged SET digest = ''",
+        "UPDATE unchanged SET partner = 'p9'",
+        "DROP TABLE unchanged",
     ],
 )
-def test_a_proof_that_was_tampered_with_proves_nothing(new_cli: Cli, change: str) -> None:
+def test_a_fact_that_was_tampered_with_counts_for_nothing(new_cli: Cli, change: str) -> None:
     folder_of(1)
     assert new_cli("apply", "m", "--auto-approve").code == 0
     execute(change)
-    assert settled_now() == set()
+    assert unchanged_now() == set()
     assert new_cli("plan", "m").out == "Nothing to change. 4 rows unchanged.\n"
 
 
@@ -574,15 +590,15 @@ def test_several_processes_see_what_one_sees(cli: Cli, monkeypatch: pytest.Monke
     folder_of(*range(20))
     assert cli("apply", "m", "--auto-approve").code == 0
     execute("UPDATE mail_server SET nickname = 'x' WHERE partner IN ('p3', 'p17')")
-    alone = settled_now()
-    monkeypatch.setattr(settling, "MANY", 2)
+    alone = unchanged_now()
+    monkeypatch.setattr(unchanged, "MANY", 2)
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2})
-    assert settled_now() == alone
+    assert unchanged_now() == alone
     assert len(alone) == 18
 
 
 @pytest.mark.databases(SQLITE)
-def test_strange_rows_prove_nothing(cli: Cli) -> None:
+def test_nothing_is_recorded_of_strange_rows(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("apply", "m", "--auto-approve").code == 0
     another = cnpj(2, root=10_000_001)
@@ -590,38 +606,35 @@ def test_strange_rows_prove_nothing(cli: Cli) -> None:
     execute("INSERT INTO company (cnpj, partner, nickname) VALUES (x'78', 'p1', 'x')")
     write(Path("m"), {"p2.yaml": one(2, nickname="Outro")})
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p2"}
+    assert unchanged_now() == {"p2"}
 
 
 @pytest.mark.databases("postgres18", "mariadb")
-def test_two_applies_that_prove_the_same_do_not_stop_each_other(database: Database) -> None:
-    proof = Proof("p1", "2" * 64, (("p1.yaml", "0" * 64),), 5, 0, 0, "1" * 64)
+def test_two_applies_that_record_the_same_do_not_stop_each_other(database: Database) -> None:
+    fact = Unchanged("p1", "2" * 64, (("p1.yaml", "0" * 64),), 5, 0, 0, "1" * 64)
     with opened(database.url) as engine, ThreadPoolExecutor() as threads:
         with transaction(engine) as first:
-            settled.write(first, "", [proof])
-            other = threads.submit(_keep, engine, [proof._replace(partner="p0"), proof])
+            recorded.write(first, "", [fact])
+            other = threads.submit(_keep, engine, [fact._replace(partner="p0"), fact])
             with pytest.raises(TimeoutError):
                 other.result(0.5)
         other.result(30)
         with transaction(engine) as connection:
-            assert proof in settled.read(connection, "")
+            assert fact in recorded.read(connection, "")
         assert fetch(engine, "SELECT id FROM partner") == [("p7",)]
 
 
-def _keep(engine: Engine, proofs: list[Proof]) -> None:
+def _keep(engine: Engine, facts: list[Unchanged]) -> None:
     with transaction(engine) as connection:
         connection.execute(insert(tables.partner).values(id="p7"))
-        settled.write(connection, "", proofs)
+        recorded.write(connection, "", facts)
 
 
 def test_the_tool_knows_itself() -> None:
-    assert tool.identity() == tool.identity.__wrapped__()
-    names = [name for name, _ in tool._files(Path(tool.__file__).parent.parent)]
-    assert {"operations/tool.py", "model/providers.toml", "manifests/schema.py"} <= {*names}
+    assert unchanged.identity() == unchanged.identity.__wrapped__()
+    names = [name for name, _ in unchanged.code_files(Path(unchanged.__file__).parent.parent)]
+    assert {"operations/unchanged.py", "model/providers.toml", "manifests/schema.py"} <= {*names}
     assert names == sorted(names) or len(names) == len({*names})
-
-
-"""end"""
 
 
 # Secrets, which another partner may have a claim to
@@ -637,22 +650,22 @@ def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
     write(Path("m"), with_secret(2, {"vault": {"path": "smtp/p2/new", "key": "nfe"}}))
     write(Path("m"), with_secret(3, {"aws": {"name": "mail/p3"}}))
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2", "p3"}
+    assert unchanged_now() == {"p1", "p2", "p3"}
     for name, left, code in (
         ("p1-sul", {"p2", "p3"}, "MBX661"),
         ("new", {"p1", "p3"}, "MBX660"),
         ("other", {"p1", "p2", "p3"}, ""),
     ):
         execute(f"INSERT INTO partner (id) VALUES ('{name}')")
-        assert settled_now() == left
+        assert unchanged_now() == left
         assert code in cli("plan", "m").err
         execute(f"DELETE FROM partner WHERE id = '{name}'")
         write(Path("m"), {"new.yaml": manifest(name)})
-        assert settled_now() == left
+        assert unchanged_now() == left
         done = cli("plan", "m")
         assert (done.code, code in done.err) == (1 if code else 0, True)
         Path("m/new.yaml").unlink()
-    assert settled_now() == {"p1", "p2", "p3"}
+    assert unchanged_now() == {"p1", "p2", "p3"}
 
 
 @pytest.mark.databases(SQLITE)
@@ -667,9 +680,9 @@ def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
 def test_other_settings_are_another_verdict(cli: Cli, lines: str) -> None:
     folder_of(1, 2)
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == {"p1", "p2"}
+    assert unchanged_now() == {"p1", "p2"}
     Path("reconciler.toml").write_text(lines)
-    assert settled_now() == set()
+    assert unchanged_now() == set()
     done = cli("plan", "m")
     assert done.code == 1
     assert "m/p1.yaml" in done.err
@@ -683,6 +696,6 @@ def test_a_reference_that_no_row_shows_is_looked_at_every_time(cli: Cli) -> None
     assert cli("apply", "m", "--auto-approve").code == 0
     execute("UPDATE mail_server SET password_reference = 'env:P1_X'")
     assert cli("apply", "m", "--auto-approve").code == 0
-    assert settled_now() == set()
+    assert unchanged_now() == set()
     execute("INSERT INTO partner (id) VALUES ('new')")
     assert "MBX660" in cli("plan", "m").err

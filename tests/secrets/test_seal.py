@@ -18,7 +18,7 @@ from reconciler.diagnostics.problem import Failure
 from reconciler.secrets import keyring_source
 from reconciler.secrets.keyring import Key, Keyring, generate, parse
 from reconciler.secrets.redact import MASK, Redactor
-from reconciler.secrets.rotate import Progress, SealedRow, Status, rotate, status
+from reconciler.secrets.rotate import KeyStatus, Progress, SealedRow, rotate, status
 from reconciler.secrets.seal import fingerprint, is_same, key_id, seal, unseal
 from reconciler.secrets.secret import SealedField, Secret
 from reconciler.secrets.settings import SecretSettings
@@ -311,5 +311,5 @@ def test_the_progress_of_a_rotation() -> None:
 
 def test_how_far_a_rotation_is() -> None:
     texts = [text for text, _ in mixture(9, set()).texts.values()]
-    assert status(texts, RING) == Status({NEW.id: 3, OLD.id: 4}, {LOST.id: 3}, 1)
-    assert status([], RING) == Status({NEW.id: 0, OLD.id: 0}, {}, 0)
+    assert status(texts, RING) == KeyStatus({NEW.id: 3, OLD.id: 4}, {LOST.id: 3}, 1)
+    assert status([], RING) == KeyStatus({NEW.id: 0, OLD.id: 0}, {}, 0)

@@ -38,8 +38,9 @@ from reconciler.model.state import (
     Partner,
     State,
 )
-from reconciler.operations import apply as apply_
-from reconciler.operations.plan import Planned, Request, make_plan
+from reconciler.operations import transaction as transaction_
+from reconciler.operations.partners import PlannedPartners, Request, plan_partners
+from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
 from reconciler.plan.diff import Change
@@ -399,7 +400,7 @@ def fetch(engine: Engine, query: str) -> list[tuple[Any, ...]]:
 def put(engine: Engine, *changes: Change) -> None:
     """Make changes as an apply does."""
     with transaction(engine) as connection:
-        apply_.apply(connection, plan_of(changes), "test", NOW)
+        transaction_.write(connection, Work(plan_of(changes)), "test", NOW)
 
 
 def read_back(engine: Engine, partner: str = PARTNER) -> State:
@@ -427,7 +428,7 @@ class Estate:
         *acceptances: Acceptance,
         whole: bool = True,
         thresholds: Thresholds = UNGUARDED,
-    ) -> Planned:
+    ) -> PlannedPartners:
         """Plan the manifests, which must be readable and make sense among themselves."""
         declared, problems = read_all(manifests, self.project)
         assert not errors(problems), problems
@@ -442,11 +443,11 @@ class Estate:
         )
         with transaction(self.engine) as connection:
             target = DatabaseTarget(schema.status_of(connection).database_id, "sqlite", "0001")
-            return make_plan(declared, connection, target, request)
+            return plan_partners(declared, connection, target, request)
 
     def plan_accepting(
         self, manifests: Mapping[str, Manifest | str], *, whole: bool = True
-    ) -> Planned:
+    ) -> PlannedPartners:
         """Plan the manifests with every guard accepted that they set off."""
         first = self.plan(manifests, whole=whole)
         offers = [
@@ -460,7 +461,7 @@ class Estate:
         if not plan.applicable:
             return None
         with transaction(self.engine) as connection:
-            return apply_.apply(connection, plan, "test", NOW).revision
+            return transaction_.write(connection, Work(plan), "test", NOW).revision
 
     def settle(self, manifests: Mapping[str, Manifest | str], *, whole: bool = True) -> Plan:
         """Plan with all guards accepted, and apply."""

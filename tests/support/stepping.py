@@ -22,18 +22,18 @@ def _points() -> dict[str, tuple[Any, str, bool]]:
     """Each step of apply: a function by room and name, and whether the step is its end."""
     from reconciler.database import lock, write
     from reconciler.ledger import record
-    from reconciler.operations import apply, commit, passwords
+    from reconciler.operations import commit, seal, transaction
 
     return {
         "before the lock": (lock, "take", False),
         "with the lock taken": (lock, "take", True),
         "with the lock given back": (lock.Lock, "give_back", True),
-        "before the rows are read again": (apply, "_moved", False),
+        "before the rows are read again": (transaction, "_moved", False),
         "before the rows are written": (write.Writer, "write", False),
         "with the rows written": (write.Writer, "write", True),
-        "with the passwords sealed": (passwords.Sealer, "write", True),
+        "with the passwords sealed": (seal.Sealer, "write", True),
         "with the revision recorded": (record, "record", True),
-        "before the commit": (apply, "apply", True),
+        "before the commit": (transaction, "write", True),
         "after the commit": (commit, "_attempt", True),
     }
 

@@ -132,7 +132,7 @@ class FileForm(_Part):
     sha256: Sha256
 
 
-class ProofForm(_Part):
+class UnchangedForm(_Part):
     """What apply notes of a partner, so that later plans need not parse these files again."""
 
     partner: Annotated[str, Field(min_length=1, max_length=63)]
@@ -141,7 +141,7 @@ class ProofForm(_Part):
     unchanged: Count
     left_alone: Count
     skipped: Count
-    seal: Sha256 = Field(description="Binds all this to the partner's rows.")
+    digest: Sha256 = Field(description="Binds all this to the partner's rows.")
 
 
 class PasswordForm(_Part):
@@ -191,7 +191,7 @@ class PlanDocument(_Part):
     refusals: list[RefusalForm]
     accepted: list[AcceptedForm]
     summary: SummaryForm
-    proofs: list[ProofForm]
+    unchanged: list[UnchangedForm]
     passwords: list[PasswordForm] = Field(
         description="What an apply compares with the passwords that the database keeps sealed."
     )

@@ -10,7 +10,7 @@ import hmac
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.diagnostics.words import N_, _
 from reconciler.model import as_json
 from reconciler.model.state import Link, Row
-from reconciler.model.unchanged import Proof
+from reconciler.model.unchanged import Unchanged
 from reconciler.plan.alarm import Alarm, Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
@@ -28,9 +28,9 @@ from reconciler.plan.file.document import (
     CauseForm,
     Digest,
     PlanDocument,
-    ProofForm,
     ResourceChange,
     SelectionForm,
+    UnchangedForm,
     canonical,
 )
 from reconciler.plan.file.sign import PlanKey
@@ -48,7 +48,14 @@ from reconciler.plan.plan import (
 _CHANGES = "resource_changes"
 
 
-def read(stream: TextIO, file: str, key: PlanKey | None = None, digest: str = "") -> Plan:
+class SavedPlan(NamedTuple):
+    """A plan that was read from a file, and the facts about unchanged partners that it leads to."""
+
+    plan: Plan
+    unchanged: tuple[Unchanged, ...] = ()
+
+
+def read(stream: TextIO, file: str, key: PlanKey | None = None, digest: str = "") -> SavedPlan:
     """The plan that a file holds, with the signature of `key` and the `digest` given, if any.
 
     Raises:
@@ -174,7 +181,7 @@ class _Found:
         """Whether the document is as it was written."""
         return bool(self.head.get("digest") == self._digest.of(self.head))
 
-    def plan(self, file: str) -> Plan:
+    def plan(self, file: str) -> SavedPlan:
         """The plan, once all is taken in.
 
         Raises:
@@ -186,7 +193,8 @@ class _Found:
             raise Failure.of("MBX523", file=file, reason=_first(error)) from None
         if self._wrong:
             raise Failure.of("MBX523", file=file, reason=self._wrong)
-        return _plan(document, self._changes, self._causes)
+        plan = _plan(document, self._changes, self._causes)
+        return SavedPlan(plan, tuple(map(_fact, document.unchanged)))
 
 
 def _cause(form: CauseForm) -> Cause:
@@ -222,7 +230,6 @@ def _plan(
         left_alone=document.summary.left_alone,
         commit=document.commit,
         rolls_back=document.rolls_back,
-        proofs=tuple(map(_proof, document.proofs)),
         passwords=tuple(
             Password(item.partner, item.server, item.reference, item.verdict)
             for item in document.passwords
@@ -230,10 +237,10 @@ def _plan(
     )
 
 
-def _proof(form: ProofForm) -> Proof:
+def _fact(form: UnchangedForm) -> Unchanged:
     files = tuple((file.name, file.sha256) for file in form.files)
     counts = (form.unchanged, form.left_alone, form.skipped)
-    return Proof(form.partner, form.context, files, *counts, form.seal)
+    return Unchanged(form.partner, form.context, files, *counts, form.digest)
 
 
 def _selection(form: SelectionForm) -> Selection:

@@ -6,18 +6,18 @@ never stands in memory twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from reconciler import __version__
 from reconciler.diagnostics.problem import Source
 from reconciler.model import as_json
-from reconciler.model.unchanged import Proof
+from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.file.document import FORMAT, Actions, Digest, canonical, utc_text
 from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.plan import Plan, Refusal
+from reconciler.plan.plan import Password, Plan, Refusal
 from reconciler.plan.summary import summarise
 
 Sourcing = Callable[[Change], Source | None]
@@ -32,9 +32,17 @@ class PlanFile:
     """The file of a plan, piece by piece."""
 
     def __init__(
-        self, plan: Plan, source_of: Sourcing = nowhere, key: PlanKey | None = None
+        self,
+        plan: Plan,
+        unchanged: Iterable[Unchanged] = (),
+        source_of: Sourcing = nowhere,
+        key: PlanKey | None = None,
     ) -> None:
-        """`source_of` finds where a change is written; with `key` the plan is signed."""
+        """`source_of` finds where a change is written; with `key` the plan is signed.
+
+        `unchanged` are facts for who applies it.
+        """
+        self._unchanged = tuple(unchanged)
         self._plan = plan
         self._source_of = source_of
         self._key = key
@@ -42,7 +50,7 @@ class PlanFile:
         """Known once all pieces were taken."""
 
     def __iter__(self) -> Iterator[str]:
-        first, head, digest = {"format_version": FORMAT}, _head(self._plan), Digest()
+        first, head, digest = {"format_version": FORMAT}, self._head(), Digest()
         yield f'{canonical(first)[:-1]},{canonical(head)[1:-1]},"resource_changes":['
         separator = "\n"
         for change in map(canonical, _resource_changes(self._plan, self._source_of)):
@@ -53,6 +61,9 @@ class PlanFile:
         signature = self._key.sign(self.digest) if self._key else None
         last = {"digest": self.digest, "signature": signature}
         yield f"\n],{canonical(last)[1:]}\n"
+
+    def _head(self) -> dict[str, Any]:
+        return {**_head(self._plan), "unchanged": [_fact(fact) for fact in self._unchanged]}
 
 
 def _head(plan: Plan) -> dict[str, Any]:
@@ -81,14 +92,22 @@ def _head(plan: Plan) -> dict[str, Any]:
             "noop": plan.unchanged,
             "left_alone": plan.left_alone,
         },
-        "passwords": [item._asdict() for item in plan.passwords],
-        "proofs": [_proof(proof) for proof in plan.proofs],
+        "passwords": [_password(item) for item in plan.passwords],
     }
 
 
-def _proof(proof: Proof) -> dict[str, Any]:
-    files = [{"name": name, "sha256": sha} for name, sha in proof.files]
-    return {**proof._asdict(), "files": files}
+def _password(item: Password) -> dict[str, Any]:
+    return {
+        "partner": item.partner,
+        "server": item.server,
+        "reference": item.reference,
+        "verdict": item.state,
+    }
+
+
+def _fact(fact: Unchanged) -> dict[str, Any]:
+    files = [{"name": name, "sha256": sha} for name, sha in fact.files]
+    return {**fact._asdict(), "files": files}
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""The one door to the terminal."""
+"""The one door to the terminal and the environment: what is said, asked, and hidden."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,34 @@ from reconciler.diagnostics.problem import Failure, Problem, Severity
 from reconciler.diagnostics.words import n_
 from reconciler.manifests.load import Sources
 from reconciler.manifests.read import ReadLimits
+from reconciler.operations.context import Context
 from reconciler.render import diagnostics
 from reconciler.render.style import Style
+from reconciler.secrets.harden import harden
+from reconciler.secrets.redact import RedactingFilter, RedactingStream, Redactor
 
 NO_SOURCES = Sources(Path(), (), ReadLimits())
+YES = "yes"
+
+
+def context(
+    paths: Sequence[Path] = (),
+    root: Path | None = None,
+    settings_file: Path | None = None,
+    database: str | None = None,
+    *,
+    making: bool = False,
+) -> Context:
+    """What a command works with: its options, the settings, and the environment."""
+    return Context.of(
+        os.environ,
+        paths=paths,
+        root=root,
+        settings_file=settings_file,
+        database=database,
+        redacting=redact,
+        making=making,
+    )
 
 
 def style(stream: Any = None) -> Style:
@@ -77,3 +102,33 @@ def show_failure(failure: Failure) -> None:
     show_problems(
         failure.problems, failure.sources if isinstance(failure.sources, Sources) else NO_SOURCES
     )
+
+
+def confirm(question: str, refused: str, *, auto_approve: bool) -> None:
+    """Go on if the answer is yes, or if nobody needs to be asked.
+
+    Raises:
+        Failure: nobody can be asked, or the answer is another: the code `refused`.
+    """
+    if auto_approve:
+        return
+    if not sys.stdin.isatty():
+        raise Failure.of("MBX604")
+    answer = click.prompt(question, default="", show_default=False)
+    if answer.strip() != YES:
+        raise Failure.of(refused, answer=YES)
+
+
+def redact() -> Redactor:
+    """Hide in everything that is written from now on each secret that the redactor gets to know.
+
+    It is the last line of defence, and holds until the process ends.
+    """
+    harden()
+    redactor = Redactor()
+    sys.stdout = RedactingStream(sys.stdout, redactor)
+    sys.stderr = RedactingStream(sys.stderr, redactor)
+    for handler in (*logging.getLogger().handlers, logging.lastResort):
+        if handler:
+            handler.addFilter(RedactingFilter(redactor))
+    return redactor

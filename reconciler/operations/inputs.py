@@ -1,0 +1,96 @@
+"""The manifests of a run: found, parsed by as many processes as help, and put together."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.diagnostics.problem import Problem
+from reconciler.manifests.files import Scope
+from reconciler.manifests.load import NONE_UNCHANGED, Loaded, Manifests, Sources
+from reconciler.manifests.partner import PartnerDeclaration, by_partner
+from reconciler.manifests.read import ReadLimits
+from reconciler.model.coverage import Coverage
+from reconciler.model.unchanged import Unchanged
+from reconciler.operations.context import Context, has_errors
+from reconciler.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What all manifests of a run say, by partner, and what is wrong with them."""
+
+    settings: Settings
+    loaded: Loaded
+    declared: dict[str, PartnerDeclaration]
+    problems: tuple[Problem, ...]
+    sources: Sources
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the run may delete or unlink."""
+        return _coverage(self.settings, self.loaded.scope, self.loaded.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The manifests of a run while other processes read them.
+
+    With `hashing` they are hashed first, since facts about unchanged partners may spare parsing.
+    """
+
+    settings: Settings
+    manifests: Manifests
+    hashing: bool
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the run may delete or unlink."""
+        return _coverage(self.settings, self.manifests.scope, self.manifests.names)
+
+    def inputs(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Inputs:
+        """Everything, except what partners declare that are `unchanged`.
+
+        Where anything is wrong, it is everything, so that all problems are seen.
+        """
+        inputs = self._inputs(unchanged)
+        return self._inputs(NONE_UNCHANGED) if unchanged and has_errors(inputs.problems) else inputs
+
+    def _inputs(self, unchanged: Mapping[str, Unchanged]) -> Inputs:
+        loaded = self.manifests.loaded(unchanged)
+        folders = {partner: tuple(paths) for partner, paths in self.settings.paths.items()}
+        declared, problems = by_partner(loaded.files, folders)
+        sources = Sources(loaded.scope.root, loaded.found, loaded.limits)
+        return Inputs(self.settings, loaded, declared, (*loaded.problems, *problems), sources)
+
+
+def read(context: Context) -> Inputs:
+    """Read the manifests of a context."""
+    return begin(context).inputs()
+
+
+def begin(context: Context, *, hashing: bool = False) -> Reading:
+    """Begin to parse the manifests of a context, or to hash them.
+
+    Many manifests are read by other processes, and there is time to import what comes next.
+    """
+    # Everything lives until the process ends, and soon: collecting would only walk over it.
+    gc.disable()
+    settings, scope = context.settings, context.scope
+    manifests = Manifests(context.paths, scope, limits(settings), settings.project)
+    if hashing:
+        manifests.begin_hashing()
+    else:
+        manifests.begin_parsing()
+    return Reading(settings, manifests, hashing)
+
+
+def limits(settings: Settings) -> ReadLimits:
+    """How large one manifest may be."""
+    bounds = settings.limits
+    return ReadLimits(bounds.file_bytes, bounds.scalar_bytes, bounds.depth)
+
+
+def _coverage(settings: Settings, scope: Scope, names: frozenset[str]) -> Coverage:
+    return Coverage(settings.project, names, scope.whole, scope.folders)

@@ -1,0 +1,160 @@
+"""What a run may read secrets with: stores, scopes and the key ring, as its settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from reconciler.database import observe
+from reconciler.diagnostics.problem import Failure, Place, Problem
+from reconciler.model.state import MailServer
+from reconciler.operations.context import Context
+from reconciler.operations.inputs import Inputs
+from reconciler.plan.plan import Password, Plan
+from reconciler.secrets.scope import Scopes
+from reconciler.secrets.settings import SecretSettings, rules
+
+if TYPE_CHECKING:
+    from reconciler.operations.passwords import Checked
+    from reconciler.operations.seal import Sealer
+    from reconciler.probes.credentials import Opener
+    from reconciler.secrets.keyring import Keyring
+    from reconciler.secrets.secret import Secret
+    from reconciler.secrets.stores.open import Stores
+
+KEYS = "RECONCILER_KEYS"
+NO_KEYS_HERE = ("MBX680", "MBX695")
+"""The settings name a place without keys, or none."""
+
+
+def are_sealed(context: Context) -> bool:
+    """Whether the database is to keep passwords, sealed; else it has references alone."""
+    settings = context.settings.secrets
+    if settings.secret_mode:
+        return settings.secret_mode == "encrypted"  # noqa: S105 - no password
+    return settings.keys is not None or KEYS in context.environ
+
+
+def scopes(
+    partners: Iterable[str], connection: Connection | None, settings: SecretSettings
+) -> Scopes:
+    """Who may use which secrets; known are these partners, and those of settings and database."""
+    known = set(partners)
+    if connection:
+        known.update(observe.partners(connection))
+    return Scopes(rules(settings), known)
+
+
+def opener(context: Context, stores: Stores, database: str) -> Opener | None:
+    """What opens the passwords of the database with this id; None where there are no keys here."""
+    from reconciler.database.passwords import where  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import seal  # noqa: PLC0415
+
+    ring = _ring(context, stores) if are_sealed(context) else None
+    if ring is None:
+        return None
+
+    def opened(number: int, text: str) -> Secret:
+        secret = seal.unseal(text, where(database, number), ring)
+        stores.redactor.add(secret)
+        return secret
+
+    return opened
+
+
+def ring(context: Context, stores: Stores) -> Keyring | None:
+    """The key ring; None where the settings name none and the environment has none.
+
+    Raises:
+        Failure: it is not where the settings say, or damaged.
+    """
+    from reconciler.secrets import keyring_source  # noqa: PLC0415 - brings cryptography
+
+    settings = context.settings.secrets
+    return keyring_source.load(settings, context.environ, stores, float(settings.deadline))
+
+
+def _ring(context: Context, stores: Stores) -> Keyring | None:
+    """The key ring, if it is here; one that is damaged is an error."""
+    try:
+        return ring(context, stores)
+    except Failure as failure:
+        if failure.problems[0].code not in NO_KEYS_HERE:
+            raise
+    return None
+
+
+def checked(
+    plan: Plan,
+    inputs: Inputs | None,
+    connection: Connection | None,
+    context: Context,
+    *,
+    applying: bool,
+) -> Checked:
+    """Read and compare the passwords of a plan.
+
+    A plan can be made where there are no keys; an apply that is to seal needs them.
+
+    Raises:
+        Failure: a secret cannot be read, or may not be; or there are no keys, or damaged ones.
+    """
+    from reconciler.operations.passwords import Means, check  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets.stores.open import Stores  # noqa: PLC0415
+
+    settings = context.settings.secrets
+    with Stores(settings, context.environ, context.redacting()) as stores:
+        keys: Keyring | None = None
+        if are_sealed(context):
+            keys = ring(context, stores) if applying else _ring(context, stores)
+        known = scopes(_partners(plan, inputs), connection, settings)
+        means = Means(stores, known, keys, float(settings.deadline))
+        result = check(plan, connection, means, partial(_place, inputs))
+    if result.problems:
+        raise Failure(result.problems, inputs.sources if inputs else None)
+    return result
+
+
+def sealer_of(result: Checked) -> Sealer:
+    """What seals the passwords that were read for a plan."""
+    from reconciler.operations.seal import Sealer  # noqa: PLC0415 - brings cryptography
+
+    return Sealer(result.ring, result.secrets)
+
+
+def _partners(plan: Plan, inputs: Inputs | None) -> set[str]:
+    """The partners that a plan is about, or that its manifests are of."""
+    listed = {item.partner for item in plan.passwords}
+    return listed | {*inputs.declared, *inputs.loaded.unchanged} if inputs else listed
+
+
+def _place(inputs: Inputs | None, item: Password) -> Place | None:
+    """Where the manifests have a password; those of an unchanged partner are looked through."""
+    if inputs is None:
+        return None
+    path = ("mail_servers", item.server)
+    if declaration := inputs.declared.get(item.partner):
+        server = declaration.servers.get(item.server)
+        return Place(server.place.file, (*path, "password")) if server else None
+    fact = inputs.loaded.unchanged.get(item.partner)
+    for name, _digest in fact.files if fact else ():
+        if path in inputs.sources.positions(name).keys:
+            return Place(name, (*path, "password"))
+    return None
+
+
+def reference_warnings(plan: Plan, settings: SecretSettings) -> tuple[Problem, ...]:
+    """That the database keeps only references of what was applied, where that surprises."""
+    references = [
+        change.after.password_reference
+        for part in plan.applicable
+        for change in part.changes
+        if isinstance(change.after, MailServer) and change.after.password_reference
+    ]
+    variables = sum(reference.startswith("env:") for reference in references)
+    if references and settings.secret_mode is None:
+        return (Problem("MBX696", None, {"variable": KEYS}),)
+    return (Problem("MBX697", None, {"count": variables}),) if variables else ()

@@ -1,0 +1,131 @@
+"""`test`: real tests of the mailboxes in the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, ExitStack
+from typing import NamedTuple, Protocol
+
+from reconciler.database import observe
+from reconciler.operations.context import Context
+from reconciler.operations.secrets import opener
+from reconciler.operations.verify import KEPT_SECONDS
+from reconciler.plan.plan import Plan
+from reconciler.probes.credentials import Credentials
+from reconciler.probes.documents import Shard
+from reconciler.probes.results import Level, ProbeResult
+from reconciler.probes.run import Run
+from reconciler.probes.schedule import Prober
+from reconciler.probes.select import MailboxFilter, SelectedServers, select_servers
+from reconciler.probes.targets import Purpose
+from reconciler.secrets.stores.open import Stores
+
+
+class Tests(NamedTuple):
+    """Which mailboxes are tested and how.
+
+    `to` is whom messages go to in place of the sender, and `sink` the host and port that takes all
+    of them without a login. `deadline` is in seconds.
+    """
+
+    mailboxes: MailboxFilter
+    level: Level
+    to: str | None = None
+    sink: tuple[str, int] | None = None
+    shard: Shard = Shard()
+    round_trip: bool = False
+    deadline: float | None = None
+
+
+class Audience(Protocol):
+    """Who is told of a run of tests."""
+
+    def nothing(self, *, new: bool) -> None:
+        """No mail server is selected; the database may be `new`."""
+
+    def testing(
+        self, servers: int, hide: Callable[[str], str]
+    ) -> AbstractContextManager[Callable[[ProbeResult], None]]:
+        """Tests of so many `servers` begin; each result goes to what is returned.
+
+        Whatever goes to a file passes through `hide`.
+        """
+
+
+def test(context: Context, tests: Tests, audience: Audience) -> None:
+    """Test mailboxes; their results go to the audience, and the verdicts to the database.
+
+    Raises:
+        Failure: the database cannot be read, or verdicts could not be kept.
+    """
+    settings = context.settings
+    selected, partners, database_id = _selected(context, tests, audience)
+    hosts = frozenset(settings.probes.not_to_itself)
+    purpose = Purpose(tests.level, tests.to, hosts, tests.round_trip)
+    with ExitStack() as stack:
+        redactor = context.redacting()
+        stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
+        opened = opener(context, stores, database_id)
+        credentials = Credentials.of(settings.secrets, stores, partners, opened)
+        # A message that went to a sink says nothing about the mailbox.
+        keeping = None if tests.sink else context.engine(writes=True, wait=KEPT_SECONDS)
+        run = Run(selected, purpose, credentials, context.engine(writes=False), keeping)
+        tell = stack.enter_context(audience.testing(selected.servers, redactor.redact))
+        prober = Prober(settings.probes.policy(tests.sink), settings.probes.pace())
+        _run(run, prober, tell, tests.deadline)
+    if run.failure:
+        raise run.failure
+
+
+def _selected(
+    context: Context, tests: Tests, audience: Audience
+) -> tuple[SelectedServers, set[str], str]:
+    """The servers that are meant, all partners of the database, and its id."""
+    with context.reading() as connection:
+        if connection is None:
+            audience.nothing(new=True)
+            return SelectedServers(()), set(), ""
+        selected = select_servers(connection, tests.mailboxes, tests.shard)
+        if not selected.batches:
+            audience.nothing(new=False)
+        return selected, set(observe.partners(connection)), context.status().database_id or ""
+
+
+def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
+    """The servers that a plan changes, with their links, as far as it can be applied."""
+    return frozenset(
+        (change.partner, change.server)
+        for part in plan.applicable
+        for change in part.changes
+        if change.server
+    )
+
+
+def _run(
+    run: Run, prober: Prober, tell: Callable[[ProbeResult], None], deadline: float | None
+) -> None:
+    """Test everything; whatever ends it, what was found until then is told and kept."""
+
+    def consume(result: ProbeResult) -> None:
+        tell(run.finished(result))
+
+    try:
+        if not asyncio.run(_in_time(prober.run(run.targets(), consume), deadline)):
+            for result in run.untested():
+                consume(result)
+    finally:
+        run.keep()
+
+
+async def _in_time(work: Coroutine[None, None, None], deadline: float | None) -> bool:
+    """Whether `work` was done before `deadline` seconds were over."""
+    limit = asyncio.timeout(deadline)
+    try:
+        async with limit:
+            await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return False
+    return True

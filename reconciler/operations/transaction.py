@@ -1,0 +1,132 @@
+"""Plan → one transaction and its revision.
+
+Every row that the plan touches is read again under lock, the changes are written in bulk, and the
+same rows must then read as planned, before anything is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from reconciler.database import observe, unchanged
+from reconciler.database.write import RowsMissing, Writer
+from reconciler.diagnostics.problem import Failure, Problem, Stale
+from reconciler.ledger import record
+from reconciler.model import as_json
+from reconciler.model.unchanged import Unchanged
+from reconciler.operations.seal import NOTHING_TO_SEAL, Sealer
+from reconciler.plan.plan import Moved, PartnerPlan, Password, Plan, moved, unfinished
+
+
+class Work(NamedTuple):
+    """A plan, what seals the passwords that were read for it, and the facts it leads to.
+
+    `agreed` are rows that stay as others changed them: from as they were applied to as they are.
+    """
+
+    plan: Plan
+    sealer: Sealer = NOTHING_TO_SEAL
+    unchanged: tuple[Unchanged, ...] = ()
+    agreed: tuple[PartnerPlan, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, Unchanged]:
+        return {fact.partner: fact for fact in self.unchanged}
+
+
+class Done(NamedTuple):
+    """The revision that was written, and the passwords that were sealed anew with it; None and none
+    where everything that it was for has changed by now.
+    """
+
+    revision: int | None
+    sealed: tuple[Password, ...] = ()
+
+
+def write(connection: Connection, work: Work, applied_by: str, now: datetime) -> Done:
+    """Write all partners of a plan that can be applied; the caller commits.
+
+    Raises:
+        Stale: the plan was applied before, a row no longer reads as planned, or a link appeared
+            on a server to be deleted.
+        Failure: the rows do not read as planned afterwards.
+    """
+    plan = work.plan
+    if number := record.revision_of(connection, plan.id):
+        raise Stale.of("MBX527", number=number)
+    writer = Writer(connection)
+    _fail_for(_moved(connection, plan.applicable, writer), Stale, "MBX520")
+    try:
+        writer.write(change for part in plan.applicable for change in part.changes)
+    except (IntegrityError, RowsMissing):
+        raise Stale.of("MBX540") from None
+    sealed = work.sealer.write(connection, plan)
+    applied = (*plan.applicable, *_agreed(connection, work))
+    if not (applied or sealed):
+        unchanged.write(connection, plan.project, work.unchanged)
+        return Done(None)
+    number = record.record(connection, plan, record.Made(applied, sealed), applied_by, now)
+    _fail_for(_unfinished(connection, work), Failure, "MBX525")
+    unchanged.write(connection, plan.project, work.unchanged)
+    return Done(number, sealed)
+
+
+def check(connection: Connection, plan: Plan) -> None:
+    """See whether `plan` could be applied now, without holding anything.
+
+    Raises:
+        Stale: as for `apply`.
+    """
+    if number := record.revision_of(connection, plan.id):
+        raise Stale.of("MBX527", number=number)
+    by_name = {part.partner: part for part in plan.applicable}
+    found = observe.read(connection, list(by_name))
+    current = (item for name, now in found for item in moved(by_name[name].changes, now.state))
+    _fail_for(current, Stale, "MBX520")
+
+
+def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:
+    by_name = {part.partner: part for part in parts}
+    for name, found in observe.read(connection, list(by_name), lock=True):
+        writer.know(name, found.row_ids)
+        yield from moved(by_name[name].changes, found.state)
+
+
+def _agreed(connection: Connection, work: Work) -> Iterator[PartnerPlan]:
+    """The rows that stay as others changed them, if all rows of their partner are as planned."""
+    by_name, facts = {part.partner: part for part in work.agreed}, work.facts
+    for name, rows in observe.rows(connection, list(by_name), lock=True):
+        if unchanged.holds(facts[name], rows):
+            changes = by_name[name].changes
+            others = {item.change for item in unfinished(changes, observe.understood(rows).state)}
+            if left := tuple(change for change in changes if change not in others):
+                yield PartnerPlan(name, left)
+
+
+def _unfinished(connection: Connection, work: Work) -> Iterator[Moved]:
+    """The rows that do not read as desired; none of a partner whose fact holds, which says that
+    all of its rows do.
+    """
+    by_name, facts = {part.partner: part for part in work.plan.applicable}, work.facts
+    for name, rows in observe.rows(connection, list(by_name)):
+        fact = facts.get(name)
+        if fact is None or not unchanged.holds(fact, rows):
+            yield from unfinished(by_name[name].changes, observe.understood(rows).state)
+
+
+def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:
+    problems = [Problem(code, None, _values(item)) for item in found]
+    if problems:
+        raise failure(problems)
+
+
+def _values(moved_row: Moved) -> dict[str, str]:
+    """The row's name, and what was planned from, is there now, and was wanted."""
+    change, now = moved_row
+    before, current, after = as_json.differing(change.before, now, change.after)
+    return {"address": change.address, "before": before, "now": current, "after": after}

@@ -1,0 +1,181 @@
+"""The gate of `apply`: mailboxes are tested before the transaction, and the plan follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from reconciler.database import clock, observe, verdicts
+from reconciler.database.engine import transaction
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.model.state import EMPTY, State
+from reconciler.operations.context import Context
+from reconciler.operations.inputs import Inputs
+from reconciler.operations.partners import acceptances_for
+from reconciler.operations.plan import thresholds
+from reconciler.operations.transaction import Work
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.plan import PartnerPlan, Plan
+from reconciler.probes import gate
+from reconciler.probes.credentials import Credentials
+from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.run import verdict_of, without_secrets
+from reconciler.probes.schedule import Prober
+from reconciler.probes.select import numbers_of
+from reconciler.secrets.stores.open import Stores
+
+KEPT_SECONDS = 10
+"""How long to wait for the locks of others when results are kept."""
+
+
+class Verification(NamedTuple):
+    """How far mailboxes are tested, and whether one that fails is applied inactive."""
+
+    level: Level
+    deactivate: bool = False
+
+
+class Report(Protocol):
+    """Who is told of tests."""
+
+    def testing(self, count: int) -> AbstractContextManager[Callable[[ProbeResult], None]]:
+        """Tests of `count` mail servers begin; each result goes to what is returned."""
+
+    def warn(self, problems: Sequence[Problem]) -> None:
+        """Tell what was noticed."""
+
+    def failed(self, failure: Failure) -> None:
+        """Tell of a failure that does not end the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the tests before an apply have found."""
+
+    context: Context
+    verification: Verification
+    results: tuple[ProbeResult, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, verification: Verification, context: Context, report: Report) -> Gate:
+        """Test what `plan` is about to make active."""
+        settings, results = context.settings, list[ProbeResult]()
+        with ExitStack() as stack:
+            redactor = context.redacting()
+            stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
+            known = {part.partner for part in plan.partners} | _partners(context)
+            credentials = Credentials.of(settings.secrets, stores, known)
+            changing = sorted({item.partner for item in plan.changed_passwords})
+            targets = gate.targets(
+                plan,
+                verification.level,
+                credentials,
+                settings.probes.not_to_itself,
+                _states(context, changing),
+            )
+            if targets:
+                tell = stack.enter_context(report.testing(len(targets)))
+
+                def consume(result: ProbeResult) -> None:
+                    shown = without_secrets(result, redactor.redact)
+                    results.append(shown)
+                    tell(shown)
+
+                prober = Prober(settings.probes.policy(), settings.probes.pace())
+                asyncio.run(prober.run(targets, consume))
+        return cls(context, verification, tuple(results))
+
+    @property
+    def failing(self) -> dict[str, list[str]]:
+        """The servers that failed, as `partner/id`, by their partner."""
+        names: dict[str, list[str]] = {}
+        for result in self.results:
+            if result.outcome is Outcome.FAILED:
+                for name in result.names:
+                    names.setdefault(name.partition("/")[0], []).append(name)
+        return names
+
+    def passing(
+        self,
+        work: Work,
+        acceptances: tuple[Acceptance, ...],
+        inputs: Inputs | None,
+        report: Report,
+    ) -> Work:
+        """What is left of the work: partners that failed stay out, or their servers inactive."""
+        plan, failing = work.plan, self.failing
+        left = tuple(fact for fact in work.unchanged if fact.partner not in failing)
+        if not self.verification.deactivate:
+            report.warn([_left_out(partner, names) for partner, names in sorted(failing.items())])
+            return work._replace(plan=gate.without(plan, failing), unchanged=left)
+        known = {part.partner: part for part in plan.partners}
+        parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
+        inactive = self._inactive(plan, parts, acceptances, inputs)
+        for names in failing.values():
+            for name in names:
+                report.warn([Problem("MBX858", None, {"name": name})])
+        return work._replace(plan=gate.with_others(plan, inactive), unchanged=left)
+
+    def keep(self, plan: Plan, report: Report) -> None:
+        """Keep what was found of the servers that were applied as they were tested."""
+        applied = set(gate.names_of(plan))
+        engine = self.context.engine(writes=True, wait=KEPT_SECONDS)
+        with transaction(engine, only_reads=True) as connection:
+            numbers = numbers_of(connection, applied)
+        found = [
+            (numbers[name], verdict_of(result))
+            for result in self.results
+            for name in result.names
+            if name in numbers
+        ]
+        try:
+            verdicts.keep(engine, found)
+        except Failure as failure:  # what was applied stays applied
+            report.failed(failure)
+
+    def _inactive(
+        self,
+        plan: Plan,
+        parts: list[PartnerPlan],
+        acceptances: tuple[Acceptance, ...],
+        inputs: Inputs | None,
+    ) -> list[PartnerPlan]:
+        before = _states(self.context, [part.partner for part in parts])
+        today = clock.now_of(self.context.engine(writes=False)).date()
+        return [
+            gate.deactivating(
+                part,
+                self.failing[part.partner],
+                before.get(part.partner, EMPTY),
+                plan.project,
+                thresholds(self.context.settings),
+                [*_declared(inputs, part.partner), *acceptances_for(part.partner, acceptances)],
+                today,
+            )
+            for part in parts
+        ]
+
+
+def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
+    """What the database has of these partners."""
+    with context.reading() as connection:
+        observed = observe.read(connection, partners) if connection and partners else ()
+        return {name: item.state for name, item in observed}
+
+
+def _left_out(partner: str, names: list[str]) -> Problem:
+    values = {"partner": partner, "count": len(names), "names": ", ".join(sorted(names))}
+    return Problem("MBX857", None, values)
+
+
+def _partners(context: Context) -> set[str]:
+    with context.reading() as connection:
+        return set(observe.partners(connection)) if connection else set()
+
+
+def _declared(inputs: Inputs | None, partner: str) -> Iterable[Acceptance]:
+    declaration = inputs.declared.get(partner) if inputs else None
+    return declaration.acceptances if declaration else ()
