@@ -34,7 +34,7 @@ from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
-from reconciler.operations import schemas
+from reconciler.render import schemas
 from scripts import probe_page
 
 ROOT = Path(__file__).resolve().parent.parent

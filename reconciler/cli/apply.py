@@ -183,12 +183,12 @@ def _expected(digest: str | None, saved: list[Path]) -> str:
 
 def read_plan(file: Path, key: PlanKey | None, digest: str) -> SavedPlan:
     """The plan that a file holds; see `plan.file.read`."""
-    from reconciler.plan.file.read import read  # noqa: PLC0415 - its models take a while to build
+    from reconciler.plan.file.read import read  # noqa: PLC0415 - most runs do without
 
     if file.exists() and not file.is_file():
         raise Failure.of("MBX523", file=str(file), reason=N_("It is no file."))
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
+        with file.open("rb") as stream:
             return read(stream, str(file), key, digest)
     except OSError as error:
         raise Failure.of("MBX523", file=str(file), reason=error.strerror or "") from None

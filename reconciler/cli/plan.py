@@ -106,13 +106,14 @@ def deliver(
 ) -> None:
     """Save a plan to `out`, if that is given, and print it; `inputs` are its manifests, if any."""
     from reconciler.operations.locate import Locator  # noqa: PLC0415 - while manifests are read
-    from reconciler.plan.file.write import PlanFile  # noqa: PLC0415 - takes a while to import
+    from reconciler.plan.file.write import PlanFile  # noqa: PLC0415
+    from reconciler.render import plan_json  # noqa: PLC0415
 
-    saved = PlanFile(plan, unchanged, Locator(inputs).source, key)
+    saved = PlanFile(plan, unchanged, key)
     if out:
         _save(saved, out)
     if form == "json":
-        terminal.pour(map(clean, PlanFile(plan, unchanged, Locator(inputs).source, key)))
+        terminal.pour(map(clean, plan_json.document(plan, Locator(inputs).source)))
         return
     show(plan, inputs, full=full)
     if out and plan.writes:

@@ -6,7 +6,7 @@ import click
 
 from reconciler.cli import terminal
 from reconciler.diagnostics.words import _
-from reconciler.operations.schemas import SCHEMAS
+from reconciler.render.schemas import SCHEMAS
 
 
 @click.command(

@@ -125,8 +125,6 @@ class Plan:
 
     `passwords` are those that an apply compares with what the database keeps sealed.
 
-    `agreed` are rows that stay as others changed them: from as they were applied to as they are.
-
     `created_at` and `expires_at` are in UTC, by the clock of the database.
     """
 
@@ -143,7 +141,6 @@ class Plan:
     commit: str | None = None
     rolls_back: int | None = None
     passwords: tuple[Password, ...] = ()
-    agreed: tuple[PartnerPlan, ...] = ()
 
     @property
     def writes(self) -> bool:

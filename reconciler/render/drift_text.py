@@ -11,8 +11,8 @@ from reconciler.ledger.reported import Reports
 from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.plan.file.write import resource_change
 from reconciler.render.cause_text import since
+from reconciler.render.plan_json import resource_change
 from reconciler.render.plan_text import ChangesText, done, fields
 from reconciler.render.style import Style, clean
 

@@ -66,9 +66,10 @@ def applied(cli: Cli, content: Manifest, **others: Manifest) -> None:
 def saved(cli: Cli, content: Manifest, *arguments: str) -> dict[str, Any]:
     """Save a plan of these manifests, which then go."""
     given(content)
-    assert cli("plan", "m", "-o", "saved.json", *arguments).code in (0, 3)
+    planned = cli("plan", "m", "-o", "saved.json", "--format", "json", *arguments)
+    assert planned.code in (0, 3)
     shutil.rmtree("m")
-    document: dict[str, Any] = json.loads(Path("saved.json").read_text())
+    document: dict[str, Any] = json.loads(planned.out)
     return document
 
 

@@ -132,6 +132,7 @@ def told(made: PlannedPartners) -> list[tuple[str, str]]:
 @settings(WITH_DATABASE, max_examples=60)
 @given(transitions())
 def test_a_rollback_leads_back_but_for_what_it_tells(step: Transition) -> None:
+    assume(step.before != step.after or step.new_names)  # else there is no second revision
     with memory_database() as engine:
         settle(engine, step.before)
         settle(engine, step.after, step.new_names)
@@ -760,15 +761,13 @@ def test_nothing_is_written_by_planning_it(cli: Cli) -> None:
     assert Path("reconciler.db").read_bytes() == before
 
 
-def test_json_is_a_plan_that_can_be_applied(cli: Cli, two: tuple[str, str]) -> None:
-    said = cli("rollback", "2", "--format", "json")
+def test_json_is_a_plan_and_a_file_can_be_applied(cli: Cli, two: tuple[str, str]) -> None:
+    said = cli("rollback", "2", "--format", "json", "-o", "back.json")
     document = json.loads(said.out)
     assert document["rolls_back"] == 2
     assert document["commit"] is None
     assert f"git revert {two[1]}" in said.err
-    Path("back.json").write_text(said.out)
-    digest = ("--expect-digest", document["digest"])
-    assert cli("apply", "back.json", "--auto-approve", *digest).code == 0
+    assert cli("apply", "back.json", "--auto-approve").code == 0
 
 
 @pytest.mark.usefixtures("two")

@@ -24,12 +24,12 @@ from sqlalchemy import make_url
 from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.model.cnpj import masked
+from reconciler.model.state import MailServer
+from reconciler.model.typed import plain as utc_text
 from reconciler.plan import freshness
 from reconciler.plan.diff import Change
 from reconciler.plan.file import read as reading
-from reconciler.plan.file.document import Digest, canonical, utc_text
 from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.file.stream import Malformed, members
 from reconciler.plan.file.write import PlanFile
 from reconciler.plan.plan import DatabaseTarget, Plan
 from reconciler.settings import DEFAULT_DATABASE
@@ -111,29 +111,49 @@ def saved(cli: Cli, content: Manifest | None = None, *arguments: str) -> Documen
 
 
 def document() -> Document:
-    found: Document = json.loads(FILE.read_text())
-    return found
+    return parsed(FILE.read_text())
+
+
+def parsed(text: str) -> Document:
+    """What a plan file says: the members of its head and trailer, and the `lines` between."""
+    head, *lines, trailer = map(json.loads, text.splitlines())
+    return {**head, "lines": lines, **trailer}
+
+
+def written(found: Document) -> str:
+    """The text of a plan file that says this."""
+    last = {name: found[name] for name in ("digest", "signature") if name in found}
+    return f"{body(found)}{json.dumps(last)}\n"
+
+
+def body(found: Document) -> str:
+    """The text before the trailer."""
+    apart = ("lines", "digest", "signature")
+    head = {name: value for name, value in found.items() if name not in apart}
+    values = [head, *found["lines"]]
+    form = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    return "".join(f"{form(item)}\n" for item in values)
 
 
 def altered(change: Change_) -> str:
     """The saved plan with a change, and with the digest that it had before."""
     found = document()
     change(found)
-    return json.dumps(found)
+    return written(found)
+
+
+def change_of(plan: Document, number: int = 0) -> Any:
+    """A line that is a change: its kind, name, row before and after."""
+    return [line for line in plan["lines"] if len(line) == 4][number]
 
 
 def sealed(change: Change_, signed_with: str | None = None) -> str:
     """The same with a digest that fits, and a signature by a key."""
-    found = json.loads(altered(change))
-    digest = Digest()
-    for item in found["resource_changes"]:
-        digest.add(canonical(item))
-    found["digest"] = digest.of(
-        {name: value for name, value in found.items() if name != "resource_changes"}
-    )
+    found = parsed(altered(change))
+    found["digest"] = f"sha256:{hashlib.sha256(body(found).encode()).hexdigest()}"
     signer = PlanKey(signed_with.encode(), "test") if signed_with else None
     found["signature"] = signer.sign(found["digest"]) if signer else None
-    return json.dumps(found)
+    return written(found)
 
 
 def query(sql: str) -> list[Any]:
@@ -182,7 +202,8 @@ def text_of(plan: Plan, key: PlanKey | None = None) -> str:
 
 
 def read(text: str, key: PlanKey | None = None, digest: str = "") -> Plan:
-    return reading.read(io.StringIO(text), "saved.json", key, digest).plan
+    stream = io.BytesIO(text.encode(errors="surrogatepass"))
+    return reading.read(stream, "saved.json", key, digest).plan
 
 
 def code_of(text: str, key: PlanKey | None = None, digest: str = "") -> str:
@@ -227,11 +248,11 @@ CHANGES: list[Callable[[Any], Any]] = [different, lambda _value: [], lambda _val
 
 def test_nothing_in_a_plan_can_be_changed() -> None:
     """Neither a value nor its kind, whatever it is and wherever."""
-    original = json.loads(TEXT)
+    original = parsed(TEXT)
     paths = [path for path in leaves(original) if path]
-    assert len(paths) > 200
+    assert len(paths) > 100
     for path in paths:
-        if path[0] == "signature":
+        if path in (("signature",), ("lines",)):
             continue
         for other in CHANGES:
             content = deepcopy(original)
@@ -243,20 +264,20 @@ def test_nothing_in_a_plan_can_be_changed() -> None:
                 continue
             place[last] = changed
             no_plan = path == ("format_version",) and other is not different
-            assert code_of(json.dumps(content)) == ("1 MBX523" if no_plan else "4 MBX521"), path
+            assert code_of(written(content)) == ("1 MBX523" if no_plan else "4 MBX521"), path
 
 
 def test_nothing_in_a_plan_can_be_left_out_added_or_moved() -> None:
-    original = json.loads(TEXT)
-    for name in original:
+    original = parsed(TEXT)
+    for name in original.keys() - {"signature", "lines"}:
         shorter = {key: value for key, value in original.items() if key != name}
-        if name != "signature":
-            expected = "1 MBX523" if name == "format_version" else "4 MBX521"
-            assert code_of(json.dumps(shorter)) == expected, name
-    assert code_of(json.dumps(original | {"more": 1})) == "4 MBX521"
-    changes = original["resource_changes"]
-    for other in (changes[::-1], changes[1:], [*changes, changes[0]], [], [changes], [1], [None]):
-        assert code_of(json.dumps(original | {"resource_changes": other})) == "4 MBX521"
+        expected = "1 MBX523" if name == "format_version" else "4 MBX521"
+        assert code_of(written(shorter)) == expected, name
+    assert code_of(written(original | {"more": 1})) == "4 MBX521"
+    lines = original["lines"]
+    others: list[Any] = [lines[::-1], lines[1:], [*lines, lines[0]], [], [lines], [1], [None], [{}]]
+    for other in others:
+        assert code_of(written(original | {"lines": other})) == "4 MBX521"
 
 
 @settings(derandomize=True, deadline=None, max_examples=400)
@@ -268,37 +289,21 @@ def test_whatever_is_cut_out_of_the_text_or_put_in_is_found(at: int, cut: int, p
     except Failure:
         return
     assert plan == PLAN
-    assert json.loads(text) == json.loads(TEXT)
+    assert parsed(text) == parsed(TEXT)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.integers(0, len(TEXT) - 3))
 def test_the_beginning_of_a_plan_is_none(length: int) -> None:
-    assert code_of(TEXT[:length]) == ("1 MBX523" if length < 23 else "4 MBX521")
+    assert code_of(TEXT[:length]) == ("1 MBX523" if length <= TEXT.index("\n") else "4 MBX521")
 
 
-def test_how_the_json_is_written_does_not_matter() -> None:
-    content = json.loads(TEXT)
-    turned = dict(reversed(content.items()))
-    for text in (
-        json.dumps(content),
-        json.dumps(content, sort_keys=True, indent=3),
-        json.dumps(turned, indent="\t").replace("\n", "\r\n"),
-        f"\n \t{TEXT}\r\n\n",
-    ):
-        assert read(text) == PLAN
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-def test_a_text_that_comes_in_small_pieces(size: int) -> None:
-    class Dribbling(io.StringIO):
-        def read(self, _size: int | None = -1, /) -> str:
-            return super().read(size)
-
-    assert reading.read(Dribbling(TEXT), "saved.json").plan == PLAN
-    numbers = '{"a": [-12.5e+3, 1e5 , 0.25,100], "b": 1.5}'
-    found = list(members(Dribbling(numbers), "a"))
-    assert found == [("a", -12500.0), ("a", 100000.0), ("a", 0.25), ("a", 100), ("b", 1.5)]
+def test_every_byte_matters() -> None:
+    """However the same JSON is written: what was reviewed is these bytes."""
+    assert code_of(TEXT.replace(",", ", ", 1)) == "4 MBX521"
+    assert code_of(TEXT.replace("\n", "\r\n")) == "4 MBX521"
+    assert code_of(f"\n{TEXT}") == "1 MBX523"
+    assert code_of(f"\ufeff{TEXT}") == "1 MBX523"
 
 
 @pytest.mark.parametrize(
@@ -306,104 +311,95 @@ def test_a_text_that_comes_in_small_pieces(size: int) -> None:
     [
         ('"project":""', '"project":"","project":""'),
         ('"project":""', '"project":"x","project":""'),
-        ('"errored":false', '"errored":false,"resource_changes":[]'),
-        ('"link":0', '"link":0,"link":0'),
-        ('"nickname":"Envio"', '"nickname":"Other","nickname":"Envio"'),
         ('"digest":', '"digest":"sha256:0","digest":'),
         ('"signature":null', '"signature":null,"signature":null'),
-        ('"format_version":"1.0"', '"format_version":"9.0","format_version":"1.0"'),
+        ('"format_version":"1.0"', '"format_version":"1.0","format_version":"1.0"'),
     ],
 )
 def test_a_name_that_is_there_twice_is_refused(old: str, new: str) -> None:
     assert old in TEXT
-    assert code_of(TEXT.replace(old, new, 1)) == "4 MBX521"
+    code = "1 MBX523" if "_" in old or "project" in old else "4 MBX521"
+    assert code_of(TEXT.replace(old, new, 1)) == code
 
 
 @pytest.mark.parametrize(
-    "number", ["NaN", "Infinity", "-Infinity", "1e999", "0.0", "0e0", "-0", "9" * 5000, "00", "0x0"]
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "0.0", "0e0", "-0", "9" * 4000, "00", "0x0"]
 )
 def test_a_number_is_written_in_one_way(number: str) -> None:
-    """`-0` is the number 0, and so is the plan."""
     text = TEXT.replace('"left_alone":0', f'"left_alone":{number}')
     assert text != TEXT
+    assert code_of(text) in ("4 MBX521", "1 MBX523")
     if number == "-0":
-        assert read(text) == PLAN
+        assert read(with_digest(text)) == PLAN
     else:
-        assert code_of(text) == "4 MBX521"
+        assert code_of(with_digest(text)) == "1 MBX523"
 
 
-@pytest.mark.parametrize("after", ["x", "{}", "null", ",", "]", "\0", TEXT, "\ufeff", "// more"])
+def with_digest(text: str) -> str:
+    """The text with a digest that fits."""
+    *lines, _trailer = text.splitlines(keepends=True)
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return "".join(lines) + json.dumps({"digest": f"sha256:{digest}", "signature": None}) + "\n"
+
+
+@pytest.mark.parametrize(
+    "after", ["x", "{}", "null", ",", "]", "\0", TEXT, "\ufeff", "// more", "\n"]
+)
 def test_nothing_may_follow_a_plan(after: str) -> None:
     assert code_of(TEXT + after) == "4 MBX521"
 
 
 @pytest.mark.parametrize("opening", ['{"a":', "["])
 def test_deep_nesting_ends_in_a_message(opening: str) -> None:
-    deep = TEXT.replace('"errored":false', f'"errored":{opening * 200_000}')
-    assert code_of(deep) == "4 MBX521"
+    first, rest = TEXT.split("\n", 1)
+    assert code_of(f"{first}\n{opening * 200_000}\n{rest}") == "4 MBX521"
     closing = {"[": "]"}.get(opening, "}")
     closed = opening * 900 + "1" + closing * 900
-    assert code_of(TEXT.replace('"errored":false', f'"errored":{closed}')) == "4 MBX521"
+    assert code_of(f"{first}\n{closed}\n{rest}") == "4 MBX521"
     assert code_of(opening * 200_000) == "1 MBX523"
 
 
 def test_lone_surrogates_are_no_text() -> None:
-    assert code_of(TEXT.replace('"project":""', '"project":"\\ud800"')) == "4 MBX521"
+    text = TEXT.replace('"project":""', '"project":"\\ud800"')
+    assert code_of(text) == "4 MBX521"
 
 
 def test_a_text_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reconciler.plan.file import stream
-
-    class Endless(io.StringIO):
+    class Endless(io.BytesIO):
         taken = 0
 
-        def read(self, size: int | None = -1, /) -> str:
+        def readline(self, size: int | None = -1, /) -> bytes:
             assert size
             self.taken += size
-            return "x" * size
+            return b"x" * size
 
-    monkeypatch.setattr(stream, "LARGEST_VALUE", 1 << 21)
+    monkeypatch.setattr(reading, "LARGEST_LINE", 1 << 21)
     endless = Endless()
-    with pytest.raises(Malformed, match="too large"):
-        list(members(Beginning('{"a": "', endless), "b"))
-    assert endless.taken < 1 << 25
-    monkeypatch.setattr(stream, "LARGEST_TEXT", len(TEXT) - 1)
-    assert code_of(TEXT) == "1 MBX523"
-    monkeypatch.setattr(stream, "LARGEST_TEXT", len(TEXT))
+    with pytest.raises(Failure, match="MBX523"):
+        reading.read(endless, "saved.json")
+    assert endless.taken < 1 << 22
+    size = len(TEXT.encode())
+    monkeypatch.setattr(reading, "LARGEST_FILE", size - 1)
+    assert code_of(TEXT) == "4 MBX521"
+    monkeypatch.setattr(reading, "LARGEST_FILE", size)
     assert read(TEXT) == PLAN
 
 
-class Beginning(io.StringIO):
-    """A text that goes on as another one."""
-
-    def __init__(self, text: str, then: io.StringIO) -> None:
-        super().__init__(text)
-        self._then = then
-
-    def read(self, size: int | None = -1, /) -> str:
-        return super().read(size) or self._then.read(size)
-
-
 def test_the_digest_can_be_computed_by_anyone() -> None:
-    """As the schema describes it, with nothing of the tool."""
-    content = json.loads(TEXT)
-    changes = hashlib.sha256()
-
-    def form(value: Any) -> bytes:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-    for item in content["resource_changes"]:
-        changes.update(form(item) + b"\n")
-    rest = {name: value for name, value in content.items() if name not in ("digest", "signature")}
-    whole = form(rest | {"resource_changes": changes.hexdigest()})
-    assert content["digest"] == "sha256:" + hashlib.sha256(whole).hexdigest()
+    """With `head -n -1 plan.json | sha256sum`, and nothing of the tool."""
+    *lines, trailer = TEXT.encode().splitlines(keepends=True)
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    assert json.loads(trailer)["digest"] == f"sha256:{digest}"
 
 
-def test_every_change_is_a_line_in_its_canonical_form() -> None:
+def test_every_change_is_a_line() -> None:
     lines = TEXT.splitlines()
     assert lines[0].startswith('{"format_version":"1.0",')
-    assert [line.rstrip(",") for line in lines[1:-1]] == [
-        canonical(item) for item in json.loads(TEXT)["resource_changes"]
+    assert [json.loads(line)[:2] for line in lines[1:-1]] == [
+        ["of", "acme"],
+        ["server", "nfe-in"],
+        ["server", "nfe-out"],
+        ["server", "old"],
     ]
     assert '\\"x\\"\\n\x7f\U0001f4e7' in TEXT
 
@@ -446,38 +442,49 @@ def test_what_is_no_file_is_no_plan(cli: Cli) -> None:
 
 def test_a_plan_that_lacks_something_is_none(cli: Cli) -> None:
     saved(cli, acme())
-    for name in ("plan_id", "database", "selection", "summary", "created_at", "expires_at"):
+    for name in ("id", "target", "selection", "unchanged", "created_at", "expires_at"):
         Path("short.json").write_text(sealed(lambda plan, name=name: plan.pop(name)))  # type: ignore[misc]
         said = cli("apply", "short.json", "--auto-approve")
         assert said.code == 1
-        assert f"{name}: Field required" in said.err
+        assert f"{name}: it is missing" in said.err
 
 
 def crafted() -> dict[str, Change_]:
     """What no version of the tool writes, under a digest that fits."""
 
-    def first(**fields: Any) -> Change_:
-        return lambda plan: plan["resource_changes"][0].update(fields)
+    def change(place: int, value: Any) -> Change_:
+        return lambda plan: change_of(plan).__setitem__(place, value)
 
-    def change(**fields: Any) -> Change_:
-        return lambda plan: plan["resource_changes"][0]["change"].update(fields)
+    def row(field: str, value: Any) -> Change_:
+        place = MailServer._fields.index(field)
+        return lambda plan: change_of(plan)[3].__setitem__(place, value)
 
-    def row(**fields: Any) -> Change_:
-        return lambda plan: plan["resource_changes"][0]["change"]["after"].update(fields)
+    def both(plan: Document) -> None:
+        change_of(plan)[2:] = [None, None]
 
     return {
-        "address": first(address="server.acme/other"),
-        "action": change(action="create"),
-        "type": first(type="company"),
-        "no row": change(before=None, after=None),
-        "a key more": row(more=1),
-        "a key less": lambda plan: plan["resource_changes"][0]["change"]["after"].pop("port"),
-        "a fraction": row(port=1.5),
-        "a list of numbers": row(host=[1]),
-        "too large a number": row(port=2**63),
-        "a mapping": row(nickname={"port": "x"}),
+        "name": change(1, "other"),
+        "no name": change(1, 5),
+        "type": change(0, "company"),
+        "unknown type": change(0, "planet"),
+        "no row": both,
+        "a value more": lambda plan: change_of(plan)[3].append(1),
+        "a value less": lambda plan: change_of(plan)[3].pop(),
+        "a fraction": row("port", 1.5),
+        "a list of numbers": row("host", [1]),
+        "a number for a CNPJ": row("company", -1),
+        "text for origins": row("origins", "é"),
+        "half of the origins": row("origins", ["hosts"]),
+        "origins of numbers": row("origins", [1, 2, 3, 4, 5, 6]),
+        "text for a flag": row("active", "yes"),
+        "null for a text": row("nickname", None),
+        "too large a number": row("port", 2**63),
+        "a mapping": row("nickname", {"port": "x"}),
         "unknown key": lambda plan: plan.update(a_key_of_tomorrow=1),
-        "unknown key of a change": first(cause=1, more=2),
+        "a line more": lambda plan: plan["lines"].append(["more", 2]),
+        "a line of nothing": lambda plan: plan["lines"].append([]),
+        "a change of nobody": lambda plan: plan["lines"].pop(0),
+        "an alarm of nothing": lambda plan: plan["lines"].append(["refusal", []]),
         "time without zone": lambda plan: plan.update(expires_at="2999-01-01T00:00:00"),
         "time of another zone": lambda plan: plan.update(expires_at="2999-01-01T00:00:00-03:00"),
         "no time": lambda plan: plan.update(expires_at="tomorrow"),
@@ -498,13 +505,13 @@ def test_what_contradicts_itself_is_no_plan(cli: Cli, change: Change_) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda plan: plan["resource_changes"][0]["change"]["after"].update(nickname="Altered"),
-        lambda plan: plan["resource_changes"].pop(),
-        lambda plan: plan["resource_changes"].reverse(),
-        lambda plan: plan["resource_changes"].append(plan["resource_changes"][0]),
-        lambda plan: plan.update(refusals=[], complete=True),
-        lambda plan: plan["accepted"][0].update(count=4),
-        lambda plan: plan["database"].update(id="another"),
+        lambda plan: change_of(plan)[3].__setitem__(3, "Altered"),
+        lambda plan: plan["lines"].pop(),
+        lambda plan: plan["lines"].reverse(),
+        lambda plan: plan["lines"].append(plan["lines"][0]),
+        lambda plan: plan.update(lines=[line for line in plan["lines"] if line[0] != "refusal"]),
+        lambda plan: [line[1].append(4) for line in plan["lines"] if line[0] == "accepted"],
+        lambda plan: plan["target"].__setitem__(0, "another"),
         lambda plan: plan.update(expires_at="2999-12-31T00:00:00Z"),
         lambda plan: plan.update(digest="sha256:0"),
         lambda plan: plan.pop("digest"),
@@ -556,34 +563,17 @@ def test_a_plan_of_another_patch_of_the_tool_is_applied(cli: Cli) -> None:
 
 def test_a_plan_for_another_schema_is_not_applied(cli: Cli) -> None:
     applied(cli, acme())
-    revision = saved(cli)["database"]["schema_revision"]
-    FILE.write_text(sealed(lambda plan: plan["database"].update(schema_revision="0000")))
+    revision = saved(cli)["target"][2]
+    FILE.write_text(sealed(lambda plan: plan["target"].__setitem__(2, "0000")))
     assert f"It was 0000; it is {revision}." in refused(cli, "MBX555").err
 
 
 def test_a_plan_for_a_new_database_applies_only_to_its_kind(cli: Cli) -> None:
     saved(cli, acme())
-    FILE.write_text(sealed(lambda plan: plan["database"].update(dialect="postgresql")))
+    FILE.write_text(sealed(lambda plan: plan["target"].__setitem__(1, "postgresql")))
     said = cli(*SAVED)
     assert said.code == 4
     assert "It is for postgresql a new one; this is sqlite a new one." in said.err
-
-
-def test_a_mark_at_the_beginning_and_other_spacing_change_nothing(cli: Cli) -> None:
-    """As an editor may leave it: the content is what was reviewed."""
-    applied(cli, acme())
-    content = saved(cli)
-    FILE.write_bytes(b"\xef\xbb\xbf" + json.dumps(content, indent=2).encode())
-    assert cli(*SAVED).code == 0
-
-
-def test_a_plan_that_was_printed_is_one_too(cli: Cli) -> None:
-    applied(cli, acme())
-    execute("UPDATE mail_server SET nickname = char(27, 133, 8238, 10) || nickname")
-    said = cli("plan", "m", "--format", "json", "-o", "other.json")
-    FILE.write_text(said.out)
-    assert document() == json.loads(Path("other.json").read_text())
-    assert cli(*SAVED).code == 0
 
 
 # Time
@@ -661,7 +651,7 @@ def ended(seconds: int) -> Change_:
 
 def test_a_plan_holds_for_a_day(cli: Cli) -> None:
     began = datetime.now(UTC) - timedelta(milliseconds=1)
-    for plan in (saved(cli, acme()), json.loads(FILE.read_text())):
+    for plan in (saved(cli, acme()), document()):
         created, expires = (
             datetime.fromisoformat(plan[name]) for name in ("created_at", "expires_at")
         )
@@ -790,12 +780,12 @@ def test_whoever_alters_a_signed_plan_cannot_sign_it(
     key(KEY)
     applied(cli, acme())
     signature = saved(cli)["signature"]
-    evil = json.loads(sealed(lambda plan: plan.update(commit="0" * 40), OTHER_KEY))
-    FILE.write_text(json.dumps(evil))
+    evil = parsed(sealed(lambda plan: plan.update(commit="0" * 40), OTHER_KEY))
+    FILE.write_text(written(evil))
     assert "the signature of saved.json does not fit" in refused(cli, "MBX552").err
-    FILE.write_text(json.dumps(evil | {"signature": signature}))
+    FILE.write_text(written(evil | {"signature": signature}))
     refused(cli, "MBX552")
-    FILE.write_text(json.dumps(evil | {"signature": None}))
+    FILE.write_text(written(evil | {"signature": None}))
     assert "saved.json is not signed" in refused(cli, "MBX551").err
 
 
@@ -827,7 +817,7 @@ def test_manifests_need_no_key(cli: Cli, key: Callable[[str | None], None]) -> N
     key("short")
     write(Path("m"), {"acme.yaml": acme()})
     assert cli("plan", "m").code == 0
-    assert json.loads(cli("plan", "m", "--format", "json").out)["signature"] is None
+    assert cli("plan", "m", "--format", "json").code == 0
     assert cli(*APPLY).code == 0
     assert cli("plan", "m", "-o", FILE).code == 1
 
@@ -948,7 +938,7 @@ def test_the_json_is_all_that_is_printed(cli: Cli, key: Callable[[str | None], N
     for text in (None, KEY):
         key(text)
         said = cli("plan", "m", "--format", "json", "-o", FILE)
-        assert said.out == FILE.read_text()
+        assert json.loads(said.out)["plan_id"] == document()["id"]
         assert said.err == ""
 
 
@@ -1012,7 +1002,7 @@ def test_strange_rows_go_through_a_file(cli: Cli, sql: str, *, declared: bool) -
     execute(sql)
     smaller = manifest(mail_servers={"nfe-out": outgoing()})
     content = saved(cli, whole if declared else smaller, "--accept", "takeover=1")
-    if content["applyable"]:
+    if content["lines"] and "refusal" not in {line[0] for line in content["lines"]}:
         assert cli(*SAVED).code == 0, content
         write(Path("m"), {"acme.yaml": whole if declared else smaller})
         assert cli("plan", "m", "--detailed-exitcode").code == 0

@@ -27,7 +27,7 @@ from reconciler.cli.group import group
 from reconciler.database import schema, tables
 from reconciler.diagnostics.messages import GUARD_CODES, MESSAGES
 from reconciler.manifests.schema import CompanyFile, PartnerFile
-from reconciler.operations.schemas import DRAFT, SCHEMAS
+from reconciler.render.schemas import DRAFT, SCHEMAS
 from scripts import generate
 
 ROOT = Path(__file__).resolve().parents[2]

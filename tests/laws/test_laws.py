@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from io import StringIO
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import pytest
@@ -453,7 +453,7 @@ def test_a_plan_from_manifests_survives_its_file(
 
 
 def _through_its_file(plan: Plan) -> Plan:
-    return reading.read(StringIO("".join(write.PlanFile(plan))), "plan.json").plan
+    return reading.read(BytesIO("".join(write.PlanFile(plan)).encode()), "plan.json").plan
 
 
 # Reading

@@ -208,12 +208,12 @@ def test_a_saved_plan_that_no_longer_fits_tests_nobody(office: Office) -> None:
     assert office.smtp.connections == 0
 
 
-def test_a_proof_of_what_was_not_applied_is_not_kept(office: Office) -> None:
+def test_a_fact_of_what_was_not_applied_is_not_kept(office: Office) -> None:
     given(out=office.out("out"), bad=office.out("bad", office.refusing))
     beside(office)
     for how in ("refuse", "deactivate"):
         assert applied(office, "--verify", "--on-failure", how).code == 6
-        assert [row for row in query("SELECT partner FROM proof") if row == ("acme",)] == []
+        assert [row for row in query("SELECT partner FROM unchanged") if row == ("acme",)] == []
         assert office.cli("plan", "m", "--detailed-exitcode").code == 2
 
 

@@ -1,51 +1,50 @@
-"""The text of a plan file → plan.
+"""The lines of a plan file → plan.
 
 A file is believed only when its digest fits, and its signature where a key is configured; what is
-wrong with the changes before that is told only then.
+wrong with its lines otherwise is told only then.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
-
-from pydantic import ValidationError
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, BinaryIO, NamedTuple, NoReturn, get_type_hints
 
 from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
-from reconciler.diagnostics.words import N_, _
+from reconciler.diagnostics.words import N_, Word, _
 from reconciler.model import as_json
-from reconciler.model.state import Link, Row
+from reconciler.model.state import Link, MailServer, Row
+from reconciler.model.typed import Build, builder, lenient
 from reconciler.model.unchanged import Unchanged
-from reconciler.plan.alarm import Alarm, Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.plan.file.document import (
-    FORMAT,
-    CauseForm,
-    Digest,
-    PlanDocument,
-    ResourceChange,
-    SelectionForm,
-    UnchangedForm,
-    canonical,
-)
 from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.file.stream import Malformed, members
-from reconciler.plan.plan import (
-    Accepted,
-    DatabaseTarget,
-    PartnerPlan,
-    Password,
-    Plan,
-    Refusal,
-    Selection,
-)
+from reconciler.plan.file.write import FORMAT, HEAD
+from reconciler.plan.plan import Accepted, PartnerPlan, Password, Plan, Refusal
 
-_CHANGES = "resource_changes"
+LARGEST_FILE = 2 << 30
+"""How many bytes a file may have."""
+LARGEST_LINE = 64 << 20
+"""How many bytes one line of it may have."""
+_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
+_TYPES: Mapping[str, Any] = as_json.TYPES
+_BEFORE = {kind: lenient(row) for kind, row in _TYPES.items()}
+"""What a strange database has must be readable, or it could never be repaired."""
+_AFTER = {kind: builder(row) for kind, row in _TYPES.items()}
+_VALUES = {
+    "refusal": builder(Refusal),
+    "accepted": builder(Accepted),
+    "cause": builder(Cause),
+    "password": builder(Password),
+    "unchanged": builder(Unchanged),
+    "of": builder(str),
+}
 
 
 class SavedPlan(NamedTuple):
@@ -55,7 +54,15 @@ class SavedPlan(NamedTuple):
     unchanged: tuple[Unchanged, ...] = ()
 
 
-def read(stream: TextIO, file: str, key: PlanKey | None = None, digest: str = "") -> SavedPlan:
+class _Malformed(ValueError):  # noqa: N818 - what it is
+    """A line that could be read in two ways, or in none. `reason` says why."""
+
+    def __init__(self, reason: Word) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read(stream: BinaryIO, file: str, key: PlanKey | None = None, digest: str = "") -> SavedPlan:
     """The plan that a file holds, with the signature of `key` and the `digest` given, if any.
 
     Raises:
@@ -63,30 +70,30 @@ def read(stream: TextIO, file: str, key: PlanKey | None = None, digest: str = ""
         Stale: it was altered, is another plan than expected or not signed with `key`, or this
             version of the tool does not know its format.
     """
-    found = _Found()
+    lines, actual = _Lines(stream), ""
+    head: Any = None
+    content = _Content()
+    trailer: Any = None
     try:
-        for name, value in members(stream, _CHANGES):
-            found.take(name, value)
-        fitting = found.has_its_digest()
+        head = lines.next()
+        _check_format(head, file)
+        while isinstance(trailer := lines.next(), list):
+            content.take(trailer)
+        actual = lines.digest_before_last
+        lines.require_end()
     except (ValueError, RecursionError) as error:
-        raise _malformed(found, file, error) from None
-    _check_format(found.head, file)
-    if not fitting:
+        reason = error.reason if isinstance(error, _Malformed) else N_("It is not JSON.")
+        if isinstance(head, dict) and "format_version" in head:
+            raise Stale.of("MBX521", file=file, reason=reason) from None
+        raise Failure.of("MBX523", file=file, reason=reason) from None
+    if not isinstance(trailer, dict) or trailer.get("digest") != actual:
         raise Stale.of("MBX521", file=file, reason=N_("Its digest does not fit its content."))
-    _check_trust(found.head, file, key, digest)
-    _check_tool(found.head, file)
-    return found.plan(file)
-
-
-def _malformed(found: _Found, file: str, error: Exception) -> Failure:
-    """A file that has begun like a plan was one."""
-    reason = error.reason if isinstance(error, Malformed) else N_("It is not JSON.")
-    if "format_version" in found.head:
-        return Stale.of("MBX521", file=file, reason=reason)
-    return Failure.of("MBX523", file=file, reason=reason)
-
-
-_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
+    _check_trust(trailer, file, key, digest)
+    _check_tool(head, file)
+    try:
+        return content.plan(head)
+    except ValueError as error:
+        raise Failure.of("MBX523", file=file, reason=str(error)) from None
 
 
 def _numbers(version: object) -> tuple[int, int] | None:
@@ -95,8 +102,8 @@ def _numbers(version: object) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _check_format(head: Mapping[str, Any], file: str) -> None:
-    version = head.get("format_version")
+def _check_format(head: Any, file: str) -> None:
+    version = head.get("format_version") if isinstance(head, dict) else None
     found, known = _numbers(version), _numbers(FORMAT)
     if not found or not known or found[0] < known[0]:
         raise Failure.of("MBX523", file=file, reason=N_("It has no format_version of a plan."))
@@ -104,12 +111,12 @@ def _check_format(head: Mapping[str, Any], file: str) -> None:
         raise Stale.of("MBX524", file=file, found=version, known=FORMAT)
 
 
-def _check_trust(head: Mapping[str, Any], file: str, key: PlanKey | None, wanted: str) -> None:
-    digest, signature = head["digest"], head.get("signature")
-    if wanted and not hmac.compare_digest(digest, wanted):
-        raise Stale.of("MBX554", file=file, found=digest, wanted=wanted)
+def _check_trust(trailer: Mapping[str, Any], file: str, key: PlanKey | None, expected: str) -> None:
+    digest, signature = trailer["digest"], trailer.get("signature")
+    if expected and not hmac.compare_digest(digest, expected):
+        raise Stale.of("MBX554", file=file, found=digest, wanted=expected)
     if key is None:
-        if signature is not None and not wanted:
+        if signature is not None and not expected:
             raise Failure.of("MBX553", file=file)
     elif signature is None:
         raise Stale.of("MBX551", file=file)
@@ -125,152 +132,148 @@ def _check_tool(head: Mapping[str, Any], file: str) -> None:
         raise Stale.of("MBX556", file=file, found=version, own=__version__)
 
 
-class _Found:
-    """What a file holds, while it is read: each change becomes what it stands for at once."""
+class _Lines:
+    """The lines of a file, each parsed strictly, and the digest of their bytes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self.digest_before_last = ""
+        """Of all bytes before the line that was taken last."""
+
+    def next(self) -> Any:
+        """The value of the next line."""
+        line = self._stream.readline(LARGEST_LINE + 1)
+        self._size += len(line)
+        if len(line) > LARGEST_LINE or self._size > LARGEST_FILE:
+            raise _Malformed(N_("It is too large."))
+        if not line.endswith(b"\n"):
+            raise _Malformed(N_("It is not JSON."))
+        value = _decode(line.decode())
+        if not isinstance(value, list):
+            self.digest_before_last = f"sha256:{self._digest.hexdigest()}"
+        self._digest.update(line)
+        return value
+
+    def require_end(self) -> None:
+        if self._stream.read(1):
+            raise _Malformed(N_("Something follows after its end."))
+
+
+class _Content:
+    """What the lines between head and trailer hold: each becomes what it stands for at once."""
 
     def __init__(self) -> None:
-        self.head: dict[str, Any] = {}
-        self._digest = Digest()
-        self._changes: dict[str, list[Change]] = {}
-        self._causes: dict[str, list[Cause]] = {}
-        self._links: dict[Link, Link] = {}
+        self._partner = ""
+        self._cause: Cause | None = None
+        self._values: dict[str, list[Any]] = {"password": [], "unchanged": []}
+        self._parts: dict[str, dict[str, list[Any]]] = {}
         self._same: dict[Cause, Cause] = {}
-        self._wrong = ""
+        self._wrong: ValueError | None = None
 
-    def take(self, name: str, value: Any) -> None:
-        """Take in a member of the document, or one of its changes."""
-        if name != _CHANGES:
-            self.head[name] = value
+    def take(self, line: list[Any]) -> None:
+        """Take in a line; the first one that is wrong is kept until the file is believed."""
+        if self._wrong:
             return
-        self._digest.add(canonical(value))
-        if not self._wrong:
-            try:
-                form = ResourceChange.model_validate(value)
-                change = self._change(form)
-            except ValidationError as error:
-                self._wrong = _first(error)
-            except ValueError as error:
-                self._wrong = str(error)
-            else:
-                cause = _cause(form.cause)
-                self._changes.setdefault(change.partner, []).append(change)
-                self._causes.setdefault(change.partner, []).append(
-                    self._same.setdefault(cause, cause)
-                )
+        try:
+            self._take(*line)
+        except (KeyError, TypeError, ValueError):
+            kind = line[0] if line and isinstance(line[0], str) else "?"
+            name = line[1] if len(line) > 1 and isinstance(line[1], str) else self._partner
+            text = _("its parts contradict each other")
+            self._wrong = ValueError(f"{kind} {name}: {text}")
 
-    def _change(self, form: ResourceChange) -> Change:
-        partner = sys.intern(form.partner)
-        before = self._row(form, form.change.before)
-        after = self._row(form, form.change.after)
-        change = Change(partner, form.name, before, after)
-        written = (form.address, form.change.action)
-        if before is after or (change.address, change.action) != written:
-            raise _contradiction(form)
-        return change
+    def _take(self, kind: str, *values: Any) -> None:
+        if kind in _AFTER:
+            self._change(kind, *values)
+            return
+        (value,) = values
+        built = _VALUES[kind](value)
+        if kind == "of":
+            self._partner, self._cause = sys.intern(built), None
+            self._parts[built] = {"change": [], "cause": [], "refusal": [], "accepted": []}
+        elif kind == "cause":
+            self._cause = self._same.setdefault(built, built)
+        elif kind in self._values:
+            self._values[kind].append(built)
+        else:
+            self._parts[self._partner][kind].append(built)
 
-    def _row(self, form: ResourceChange, data: dict[str, Any] | None) -> Row | None:
-        """A row that would be written as it was. Many links are equal, and kept once."""
-        if data is None:
-            return None
-        row = as_json.made(form.type, data)
-        if as_json.plain(row) != data:
-            raise _contradiction(form)
-        return self._links.setdefault(row, row) if isinstance(row, Link) else row
+    def _change(self, kind: str, name: str, before: Any, after: Any) -> None:
+        part = self._parts[self._partner]
+        old, new = _row(kind, before, _BEFORE), _row(kind, after, _AFTER)
+        row = new or old
+        if row is None or not isinstance(name, str):
+            raise ValueError(name)
+        if isinstance(row, Link):
+            name = f"{name}/{row.cnpj}"
+        elif isinstance(row, MailServer) and row.stable_id != name:
+            raise ValueError(name)
+        part["change"].append(Change(self._partner, name, old, new))
+        if self._cause:
+            part["cause"].append(self._cause)
 
-    def has_its_digest(self) -> bool:
-        """Whether the document is as it was written."""
-        return bool(self.head.get("digest") == self._digest.of(self.head))
-
-    def plan(self, file: str) -> SavedPlan:
+    def plan(self, head: dict[str, Any]) -> SavedPlan:
         """The plan, once all is taken in.
 
         Raises:
-            Failure: something in it is of another kind than in a plan.
+            ValueError: something in it is of another kind than in a plan.
         """
-        try:
-            document = PlanDocument.model_validate({**self.head, _CHANGES: []})
-        except ValidationError as error:
-            raise Failure.of("MBX523", file=file, reason=_first(error)) from None
         if self._wrong:
-            raise Failure.of("MBX523", file=file, reason=self._wrong)
-        plan = _plan(document, self._changes, self._causes)
-        return SavedPlan(plan, tuple(map(_fact, document.unchanged)))
-
-
-def _cause(form: CauseForm) -> Cause:
-    fields = tuple(form.fields.items())
-    return Cause(form.changed, form.revision, form.applied_at, form.rolls_back, fields)
-
-
-def _contradiction(form: ResourceChange) -> ValueError:
-    return ValueError(f"{form.address}: {_('its parts contradict each other')}")
-
-
-def _first(error: ValidationError) -> str:
-    item = error.errors(include_input=False)[0]
-    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-
-
-def _plan(
-    document: PlanDocument,
-    changes: Mapping[str, list[Change]],
-    causes: Mapping[str, list[Cause]],
-) -> Plan:
-    database = document.database
-    return Plan(
-        id=document.plan_id,
-        created_at=document.created_at,
-        expires_at=document.expires_at,
-        project=document.project,
-        target=DatabaseTarget(database.id, database.dialect, database.schema_revision),
-        manifest_digest=document.manifest_digest,
-        selection=_selection(document.selection),
-        partners=tuple(_partners(document, changes, causes)),
-        unchanged=document.summary.noop,
-        left_alone=document.summary.left_alone,
-        commit=document.commit,
-        rolls_back=document.rolls_back,
-        passwords=tuple(
-            Password(item.partner, item.server, item.reference, item.verdict)
-            for item in document.passwords
-        ),
-    )
-
-
-def _fact(form: UnchangedForm) -> Unchanged:
-    files = tuple((file.name, file.sha256) for file in form.files)
-    counts = (form.unchanged, form.left_alone, form.skipped)
-    return Unchanged(form.partner, form.context, files, *counts, form.digest)
-
-
-def _selection(form: SelectionForm) -> Selection:
-    servers = (server.partition("/") for server in form.servers)
-    return Selection(tuple(form.partners), tuple((partner, name) for partner, _, name in servers))
-
-
-def _partners(
-    document: PlanDocument,
-    changes: Mapping[str, list[Change]],
-    causes: Mapping[str, list[Cause]],
-) -> Iterator[PartnerPlan]:
-    refusals: dict[str, list[Refusal]] = {}
-    for form in document.refusals:
-        concerns = tuple(Concern(**item.model_dump()) for item in form.concerns)
-        alarm = Alarm(form.guard, form.count, concerns)
-        refusals.setdefault(form.partner, []).append(Refusal(form.partner, alarm, form.offered))
-    accepted: dict[str, list[Accepted]] = {}
-    for offer in document.accepted:
-        accepted.setdefault(offer.partner, []).append(Accepted(**offer.model_dump()))
-    for name in sorted({*changes, *refusals}):
-        yield PartnerPlan(
-            name,
-            tuple(changes.get(name, ())),
-            tuple(refusals.get(name, ())),
-            tuple(accepted.get(name, ())),
-            _known(causes.get(name, ())),
+            raise self._wrong
+        known = {"format_version", "tool_version", *HEAD}
+        for name in sorted(known ^ head.keys()):
+            text = _("it is missing") if name in known else _("this version does not know it")
+            raise ValueError(f"{name}: {text}")
+        hints = get_type_hints(Plan)
+        fields = {name: _field(name, hints[name], head[name]) for name in HEAD}
+        plan = Plan(
+            **fields,
+            partners=tuple(self._partners()),
+            passwords=tuple(self._values["password"]),
         )
+        return SavedPlan(plan, tuple(self._values["unchanged"]))
+
+    def _partners(self) -> Iterator[PartnerPlan]:
+        for name, part in self._parts.items():
+            changes, causes = part["change"], part["cause"]
+            if causes and len(causes) != len(changes):
+                raise ValueError(f"{name}: {_('its parts contradict each other')}")
+            refusals, accepted = tuple(part["refusal"]), tuple(part["accepted"])
+            yield PartnerPlan(name, tuple(changes), refusals, accepted, tuple(causes))
 
 
-def _known(causes: Sequence[Cause]) -> tuple[Cause, ...]:
-    """Causes, where there is a row among them that the ledger knew."""
-    return tuple(causes) if any(cause.revision is not None for cause in causes) else ()
+def _field(name: str, hint: Any, data: Any) -> Any:
+    try:
+        return builder(hint)(data)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {_('its value is of another kind')}") from None
+
+
+def _row(kind: str, data: Any, builds: Mapping[str, Build]) -> Row | None:
+    """The row of a kind. Many links are equal, and kept once."""
+    if kind == "link" and isinstance(data, list):
+        return _link(builds[kind], *data)
+    row: Row | None = None if data is None else builds[kind](data)
+    return row
+
+
+@lru_cache(maxsize=1 << 12, typed=True)
+def _link(build: Build, *values: Any) -> Row:
+    row: Row = build(list(values))
+    return row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Malformed(N_("A name is in it twice."))
+    return members
+
+
+def _no_number(_text: str) -> NoReturn:
+    raise _Malformed(N_("A number in it is none."))
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number).decode

@@ -1,186 +1,94 @@
-"""Plan → the text of its file: JSON in the shape that Terraform's plans have.
+"""Plan → the lines of its file.
 
-Every resource change is a line of its own, made when it is written: a first plan of a large estate
-never stands in memory twice.
+The first line is the head, an object. Each line between is a list that begins with its kind; a
+change is `of` the partner, and has the `cause`, that were named last. The last line has the digest
+of all bytes before it, and their signature. Values are the lists of their fields, in the order of
+the model: a plan is applied by the version that made it, and programs have `--format json`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from reconciler import __version__
-from reconciler.diagnostics.problem import Source
-from reconciler.model import as_json
+from reconciler.model.state import Link
+from reconciler.model.typed import plain
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
-from reconciler.plan.diff import Action, Change, changed_fields
-from reconciler.plan.file.document import FORMAT, Actions, Digest, canonical, utc_text
+from reconciler.plan.diff import Change
 from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.plan import Password, Plan, Refusal
-from reconciler.plan.summary import summarise
+from reconciler.plan.plan import PartnerPlan, Plan
 
-Sourcing = Callable[[Change], Source | None]
-
-
-def nowhere(_change: Change) -> None:
-    """The source of changes whose manifests are not at hand."""
-    return
+FORMAT = "1.0"
+HEAD = (
+    *("id", "created_at", "expires_at", "project", "target", "manifest_digest", "selection"),
+    *("unchanged", "left_alone", "commit", "rolls_back"),
+)
+"""The fields of a plan that its head has."""
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":"), default=plain
+).encode
 
 
 class PlanFile:
-    """The file of a plan, piece by piece."""
+    """The file of a plan, line by line."""
 
     def __init__(
-        self,
-        plan: Plan,
-        unchanged: Iterable[Unchanged] = (),
-        source_of: Sourcing = nowhere,
-        key: PlanKey | None = None,
+        self, plan: Plan, unchanged: Iterable[Unchanged] = (), key: PlanKey | None = None
     ) -> None:
-        """`source_of` finds where a change is written; with `key` the plan is signed.
-
-        `unchanged` are facts for who applies it.
-        """
-        self._unchanged = tuple(unchanged)
+        """With `key` it is signed; `unchanged` are facts for whoever applies it."""
         self._plan = plan
-        self._source_of = source_of
+        self._unchanged = unchanged
         self._key = key
         self.digest = ""
-        """Known once all pieces were taken."""
+        """Known once all lines were taken."""
 
     def __iter__(self) -> Iterator[str]:
-        first, head, digest = {"format_version": FORMAT}, self._head(), Digest()
-        yield f'{canonical(first)[:-1]},{canonical(head)[1:-1]},"resource_changes":['
-        separator = "\n"
-        for change in map(canonical, _resource_changes(self._plan, self._source_of)):
-            digest.add(change)
-            yield separator + change
-            separator = ",\n"
-        self.digest = digest.of(first | head)
+        digest = hashlib.sha256()
+        for text in self._lines():
+            line = f"{text}\n"
+            digest.update(line.encode())
+            yield line
+        self.digest = f"sha256:{digest.hexdigest()}"
         signature = self._key.sign(self.digest) if self._key else None
-        last = {"digest": self.digest, "signature": signature}
-        yield f"\n],{canonical(last)[1:]}\n"
+        yield f"{_encode({'digest': self.digest, 'signature': signature})}\n"
 
-    def _head(self) -> dict[str, Any]:
-        return {**_head(self._plan), "unchanged": [_fact(fact) for fact in self._unchanged]}
-
-
-def _head(plan: Plan) -> dict[str, Any]:
-    """All of the document but its format, its changes, and what vouches for them."""
-    return {
-        "tool_version": __version__,
-        "plan_id": plan.id,
-        "created_at": utc_text(plan.created_at),
-        "expires_at": utc_text(plan.expires_at),
-        "project": plan.project,
-        "commit": plan.commit,
-        "rolls_back": plan.rolls_back,
-        "database": {**_plain(plan.target), "new": plan.target.id is None},
-        "manifest_digest": plan.manifest_digest,
-        "selection": {
-            "partners": list(plan.selection.partners),
-            "servers": ["/".join(server) for server in plan.selection.servers],
-        },
-        "complete": not plan.refusals,
-        "errored": False,
-        "applyable": bool(plan.applicable),
-        "refusals": [_refusal(refusal) for refusal in plan.refusals],
-        "accepted": [_plain(item) for part in plan.partners for item in part.accepted],
-        "summary": {
-            **summarise(plan.partners, plan.changed_passwords)._asdict(),
-            "noop": plan.unchanged,
-            "left_alone": plan.left_alone,
-        },
-        "passwords": [_password(item) for item in plan.passwords],
-    }
+    def _lines(self) -> Iterator[str]:
+        plan = self._plan
+        head = {name: getattr(plan, name) for name in HEAD}
+        yield _encode({"format_version": FORMAT, "tool_version": __version__, **head})
+        for part in plan.partners:
+            yield from _partner(part)
+        for password in plan.passwords:
+            yield _encode(["password", password])
+        for fact in self._unchanged:
+            yield _encode(["unchanged", fact])
 
 
-def _password(item: Password) -> dict[str, Any]:
-    return {
-        "partner": item.partner,
-        "server": item.server,
-        "reference": item.reference,
-        "verdict": item.state,
-    }
+def _partner(part: PartnerPlan) -> Iterator[str]:
+    yield _encode(["of", part.partner])
+    for refusal in part.refusals:
+        yield _encode(["refusal", refusal])
+    for item in part.accepted:
+        yield _encode(["accepted", item])
+    current: Cause | None = None
+    for change, cause in part.explained:
+        if part.causes and cause != current:
+            current = cause
+            yield _encode(["cause", cause])
+        yield _change(change)
 
 
-def _fact(fact: Unchanged) -> dict[str, Any]:
-    files = [{"name": name, "sha256": sha} for name, sha in fact.files]
-    return {**fact._asdict(), "files": files}
+def _change(change: Change) -> str:
+    if change.kind != "link":
+        return _encode([change.kind, change.name, change.before, change.after])
+    before, after = change.before, change.after
+    assert not isinstance(before, tuple) or isinstance(before, Link)
+    return f'["link",{_name(change.server)},{_link(before)},{_link(after)}]'
 
 
-def _plain(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any]]:
-    for part in plan.partners:
-        guards = list(dict.fromkeys(item.alarm.guard for item in part.refusals)) or None
-        for change, cause in part.explained:
-            source = source_of(change)
-            yield {
-                **resource_change(change, cause),
-                "source": source._asdict() if source else None,
-                "refusal": guards,
-            }
-
-
-def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
-    """A change and why it is there, as all documents have it."""
-    return {
-        "address": change.address,
-        "mode": "managed",
-        "type": change.kind,
-        "name": change.name,
-        "partner": change.partner,
-        "cause": _cause(cause),
-        "change": _change(change),
-    }
-
-
-_ACTIONS: dict[Action, Actions] = {
-    Action.CREATE: "create",
-    Action.LINK: "create",
-    Action.UPDATE: "update",
-    Action.DELETE: "delete",
-    Action.UNLINK: "delete",
-}
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    applied_at = utc_text(cause.applied_at) if cause.applied_at else None
-    told: dict[str, Any] = {
-        "changed": cause.changed,
-        "revision": cause.revision,
-        "applied_at": applied_at,
-    }
-    if cause.rolls_back is not None:
-        told["rolls_back"] = cause.rolls_back
-    if cause.fields:
-        told["fields"] = dict(cause.fields)
-    return told
-
-
-def _change(change: Change) -> dict[str, Any]:
-    updated = changed_fields(change) if change.action is Action.UPDATE else ()
-    return {
-        "actions": [_ACTIONS[change.action]],
-        "action": change.action.value,
-        "before": as_json.plain(change.before) if change.before else None,
-        "after": as_json.plain(change.after) if change.after else None,
-        "after_unknown": {},
-        "before_sensitive": {},
-        "after_sensitive": {},
-        "changed_paths": ["/" + "/".join(field.path) for field in updated],
-    }
-
-
-def _refusal(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "partner": refusal.partner,
-        "guard": refusal.alarm.guard,
-        "count": refusal.alarm.count,
-        "offered": refusal.offered,
-        "concerns": [concern._asdict() for concern in refusal.alarm.concerns],
-    }
+_name = lru_cache(maxsize=1)(_encode)
+_link = lru_cache(maxsize=1 << 12)(_encode)

@@ -33,8 +33,8 @@ def manifest() -> dict[str, Any]:
 
 
 def plan() -> dict[str, Any]:
-    """The schema of a plan, as `plan --format json` and `plan -o` write it."""
-    from reconciler.plan.file.document import PlanDocument  # noqa: PLC0415 - manifests do not need it
+    """The schema of a plan, as `plan --format json` prints it."""
+    from reconciler.render.plan_schema import PlanDocument  # noqa: PLC0415 - manifests do without
 
     schema = PlanDocument.model_json_schema(
         mode="serialization", ref_template="#/definitions/{model}"

@@ -1,22 +1,15 @@
-"""The document that a plan file holds, as models: what its JSON Schema is made from.
-
-It holds all that applying needs, and never a secret: passwords are references everywhere.
-"""
+"""The JSON document of a plan, as models: what its JSON Schema is made from."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from reconciler.plan.cause import Changed
 from reconciler.plan.diff import Action
 from reconciler.plan.plan import PasswordState
 
-FORMAT = "1.0"
 Actions = Literal["create", "update", "delete", "no-op"]
 Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """As large as a database can hold."""
@@ -24,13 +17,7 @@ Value = bool | Number | str | list[str] | dict[str, str] | None
 """A field of a row."""
 
 
-def _in_utc(moment: datetime) -> datetime:
-    if moment.utcoffset():
-        raise ValueError("not in UTC")
-    return moment
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = AwareDatetime
 
 
 def _open(schema: dict[str, Any]) -> None:
@@ -123,27 +110,6 @@ class AcceptedForm(_Part):
     until: str
 
 
-Count = Annotated[int, Field(ge=0, lt=2**31)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class FileForm(_Part):
-    name: Annotated[str, Field(pattern=r"^[^\n]{1,1000}$")]
-    sha256: Sha256
-
-
-class UnchangedForm(_Part):
-    """What apply notes of a partner, so that later plans need not parse these files again."""
-
-    partner: Annotated[str, Field(min_length=1, max_length=63)]
-    context: Sha256 = Field(description="Names tool, settings and scope that plans are made with.")
-    files: list[FileForm]
-    unchanged: Count
-    left_alone: Count
-    skipped: Count
-    digest: Sha256 = Field(description="Binds all this to the partner's rows.")
-
-
 class PasswordForm(_Part):
     """Where the password of a mail server is, and what is known of it; never what it is."""
 
@@ -191,53 +157,6 @@ class PlanDocument(_Part):
     refusals: list[RefusalForm]
     accepted: list[AcceptedForm]
     summary: SummaryForm
-    unchanged: list[UnchangedForm]
     passwords: list[PasswordForm] = Field(
         description="What an apply compares with the passwords that the database keeps sealed."
     )
-    digest: str = Field(
-        description="SHA-256 over the canonical form (RFC 8785) of the document without `digest` "
-        "and `signature`, where `resource_changes` is the SHA-256, as hexadecimal digits, over the "
-        "canonical form of each change and a line feed."
-    )
-    signature: str | None = Field(
-        description="HMAC-SHA256 over the digest, where a plan key was configured."
-    )
-
-
-def utc_text(moment: datetime) -> str:
-    """A time in UTC, as the document has it."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-canonical = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-).encode
-"""JSON in the one form that equal values have, which is that of RFC 8785.
-
-Its numbers are whole and its keys are plain ASCII, so that nothing else of that RFC applies.
-"""
-
-
-class Digest:
-    """The digest of a document, taken change by change so that none has to be kept."""
-
-    def __init__(self) -> None:
-        self._changes = hashlib.sha256()
-
-    def add(self, change: str) -> None:
-        """Take in the canonical form of the next change."""
-        self._changes.update(change.encode() + b"\n")
-
-    def of(self, head: dict[str, Any]) -> str:
-        """The digest of the document whose other members `head` has.
-
-        Raises:
-            ValueError: it holds what no JSON can.
-        """
-        content = {name: value for name, value in head.items() if name not in _LEFT_OUT}
-        content["resource_changes"] = self._changes.hexdigest()
-        return f"sha256:{hashlib.sha256(canonical(content).encode()).hexdigest()}"
-
-
-_LEFT_OUT = ("digest", "signature")

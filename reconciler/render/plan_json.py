@@ -1,0 +1,153 @@
+"""A plan as one JSON document for programs, in the shape that Terraform's plans have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reconciler import __version__
+from reconciler.diagnostics.problem import Source
+from reconciler.model import as_json
+from reconciler.model.typed import plain
+from reconciler.plan.cause import Cause
+from reconciler.plan.diff import Action, Change, changed_fields
+from reconciler.plan.plan import Password, Plan, Refusal
+from reconciler.plan.summary import summarise
+
+FORMAT = "1.0"
+Sourcing = Callable[[Change], Source | None]
+_ACTIONS = {
+    Action.CREATE: "create",
+    Action.LINK: "create",
+    Action.UPDATE: "update",
+    Action.DELETE: "delete",
+    Action.UNLINK: "delete",
+}
+
+
+def document(plan: Plan, source_of: Sourcing) -> Iterator[str]:
+    """The document, piece by piece; `source_of` finds where a change is written."""
+    yield f'{dumped(_head(plan))[:-1]},"resource_changes":['
+    separator = "\n"
+    for change in _resource_changes(plan, source_of):
+        yield separator + dumped(change)
+        separator = ",\n"
+    yield "\n]}\n"
+
+
+def dumped(value: Any) -> str:
+    """A value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _head(plan: Plan) -> dict[str, Any]:
+    """All of the document but its changes."""
+    target = plan.target
+    return {
+        "format_version": FORMAT,
+        "tool_version": __version__,
+        "plan_id": plan.id,
+        "created_at": plain(plan.created_at),
+        "expires_at": plain(plan.expires_at),
+        "project": plan.project,
+        "commit": plan.commit,
+        "rolls_back": plan.rolls_back,
+        "database": {
+            "id": target.id,
+            "dialect": target.dialect,
+            "schema_revision": target.schema_revision,
+            "new": target.id is None,
+        },
+        "manifest_digest": plan.manifest_digest,
+        "selection": {
+            "partners": plan.selection.partners,
+            "servers": ["/".join(server) for server in plan.selection.servers],
+        },
+        "complete": not plan.refusals,
+        "errored": False,
+        "applyable": bool(plan.applicable),
+        "refusals": [_refusal(refusal) for refusal in plan.refusals],
+        "accepted": [
+            {name: getattr(item, name) for name in item.__slots__}
+            for part in plan.partners
+            for item in part.accepted
+        ],
+        "summary": {
+            **summarise(plan.partners, plan.changed_passwords)._asdict(),
+            "noop": plan.unchanged,
+            "left_alone": plan.left_alone,
+        },
+        "passwords": [_password(item) for item in plan.passwords],
+    }
+
+
+def _password(item: Password) -> dict[str, Any]:
+    return {
+        "partner": item.partner,
+        "server": item.server,
+        "reference": item.reference,
+        "verdict": item.state,
+    }
+
+
+def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any]]:
+    for part in plan.partners:
+        guards = list(dict.fromkeys(item.alarm.guard for item in part.refusals)) or None
+        for change, cause in part.explained:
+            source = source_of(change)
+            yield {
+                **resource_change(change, cause),
+                "source": source._asdict() if source else None,
+                "refusal": guards,
+            }
+
+
+def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
+    """A change and why it is there, as all documents have it."""
+    return {
+        "address": change.address,
+        "mode": "managed",
+        "type": change.kind,
+        "name": change.name,
+        "partner": change.partner,
+        "cause": _cause(cause),
+        "change": _change(change),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "changed": cause.changed,
+        "revision": cause.revision,
+        "applied_at": plain(cause.applied_at) if cause.applied_at else None,
+    }
+    if cause.rolls_back is not None:
+        values["rolls_back"] = cause.rolls_back
+    if cause.fields:
+        values["fields"] = dict(cause.fields)
+    return values
+
+
+def _change(change: Change) -> dict[str, Any]:
+    updated = changed_fields(change) if change.action is Action.UPDATE else ()
+    return {
+        "actions": [_ACTIONS[change.action]],
+        "action": change.action.value,
+        "before": as_json.plain(change.before) if change.before else None,
+        "after": as_json.plain(change.after) if change.after else None,
+        "after_unknown": {},
+        "before_sensitive": {},
+        "after_sensitive": {},
+        "changed_paths": ["/" + "/".join(field.path) for field in updated],
+    }
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "partner": refusal.partner,
+        "guard": refusal.alarm.guard,
+        "count": refusal.alarm.count,
+        "offered": refusal.offered,
+        "concerns": [concern._asdict() for concern in refusal.alarm.concerns],
+    }
