@@ -27,7 +27,9 @@ DATABASES = pytest.StashKey[Databases]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-stories", action="store_true", help="write what stories expect")
+    parser.addoption(
+        "--update-story", action="append", default=[], help="write what this story expects"
+    )
 
 
 # Databases

@@ -1,3 +1,0 @@
--- The application has linked a company that the manifests left out.
-INSERT INTO link (mail_server_id, cnpj)
-SELECT id, '12345678000276' FROM mail_server WHERE stable_id = 'cte-out';

@@ -1,1 +1,0 @@
-INSERT INTO partner (id) VALUES ('aurora-sul');
