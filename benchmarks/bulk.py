@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from sqlalchemy import Connection as Transaction
 
-LEDGER = ("revision", "revision_change", "revision_acceptance", "proof")
+LEDGER = ("revision", "revision_change", "revision_acceptance", "unchanged")
 _CHUNK = 1 << 20
 Part = Callable[[], None]
 """What is timed."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.model.state import MailServer
-from reconciler.probes.aside import aside
 from reconciler.probes.failure import Trouble
+from reconciler.probes.protocols.aside import aside
 from reconciler.probes.target import SecretSource, Target, distinct
 from reconciler.probes.target import Sensitive as Revealing
 from reconciler.secrets import read as resolving

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from email.header import Header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
 from typing import NamedTuple
 
-_BODY = (
-    "This message shows that the mailbox can send.",
-    "Nobody needs to answer it.",
-    "",
-    "Esta mensagem mostra que a caixa de e-mail consegue enviar.",
-    "N=C3=A3o =C3=A9 preciso responder.",
-)
-"""In quoted-printable, which every server carries."""
+_BODY = """\
+This message shows that the mailbox can send.
+Nobody needs to answer it.
+
+Esta mensagem mostra que a caixa de e-mail consegue enviar.
+Não é preciso responder.
+{token}
+"""
+_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class ProbeMessage(NamedTuple):
@@ -33,26 +37,19 @@ def token() -> str:
 
 def compose(sender: str, name: str | None, recipient: str, word: str) -> ProbeMessage:
     """The test message `word`; all its texts are known to be single lines."""
-    head = (
-        f"From: {_named(name, sender)}",
-        f"To: <{recipient}>",
-        f"Subject: Test {word}",
-        f"Date: {formatdate()}",
-        f"Message-ID: <{word}@{sender.rpartition('@')[2]}>",
-        "Auto-Submitted: auto-generated",
-        "MIME-Version: 1.0",
-        "Content-Type: text/plain; charset=utf-8",
-        "Content-Transfer-Encoding: quoted-printable",
-        "",
-    )
-    lines = (*head, *_BODY, "", word, ".", "")
-    return ProbeMessage(sender, recipient, word, "\r\n".join(lines).encode("utf-8", "replace"))
+    message = EmailMessage()
+    message["From"] = _address(sender, name)
+    message["To"] = _address(recipient)
+    message["Subject"] = f"Test {word}"
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{word}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_BODY.format(token=word), cte="quoted-printable")
+    policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
+    data = _DOT.sub(b"..", message.as_bytes(policy=policy))
+    return ProbeMessage(sender, recipient, word, data + b".\r\n")
 
 
-def _named(name: str | None, address: str) -> str:
-    if not name:
-        return f"<{address}>"
-    if name.isascii():
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}" <{address}>'
-    return f"{Header(name, 'utf-8').encode(linesep=chr(13) + chr(10))} <{address}>"
+def _address(address: str, name: str | None = None) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(name or "", local, domain)

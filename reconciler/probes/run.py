@@ -15,9 +15,9 @@ from reconciler.database import verdicts
 from reconciler.database.engine import transaction
 from reconciler.database.verdicts import TestVerdict
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.aside import aside
 from reconciler.probes.conversation import untried
 from reconciler.probes.credentials import Credentials
+from reconciler.probes.protocols.aside import aside
 from reconciler.probes.results import Facts, ProbeResult
 from reconciler.probes.select import SelectedServers
 from reconciler.probes.target import Target

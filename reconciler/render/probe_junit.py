@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from xml.sax.saxutils import escape, quoteattr
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.probes.documents import Tally
 from reconciler.probes.results import Outcome, ProbeResult
@@ -14,54 +14,50 @@ from reconciler.render.style import clean
 
 
 def document(results: Iterable[ProbeResult]) -> Iterator[str]:
-    """The document, in pieces. It has its counts in front, so it needs all results."""
+    """The document. It has its counts in front, so it needs all results."""
     ordered = sorted(results, key=lambda result: (result.host, result.port, result.names))
-    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    yield f"<testsuites{_counts(ordered)}>\n"
+    suites = Element("testsuites", _counts(ordered))
     for host, group in groupby(ordered, key=lambda result: f"{result.host}:{result.port}"):
         cases = list(group)
-        yield f"  <testsuite name={_attribute(host)}{_counts(cases)}>\n"
+        suite = SubElement(suites, "testsuite", {"name": clean(host), **_counts(cases)})
         for case in cases:
-            yield from _case(case)
-        yield "  </testsuite>\n"
-    yield "</testsuites>\n"
+            _case(suite, case)
+    indent(suites)
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield tostring(suites, encoding="unicode") + "\n"
 
 
-def _counts(results: list[ProbeResult]) -> str:
+def _counts(results: list[ProbeResult]) -> dict[str, str]:
     tally = Tally()
     for result in results:
         tally.add(result)
     counts = tally.outcomes
-    return (
-        f' tests="{tally.total}" failures="{counts[Outcome.FAILED]}" errors="0"'
-        f' skipped="{counts[Outcome.NOT_TESTED]}" time="{tally.seconds:.3f}"'
-    )
+    return {
+        "tests": str(tally.total),
+        "failures": str(counts[Outcome.FAILED]),
+        "errors": "0",
+        "skipped": str(counts[Outcome.NOT_TESTED]),
+        "time": f"{tally.seconds:.3f}",
+    }
 
 
-def _case(result: ProbeResult) -> Iterator[str]:
-    where = f"{result.protocol}.{result.level}"
-    yield (
-        f"    <testcase name={_attribute(names(result))} classname={_attribute(where)}"
-        f' time="{result.seconds:.3f}">\n'
-    )
+def _case(suite: Element, result: ProbeResult) -> None:
+    attributes = {
+        "name": clean(names(result)),
+        "classname": clean(f"{result.protocol}.{result.level}"),
+        "time": f"{result.seconds:.3f}",
+    }
+    case = SubElement(suite, "testcase", attributes)
     if result.diagnosis:
-        found = described(result.diagnosis)
-        element = "failure" if result.outcome is Outcome.FAILED else "skipped"
-        message = _attribute(f"{result.diagnosis.code}: {found.title}")
-        kind = f" type={_attribute(result.diagnosis.code)}" if element == "failure" else ""
-        lines = [mailbox(result), result.diagnosis.line, found.cause, found.repair]
-        body = _text("\n".join(filter(None, lines)))
-        yield f"      <{element} message={message}{kind}>{body}</{element}>\n"
-    said = [step_line(step) for step in result.steps]
-    said += [f"{warning.code}: {warned(warning).title}" for warning in result.warnings]
-    if said:
-        yield f"      <system-out>{_text(chr(10).join(said))}</system-out>\n"
-    yield "    </testcase>\n"
-
-
-def _text(text: str) -> str:
-    return escape(clean(text))
-
-
-def _attribute(text: str) -> str:
-    return quoteattr(clean(text))
+        words = described(result.diagnosis)
+        failed = result.outcome is Outcome.FAILED
+        told = SubElement(case, "failure" if failed else "skipped")
+        told.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
+        if failed:
+            told.set("type", result.diagnosis.code)
+        lines = [mailbox(result), result.diagnosis.line, words.cause, words.repair]
+        told.text = clean("\n".join(filter(None, lines)))
+    steps = [step_line(step) for step in result.steps]
+    steps += [f"{warning.code}: {warned(warning).title}" for warning in result.warnings]
+    if steps:
+        SubElement(case, "system-out").text = clean("\n".join(steps))

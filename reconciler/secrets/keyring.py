@@ -11,12 +11,14 @@ noticed; behind it are its 32 bytes in base64, or what Vault's transit engine ha
 
 from __future__ import annotations
 
-import hmac
 import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Hidden
@@ -41,10 +43,10 @@ class Key(Hidden):
     def derive(self, purpose: bytes) -> bytes:
         """32 bytes for this purpose, from which neither the key nor others can be told.
 
-        It is HKDF-SHA256 (RFC 5869) without a salt, in its form for one block.
+        It is HKDF-SHA256 (RFC 5869) without a salt.
         """
-        seed = hmac.digest(bytes(SIZE), self._material, "sha256")
-        return hmac.digest(seed, b"reconciler " + purpose + b"\x01", "sha256")
+        kdf = HKDF(SHA256(), SIZE, salt=None, info=b"reconciler " + purpose)
+        return kdf.derive(self._material)
 
     def entry(self, wrap: Convert | None = None) -> str:
         """The key as a key ring holds it: this is the secret itself, unless it gets wrapped."""

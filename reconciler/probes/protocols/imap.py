@@ -29,6 +29,7 @@ class Imap:
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
         self._tags = 0
+        self._tag = self._last = ""
         self._offers: frozenset[str] = frozenset()
 
     async def greet(self) -> None:
@@ -57,7 +58,8 @@ class Imap:
         if mechanism == "LOGIN command":
             await self._command(f"LOGIN {_quoted(login.username)} {_quoted(login.secret)}")
         else:
-            await self._authenticate(mechanism, login)
+            at_once = "SASL-IR" in self._offers
+            await sasl.authenticate(self, mechanism, login, at_once=at_once)
         self._talk.passed(mechanism=mechanism)
 
     async def open(self, folder: str) -> None:
@@ -90,25 +92,22 @@ class Imap:
             return "LOGIN command"
         return sasl.choose(offered, login, encrypted=encrypted)
 
-    async def _authenticate(self, mechanism: str, login: Login) -> None:
-        first = sasl.initial(mechanism, login)
-        at_once = first is not None and "SASL-IR" in self._offers
-        tag = self._say(f"AUTHENTICATE {mechanism}" + (f" {first}" if at_once else ""))
-        why, turn = "", 0
-        while (line := await self._line()).startswith("+"):
-            challenge = line[1:].strip()
-            if first is not None and not at_once:
-                at_once = True
-                self._talk.say(first)
-                continue
-            if mechanism == "XOAUTH2":
-                why = sasl.explanation(challenge)
-            self._talk.say(sasl.response(mechanism, login, challenge, turn))
-            turn += 1
-        try:
-            await self._answer(tag, line)
-        except ServerRefusal as refusal:
-            raise ServerRefusal(refusal.basic, f"{refusal.text} {why}".rstrip()) from None
+    async def begin(self, mechanism: str, first: str | None) -> str | None:
+        self._tag = self._say(f"AUTHENTICATE {mechanism}" + (f" {first}" if first else ""))
+        return await self._challenge()
+
+    async def answer(self, text: str) -> str | None:
+        self._talk.say(text)
+        return await self._challenge()
+
+    async def outcome(self) -> None:
+        if self._last.startswith("+"):
+            raise ServerRefusal("", self._last)
+        await self._answer(self._tag, self._last)
+
+    async def _challenge(self) -> str | None:
+        self._last = await self._line()
+        return self._last[1:].strip() if self._last.startswith("+") else None
 
     async def _ask_for_offers(self, text: str) -> None:
         """Take the capabilities from `text` if it has them, or ask."""

@@ -70,7 +70,7 @@ class Assertion(NamedTuple):
         return f"{said}.{_packed(signature)}"
 
 
-class Request(NamedTuple):
+class TokenRequest(NamedTuple):
     """What is posted to which provider's token endpoint. Equal requests give equal tokens."""
 
     provider: str
@@ -89,7 +89,7 @@ class Request(NamedTuple):
         return (*self.form, ("assertion", self.assertion.signed()))
 
 
-def request(document: str, username: str, protocol: str) -> Request:
+def request(document: str, username: str, protocol: str) -> TokenRequest:
     """The request that a credential document leads to.
 
     Raises:
@@ -109,7 +109,7 @@ def request(document: str, username: str, protocol: str) -> Request:
     raise Trouble("MBX835")
 
 
-def _google_user(data: Mapping[str, Any]) -> Request:
+def _google_user(data: Mapping[str, Any]) -> TokenRequest:
     form = {
         "grant_type": "refresh_token",
         "client_id": data["client_id"],
@@ -119,7 +119,7 @@ def _google_user(data: Mapping[str, Any]) -> Request:
     return _request("google", GOOGLE, form)
 
 
-def _service_account(data: Mapping[str, Any], username: str) -> Request:
+def _service_account(data: Mapping[str, Any], username: str) -> TokenRequest:
     """The account itself speaks for `username`: delegation over its domain."""
     assertion = Assertion(data["client_email"], username, data["private_key"])
     if not all(isinstance(value, str) for value in assertion):
@@ -128,7 +128,7 @@ def _service_account(data: Mapping[str, Any], username: str) -> Request:
     return _request("google", GOOGLE, form)._replace(assertion=assertion)
 
 
-def _microsoft(data: Mapping[str, Any], protocol: str) -> Request:
+def _microsoft(data: Mapping[str, Any], protocol: str) -> TokenRequest:
     if not _TENANT.fullmatch(data["tenant"]):
         raise ValueError
     form = {"client_id": data["client_id"]}
@@ -149,10 +149,10 @@ def _microsoft(data: Mapping[str, Any], protocol: str) -> Request:
     return _request("microsoft", MICROSOFT.format(tenant=data["tenant"]), form)
 
 
-def _request(provider: str, url: str, form: Mapping[str, Any]) -> Request:
+def _request(provider: str, url: str, form: Mapping[str, Any]) -> TokenRequest:
     if not all(isinstance(value, str) and value for value in form.values()):
         raise TypeError
-    return Request(provider, url, tuple(form.items()))
+    return TokenRequest(provider, url, tuple(form.items()))
 
 
 def _packed(data: bytes) -> str:

@@ -21,6 +21,7 @@ class Pop3:
         self._talk = talk
         self._offers: dict[str, str] = {}
         self._messages = 0
+        self._last = ""
 
     async def greet(self) -> None:
         self._talk.begin("greeting")
@@ -43,7 +44,7 @@ class Pop3:
             await self._command(f"USER {login.username}")
             await self._command(f"PASS {login.secret}")
         else:
-            await self._authenticate(mechanism, login)
+            await sasl.authenticate(self, mechanism, login, at_once=False)
         self._talk.passed(mechanism=mechanism)
 
     async def open(self, _folder: str) -> None:
@@ -74,24 +75,17 @@ class Pop3:
             return "USER"
         return sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
 
-    async def _authenticate(self, mechanism: str, login: Login) -> None:
-        first = sasl.initial(mechanism, login)
-        self._talk.say(f"AUTH {mechanism}")
-        why, turn = "", 0
-        while (line := await self._talk.line()).startswith("+ ") or line == "+":
-            challenge = line[1:].strip()
-            if first is not None:
-                self._talk.say(first)
-                first = None
-                continue
-            if mechanism == "XOAUTH2":
-                why = sasl.explanation(challenge)
-            self._talk.say(sasl.response(mechanism, login, challenge, turn))
-            turn += 1
-        try:
-            await self._status(line)
-        except ServerRefusal as refusal:
-            raise ServerRefusal(refusal.basic, f"{refusal.text} {why}".rstrip()) from None
+    async def begin(self, mechanism: str, _first: str | None) -> str | None:
+        return await self.answer(f"AUTH {mechanism}")
+
+    async def answer(self, text: str) -> str | None:
+        self._talk.say(text)
+        self._last = await self._talk.line()
+        is_challenge = self._last == "+" or self._last.startswith("+ ")
+        return self._last[1:].strip() if is_challenge else None
+
+    async def outcome(self) -> None:
+        await self._status(self._last)
 
     async def _ask_for_offers(self) -> None:
         """Ask for the capabilities; old servers know no such command."""

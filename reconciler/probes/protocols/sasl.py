@@ -6,12 +6,14 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ServerRefusal, Trouble
 
 _ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
+_TURNS = 3
+"""As many challenges are answered: no mechanism has more."""
 
 
 class Login(NamedTuple):
@@ -57,6 +59,52 @@ def response(mechanism: str, login: Login, challenge: str, turn: int) -> str:
         return encoded(f"{login.username} {digest}")
     # XOAUTH2 explains a refusal in a challenge; an empty line asks for the refusal itself.
     return ""
+
+
+class Exchange(Protocol):
+    """How a protocol carries the challenges and answers of a login."""
+
+    async def begin(self, mechanism: str, first: str | None) -> str | None:
+        """Name the mechanism, with the first answer where that is given; the first challenge, or
+        None where the server has made up its mind.
+        """
+
+    async def answer(self, text: str) -> str | None:
+        """Answer a challenge; the next one, or None."""
+
+    async def outcome(self) -> None:
+        """Read what the server has made of the login.
+
+        Raises:
+            ServerRefusal: it is refused, or there were too many challenges.
+        """
+
+
+async def authenticate(
+    exchange: Exchange, mechanism: str, login: Login, *, at_once: bool = True
+) -> None:
+    """Log in. The credential goes over the wire once, whatever the server answers.
+
+    With `at_once` the first answer goes with the name of the mechanism.
+
+    Raises:
+        ServerRefusal: the server refuses the login; with its reason, where it gives one.
+    """
+    first = initial(mechanism, login)
+    challenge = await exchange.begin(mechanism, first if at_once else None)
+    if first is not None and not at_once and challenge is not None:
+        challenge = await exchange.answer(first)
+    why = ""
+    for turn in range(_TURNS):
+        if challenge is None:
+            break
+        if mechanism == "XOAUTH2":
+            why = explanation(challenge)
+        challenge = await exchange.answer(response(mechanism, login, challenge, turn))
+    try:
+        await exchange.outcome()
+    except ServerRefusal as refusal:
+        raise ServerRefusal(refusal.basic, f"{refusal.text} {why}".rstrip()) from None
 
 
 def explanation(challenge: str) -> str:

@@ -12,6 +12,7 @@ from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
 from reconciler.probes.protocols.wire import Dropped
 
+_CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
 
 
@@ -31,6 +32,7 @@ class Smtp:
         self._talk = talk
         self._name = ehlo_name
         self._offers: dict[str, str] = {}
+        self._login: Reply | None = None
 
     async def greet(self) -> None:
         self._talk.begin("greeting")
@@ -52,7 +54,7 @@ class Smtp:
             raise Trouble("MBX827" if self._talk.wire.encrypted else "MBX771", values=_NOTHING)
         offered = self._offers["AUTH"].split()
         mechanism = sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
-        await self._authenticate(mechanism, login)
+        await sasl.authenticate(self, mechanism, login)
         self._talk.passed(mechanism=mechanism)
 
     async def propose(self, message: ProbeMessage) -> None:
@@ -87,18 +89,16 @@ class Smtp:
         pairs = (line.replace("=", " ", 1).partition(" ") for line in reply.lines[1:])
         self._offers = {key.upper(): values.upper() for key, _, values in pairs}
 
-    async def _authenticate(self, mechanism: str, login: Login) -> None:
-        first = sasl.initial(mechanism, login)
-        reply = await self._command(f"AUTH {mechanism} {first}" if first else f"AUTH {mechanism}")
-        why = ""
-        for turn in range(3):
-            if reply.code != 334:
-                break
-            if mechanism == "XOAUTH2":
-                why = sasl.explanation(reply.text)
-            reply = await self._command(sasl.response(mechanism, login, reply.text, turn))
-        if reply.code != 235:
-            raise ServerRefusal(str(reply.code), f"{reply.text} {why}".rstrip())
+    async def begin(self, mechanism: str, first: str | None) -> str | None:
+        return await self.answer(f"AUTH {mechanism} {first}" if first else f"AUTH {mechanism}")
+
+    async def answer(self, text: str) -> str | None:
+        self._login = await self._command(text)
+        return self._login.text if self._login.code == _CHALLENGE else None
+
+    async def outcome(self) -> None:
+        if self._login and self._login.code != _LOGGED_IN:
+            raise ServerRefusal(str(self._login.code), self._login.text)
 
     async def _command(self, line: str, hoped: int | None = None) -> Reply:
         self._talk.say(line)

@@ -11,11 +11,10 @@ from reconciler.probes.failure import Trouble
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.addresses import Resolver
-from reconciler.probes.protocols.oauth import Request
-from reconciler.probes.protocols.posting import Response, post
+from reconciler.probes.protocols.form import SECONDS, Response, post
+from reconciler.probes.protocols.oauth import TokenRequest
 from reconciler.probes.protocols.tls import Contexts
 
-SECONDS = 20.0
 _AT_ONCE = 10
 _KEPT = 2_000
 _MARGIN = 120.0
@@ -65,7 +64,7 @@ class Tokens:
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 
-    async def _fetch(self, request: Request) -> tuple[str, float]:
+    async def _fetch(self, request: TokenRequest) -> tuple[str, float]:
         url = self._urls.get(request.provider, request.url)
         form = request.complete()
         try:
