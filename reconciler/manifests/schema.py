@@ -6,7 +6,7 @@ The JSON Schema that editors use is made from these models; their descriptions a
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -38,20 +38,14 @@ from reconciler.manifests.values import (
     VaultPath,
 )
 from reconciler.model.state import Ignorable
+from reconciler.plan.guards import IN_MANIFESTS
 from reconciler.secrets.references import FORMS, Reference
 
 Protocol = Literal["smtp", "imap", "pop3"]
-Guard = Literal[
-    "mass-delete",
-    "mass-unlink",
-    "mass-deactivate",
-    "suspected-rename",
-    "orphaned-company",
-    "takeover",
-    "credential-moved",
-    "older-commit",
-    "undoes-rollback",
-]
+if TYPE_CHECKING:
+    Guard = str
+else:
+    Guard = Literal[IN_MANIFESTS]
 
 
 class Spec(BaseModel):
