@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 from reconciler.database import observe
 from reconciler.database import passwords as kept
 from reconciler.database import unchanged as recorded
-from reconciler.desired import secrets
 from reconciler.desired.compare import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.diagnostics.words import N_
 from reconciler.ledger import last_applied, undoing
 from reconciler.ledger.last_applied import LastApplied
+from reconciler.manifests import secrets
 from reconciler.manifests.partner import PartnerDeclaration, elsewhere, owners
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, State
