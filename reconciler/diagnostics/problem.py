@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 Path = tuple[str | int, ...]
 
@@ -66,7 +66,7 @@ class Failure(Exception):  # noqa: N818 - a failure of the run, not of the progr
         super().__init__(", ".join(problem.code for problem in self.problems))
 
     @classmethod
-    def of(cls, code: str, place: Place | None = None, /, **values: object) -> Failure:
+    def of(cls, code: str, place: Place | None = None, /, **values: object) -> Self:
         """The failure of a single problem."""
         return cls([Problem(code, place, values)])
 

@@ -179,8 +179,7 @@ def _prepare(plan: Plan, context: Context, connection: Connection) -> bool:
 def _require_planned(plan: Plan, status: Status, context: Context, connection: Connection) -> None:
     target = context.target(status, connection.engine)
     empty = status.condition is Condition.NEW or record.is_empty(connection)
-    freshness.require_target(plan, target, empty=empty)
-    freshness.require(plan, target, clock.now(connection))
+    freshness.require(plan, target, clock.now(connection), empty=empty)
 
 
 def _place(environ: Mapping[str, str]) -> str:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from reconciler.database import passwords as kept
 from reconciler.database import schema
 from reconciler.database.passwords import FORGOTTEN, Sealed, Stored, where
-from reconciler.diagnostics.problem import Stale
 from reconciler.model.state import MailServer, called
+from reconciler.plan import freshness
 from reconciler.plan.plan import Password, Plan
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
@@ -40,7 +40,7 @@ class Sealer(NamedTuple):
         for item in plan.to_seal:
             row = rows.get((item.partner, item.server))
             if row is None or row.reference != item.reference:
-                raise Stale.of("MBX540")
+                raise freshness.overtaken()
             if made := self._sealed(row, from_text(item.reference), database, self.ring):
                 changed.append(item)
                 sealed.append(made)

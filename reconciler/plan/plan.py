@@ -1,4 +1,4 @@
-"""Changes → plan: what is selected, what is refused, and whether the database still fits.
+"""Changes → plan: what is selected, and what is refused.
 
 A plan is plain data, one part for each partner. A partner with a refusal is left whole as it was;
 the others can be applied.
@@ -13,14 +13,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.model.state import (
-    EMPTY,
     Company,
-    HeadOffice,
     HostProfile,
     Link,
     MailServer,
     Partner,
-    Row,
     State,
 )
 from reconciler.plan.alarm import Alarm
@@ -221,38 +218,6 @@ def _belongs(
             return False
 
 
-class Moved(NamedTuple):
-    """A row that is not as expected: what was planned from, what is there now, what was wanted."""
-
-    change: Change
-    now: Row | None
-
-
-def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
-    """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
-    planned = tuple(changes)
-    if current == EMPTY:
-        return tuple(Moved(change, None) for change in planned if change.before is not None)
-    current = current.renamed(new_names(planned))
-    rows = _Rows(current)
-    found = []
-    for change in planned:
-        now = rows.of(change)
-        if now != change.before:
-            found.append(Moved(change, now))
-        elif change.after is None and isinstance(change.before, MailServer):
-            found.extend(Moved(change, link) for link in current.links.get(change.name, ()))
-    return tuple(found)
-
-
-def unfinished(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
-    """The rows that do not read as wanted after `changes` were made."""
-    rows = _Rows(current)
-    return tuple(
-        Moved(change, now) for change in changes if (now := rows.of(change)) != change.after
-    )
-
-
 def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
     """What servers are called before and after `changes`, where that differs."""
     return {
@@ -261,33 +226,3 @@ def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
         if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
         if change.before.stable_id != change.name
     }
-
-
-class _Rows:
-    """The rows of a state by the changes that are about them."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._links: dict[str, dict[str, Link]] = {}
-
-    def of(self, change: Change) -> Row | None:
-        """The row that a change is about; None where it is not there."""
-        state, row = self._state, change.row
-        if type(row) is Link:  # nine of ten are, and matching costs more than looking
-            return self._links_of(change.server).get(row.cnpj)
-        match row:
-            case MailServer():
-                return state.servers.get(change.name)
-            case Company(cnpj=cnpj):
-                return state.companies.get(cnpj)
-            case HeadOffice(root=root):
-                return state.head_offices.get(root)
-            case HostProfile(host=host, protocol=protocol):
-                return state.hosts.get((host, protocol))
-            case _:
-                return state.partner
-
-    def _links_of(self, server: str) -> dict[str, Link]:
-        if server not in self._links:
-            self._links[server] = {link.cnpj: link for link in self._state.links.get(server, ())}
-        return self._links[server]
