@@ -77,11 +77,11 @@ class Mailboxes:
         Raises:
             Failure: the database is not of this version of the tool.
         """
-        found = schema.status_of(connection)
-        schema.require(found)
+        status = schema.status_of(connection)
+        schema.require(status)
         self._connection = connection
         self._ring = ring
-        self._database = found.database_id or ""
+        self._database = status.database_id or ""
 
     def of_company(self, cnpj: str, direction: str | None = None) -> Iterator[Mailbox]:
         """The mailboxes of a company, by its CNPJ without the mask: `outgoing`, `incoming`, all."""

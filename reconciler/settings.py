@@ -78,10 +78,10 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 def _lifetime(value: object) -> timedelta:
     match = _LIFETIME.fullmatch(value) if isinstance(value, str) else None
-    found = int(match[1]) * _UNITS[match[2]] if match else timedelta()
-    if not timedelta(minutes=1) <= found <= timedelta(days=30):
+    lifetime = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+    if not timedelta(minutes=1) <= lifetime <= timedelta(days=30):
         raise PydanticCustomError("MBX651", "")
-    return found
+    return lifetime
 
 
 class Settings(_Section):
@@ -101,10 +101,10 @@ class Settings(_Section):
     secrets: SecretSettings = SecretSettings()
 
 
-def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:
+def find(named: Path | None, folders: tuple[Path, ...]) -> Path | None:
     """The settings file: the one given, or the first that one of `folders` has."""
-    if given is not None:
-        return given
+    if named is not None:
+        return named
     return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 

@@ -154,14 +154,14 @@ def _links(
 ) -> dict[str, Links]:
     result: dict[str, Links] = {}
     for name in servers:
-        wanted = linking.links.get(name, {})
-        there = before.links.get(name, ())
+        declared_links = linking.links.get(name, {})
+        rows = before.links.get(name, ())
         item = declared.servers.get(name)
-        kept = () if item and item.exclusive_links else _kept(there, wanted, coverage)
-        if links := tuple(sorted((*wanted.values(), *kept))):
+        kept = () if item and item.exclusive_links else _kept(rows, declared_links, coverage)
+        if links := tuple(sorted((*declared_links.values(), *kept))):
             result[name] = links
     return result
 
 
-def _kept(there: Links, wanted: Mapping[str, Link], coverage: Coverage) -> Links:
-    return tuple(row for row in there if row.cnpj not in wanted and not coverage.holds(row))
+def _kept(rows: Links, declared_links: Mapping[str, Link], coverage: Coverage) -> Links:
+    return tuple(row for row in rows if row.cnpj not in declared_links and not coverage.holds(row))

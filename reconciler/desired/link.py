@@ -176,10 +176,10 @@ def _expand(
     linking: Linking,
 ) -> None:
     links = linking.links[stable_id]
-    found = [cnpj for cnpj in sorted(known.companies) if stands_for(item, cnpj)]
-    if not found and not known.offline:
+    cnpjs = [cnpj for cnpj in sorted(known.companies) if stands_for(item, cnpj)]
+    if not cnpjs and not known.offline:
         linking.problems.append(Problem("MBX326", place, {"name": masked(item.cnpj)}))
-    for cnpj in found:
+    for cnpj in cnpjs:
         if cnpj in links:
             continue
         if server.server.direction == "incoming" and cnpj in known.unreadable:

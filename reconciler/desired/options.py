@@ -79,9 +79,9 @@ def _pair(
     values: dict[str, object], origins: dict[str, str], origin: str, pairs: list[tuple[int, str]]
 ) -> None:
     """Fill in port and security from the first of `pairs` that fits what is given already."""
-    given = (values.get("port"), values.get("security"))
+    written = (values.get("port"), values.get("security"))
     fitting = [
-        pair for pair in pairs if given[0] in (None, pair[0]) and given[1] in (None, pair[1])
+        pair for pair in pairs if written[0] in (None, pair[0]) and written[1] in (None, pair[1])
     ]
     if not fitting and origin == "default":
         fitting = pairs[:1]

@@ -81,12 +81,14 @@ def _value(value: Any) -> Any:
 
 def differing(*rows: Row | None) -> tuple[str, ...]:
     """Each row as its fields that are not the same in all of them; a dash for no row."""
-    there = [plain(row) if row is not None else {} for row in rows]
-    names = {name for fields in there for name in fields}
+    documents = [plain(row) if row is not None else {} for row in rows]
+    names = {name for fields in documents for name in fields}
     different = sorted(
-        name for name in names if len({repr(fields.get(name)) for fields in there if fields}) > 1
+        name
+        for name in names
+        if len({repr(fields.get(name)) for fields in documents if fields}) > 1
     )
-    return tuple(_fields(fields, different) if fields else "–" for fields in there)
+    return tuple(_fields(fields, different) if fields else "–" for fields in documents)
 
 
 def _fields(fields: dict[str, Any], names: list[str]) -> str:
