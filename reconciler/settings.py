@@ -1,4 +1,4 @@
-"""What the platform engineer decides: `reconciler.toml` and `RECONCILER_*`."""
+"""The settings of the platform engineer: `reconciler.toml` and `RECONCILER_*`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "RECONCILER_PLAN_LIFETIME": "plan_lifetime",
     "RECONCILER_PLAN_KEY_FILE": "plan_key_file",
 }
-"""The settings that the environment can give; it wins over the file."""
+"""The settings that the environment can set; it takes precedence over the file."""
 
 
 class _Section(BaseModel):
@@ -102,14 +102,14 @@ class Settings(_Section):
 
 
 def find(named: Path | None, folders: tuple[Path, ...]) -> Path | None:
-    """The settings file: the one given, or the first that one of `folders` has."""
+    """The settings file: the one named, or the first in one of `folders`."""
     if named is not None:
         return named
     return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """The settings of `file`, and of the environment where that says something.
+    """The settings of `file`, overridden by the environment.
 
     Raises:
         Failure: the file cannot be read, or holds something that is no setting.

@@ -108,7 +108,7 @@ def _twice(cnpj: str, server: str, place: Place, declared: PartnerDeclaration) -
 
 
 def _places(cnpj: str, server: str, declared: PartnerDeclaration) -> Iterator[Place]:
-    """Everywhere that this link is written by name."""
+    """Every place where this link is written by name."""
     if item := declared.servers.get(server):
         for index, link_item in enumerate(item.links):
             if link_item.kind == "company" and link_item.cnpj == cnpj:
