@@ -7,14 +7,20 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.plan.guards import ELSEWHERE
 from reconciler.probes.settings import ProbeSettings
 from reconciler.secrets.settings import SecretSettings
+
+if TYPE_CHECKING:
+    Guard = str
+else:
+    Guard = Literal[ELSEWHERE]
 
 FILE = "reconciler.toml"
 DEFAULT_DATABASE = "sqlite:///reconciler.db"
@@ -43,21 +49,10 @@ class Limits(_Section):
 
 
 class AcceptedGuard(_Section):
-    """A guard that one change may pass; `lost-input` can be accepted here and not in manifests."""
+    """A guard that one change may pass."""
 
     partner: str
-    guard: Literal[
-        "mass-delete",
-        "mass-unlink",
-        "mass-deactivate",
-        "lost-input",
-        "suspected-rename",
-        "orphaned-company",
-        "takeover",
-        "credential-moved",
-        "older-commit",
-        "undoes-rollback",
-    ]
+    guard: Guard
     count: int = Field(ge=1)
     reason: str = ""
     until: date | None = None

@@ -14,8 +14,8 @@ from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure, WrongUse
 from reconciler.diagnostics.words import _
 from reconciler.model import cnpj
-from reconciler.plan.accept import NEVER, Acceptance
-from reconciler.plan.guards import GUARDS
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import ELSEWHERE
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
@@ -145,7 +145,6 @@ def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
 
 def _accepted(text: str) -> Acceptance:
     match = _ACCEPT.fullmatch(text)
-    guards = [guard for guard in GUARDS if guard not in NEVER]
-    if not match or match[2] not in guards:
-        raise WrongUse.of("MBX609", text=text, guards=", ".join(guards))
+    if not match or match[2] not in ELSEWHERE:
+        raise WrongUse.of("MBX609", text=text, guards=", ".join(ELSEWHERE))
     return Acceptance(match[2], int(match[3]), partner=match[1] or "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.words import _
 from reconciler.probes.failures import ROWS
+from reconciler.render.messages import MESSAGES
 from reconciler.render.probe_failure import AGAIN, STEPS, by_provider, words
 from reconciler.render.style import PLAIN, Style
 

@@ -34,17 +34,3 @@ MESSAGES: dict[str, Message] = {
     **SECRETS,
     **PROBES,
 }
-GUARD_CODES = {
-    "linked-delete": "MBX501",
-    "mass-delete": "MBX502",
-    "mass-unlink": "MBX503",
-    "mass-deactivate": "MBX504",
-    "lost-input": "MBX505",
-    "suspected-rename": "MBX506",
-    "orphaned-company": "MBX507",
-    "takeover": "MBX508",
-    "credential-moved": "MBX509",
-    "older-commit": "MBX510",
-    "undoes-rollback": "MBX514",
-    "lost-password": "MBX515",
-}
