@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure, WrongUse
 from reconciler.diagnostics.words import _
 from reconciler.model import cnpj
@@ -48,6 +50,31 @@ manifests: Callable[[F], F] = together(
 database = click.option(
     "--database", "database_url", metavar="URL", help=_("Database. Default: from the settings.")
 )
+
+
+def context(*, paths: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The options that lead to a `Context`, with those of manifests where it has `paths`.
+
+    The command gets the context in their place, as `context`.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        @wraps(function)
+        def command(
+            settings_file: Path | None,
+            database_url: str | None,
+            paths: tuple[Path, ...] = (),
+            root: Path | None = None,
+            **rest: Any,
+        ) -> int:
+            opened = terminal.context(paths, root, settings_file, database_url)
+            return function(context=opened, **rest)
+
+        return together(manifests if paths else settings, database)(command)
+
+    return decorate
+
+
 selection: Callable[[F], F] = together(
     click.option("--partner", "partners", multiple=True, help=_("Only this partner.")),
     click.option(

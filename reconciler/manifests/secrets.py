@@ -29,7 +29,7 @@ def problems(declared: PartnerDeclaration, scopes: Scopes) -> Iterator[Problem]:
 
 
 def _place(server: Place, reference: Reference) -> Place:
-    """Where the name is written; one written in one line has no keys, and its place is found."""
+    """The place of the name; a reference in one line has no keys of its own."""
     word = KINDS[reference.store].word
     below = (reference.store, word) if word else (reference.store,)
     return Place(server.file, (*server.path, "password", *below), "value")

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler import __version__
 from reconciler.diagnostics.problem import Source
 from reconciler.model import as_json
-from reconciler.model.typed import plain
+from reconciler.model.as_list import plain
 from reconciler.plan.alarm import Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields

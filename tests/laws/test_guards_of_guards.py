@@ -495,6 +495,7 @@ def test_the_environment_is_quiet() -> None:
     assert [name for name in os.environ if name.startswith("RECONCILER_") or name == "CI"] == []
 
 
+@pytest.mark.slow
 def test_the_demo_ends_well_whatever_is_set(tmp_path: Path) -> None:
     environment = {
         **os.environ,

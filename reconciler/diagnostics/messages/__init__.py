@@ -1,4 +1,4 @@
-"""What every problem is called, what it means and how it is mended: one entry a code.
+"""The title, cause and repair of every problem: one entry a code.
 
 A code never changes its meaning. `{names}` are filled in from the problem's values.
 """
