@@ -12,7 +12,7 @@ from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.context import Context
 from reconciler.operations.keys import new_key, rotation, usage
-from reconciler.secrets.rotate import KeyStatus, Progress
+from reconciler.secrets.rotate import KeyStatus, RotationProgress
 
 
 @click.group(
@@ -71,7 +71,7 @@ def _create(file: Path, text: str) -> None:
 @options.context()
 def rotate(context: Context) -> int:
     active, batches = rotation(context)
-    progress = Progress()
+    progress = RotationProgress()
     for progress in batches:
         terminal.note(n_("{count} password seen", "{count} passwords seen", sum(progress)))
     words = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reconciler.database import rotating
-from reconciler.database.rotating import SealedPasswords
+from reconciler.database import passwords
+from reconciler.database.passwords import SealedPasswords
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.problem import Failure
 from reconciler.operations.context import Context
 from reconciler.operations.secrets import KEYS
 from reconciler.secrets import keyring_source, rotate
 from reconciler.secrets.keyring import Key, Keyring, generate
-from reconciler.secrets.rotate import KeyStatus, Progress
+from reconciler.secrets.rotate import KeyStatus, RotationProgress
 from reconciler.secrets.stores.open import Stores
 
 
@@ -36,7 +36,7 @@ class Rotation(NamedTuple):
     """The key that everything is sealed with again, and the progress after each batch."""
 
     active: str
-    progress: Iterator[Progress]
+    progress: Iterator[RotationProgress]
 
 
 def rotation(context: Context) -> Rotation:
@@ -64,7 +64,7 @@ def usage(context: Context) -> Usage:
     """Which keys the passwords are sealed with; raises as `rotation`."""
     ring = _ring(context)
     with context.existing() as connection:
-        return Usage(ring.active.id, rotate.status(rotating.texts(connection), ring))
+        return Usage(ring.active.id, rotate.status(passwords.texts(connection), ring))
 
 
 def _ring(context: Context) -> Keyring:

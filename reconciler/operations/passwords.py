@@ -19,7 +19,7 @@ from reconciler.model.state import called
 from reconciler.plan.plan import Password, PasswordState, Plan, new_names
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
-from reconciler.secrets.read import Found, newest_versions, problems, resolve
+from reconciler.secrets.read import ReadSecret, newest_versions, problems, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.stores.open import Stores
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
     """
 
     plan: Plan
-    secrets: Mapping[Reference, Found]
+    secrets: Mapping[Reference, ReadSecret]
     ring: Keyring | None
     problems: tuple[Problem, ...] = ()
 
@@ -131,7 +131,9 @@ class _Rows:
         key = seal.key_id(row.sealed)
         return row.version if key and (ring is None or ring.find(key)) else None
 
-    def state(self, item: Password, found: Found | None, ring: Keyring | None) -> PasswordState:
+    def state(
+        self, item: Password, found: ReadSecret | None, ring: Keyring | None
+    ) -> PasswordState:
         """What is known of a password, now that it was read or could not be."""
         row = self._kept.get((item.partner, item.server))
         if row and row.sealed is not None and seal.key_id(row.sealed) is None:
@@ -151,7 +153,7 @@ class _Rows:
         }[same]
 
 
-def _by_version(row: Stored, item: Password, found: Found) -> PasswordState:
+def _by_version(row: Stored, item: Password, found: ReadSecret) -> PasswordState:
     if not (row.version and found.version) or row.reference != item.reference:
         return PasswordState.NOT_CHECKED
     return PasswordState.UNCHANGED if row.version == found.version else PasswordState.CHANGED

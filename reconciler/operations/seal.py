@@ -15,7 +15,7 @@ from reconciler.plan import freshness
 from reconciler.plan.plan import Password, Plan
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
-from reconciler.secrets.read import Found
+from reconciler.secrets.read import ReadSecret
 from reconciler.secrets.references import Reference, from_text
 
 
@@ -23,7 +23,7 @@ class Sealer(NamedTuple):
     """Seals what was read for a plan; without a ring, lets go of what no longer fits."""
 
     ring: Keyring | None
-    secrets: Mapping[Reference, Found]
+    secrets: Mapping[Reference, ReadSecret]
 
     def write(self, connection: Connection, plan: Plan) -> tuple[Password, ...]:
         """Seal the passwords of a plan whose changes were just written; those that changed.

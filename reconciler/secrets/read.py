@@ -25,7 +25,7 @@ The key file of a service account is a JSON document over several lines, and no 
 """
 
 
-class Found(NamedTuple):
+class ReadSecret(NamedTuple):
     """A secret, and which version of it that is; None where the store does not number them."""
 
     secret: Secret
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 class Resolved(NamedTuple):
     """What was found, and for each reference that was not what stands against it."""
 
-    found: dict[Reference, Found]
+    found: dict[Reference, ReadSecret]
     failed: dict[Reference, tuple[Problem, ...]]
 
 
@@ -126,7 +126,7 @@ def _answer(
         return Failure.of("MBX672", store=document.store, reason=type(error).__name__)
 
 
-def _pick(document: StoredSecret | Failure, reference: Reference) -> Found:
+def _pick(document: StoredSecret | Failure, reference: Reference) -> ReadSecret:
     """The secret that `reference` means.
 
     Raises:
@@ -143,7 +143,7 @@ def _pick(document: StoredSecret | Failure, reference: Reference) -> Found:
         raise Failure.of("MBX676", reference=to_text(reference), kind=kind)
     if not _usable(secret.reveal()):
         raise Failure.of("MBX677", reference=to_text(reference), limit=LIMIT)
-    return Found(secret, document.version)
+    return ReadSecret(secret, document.version)
 
 
 def _usable(value: str) -> bool:

@@ -9,17 +9,7 @@ from typing import NamedTuple, Protocol
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.keyring import Keyring
 from reconciler.secrets.seal import fingerprint, key_id, seal, unseal
-from reconciler.secrets.secret import SealedField
-
-
-class SealedRow(NamedTuple):
-    """One sealed field as the database holds it."""
-
-    number: int
-    """The number of its row; rows are gone through in this order."""
-    where: SealedField
-    sealed: str
-    fingerprint: str | None
+from reconciler.secrets.secret import SealedRow
 
 
 class SealedRows(Protocol):
@@ -35,7 +25,7 @@ class SealedRows(Protocol):
         """
 
 
-class Progress(NamedTuple):
+class RotationProgress(NamedTuple):
     """How many fields a rotation has come past, by what happened to them."""
 
     renewed: int = 0
@@ -47,20 +37,20 @@ class Progress(NamedTuple):
     """Foreign, altered, or sealed with a key that is not here; left as they are."""
 
 
-def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[Progress]:
+def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[RotationProgress]:
     """Renew all rows, one transaction for each batch; the progress so far comes after each.
 
     It can be cut off anywhere: what is renewed stays, a later run renews the rest, and every row
     can be read at any time by whoever has both keys.
     """
-    progress, number = Progress(), -1
+    progress, number = RotationProgress(), -1
     while found := rows.after(number, batch):
         progress = _together(progress, _batch(rows, found, ring))
         number = found[-1].number
         yield progress
 
 
-def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> Progress:
+def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> RotationProgress:
     pairs, current, unreadable = [], 0, 0
     for row in found:
         if key_id(row.sealed) == ring.active.id:
@@ -70,7 +60,7 @@ def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> Progr
         else:
             pairs.append((row, new))
     done = rows.replace(pairs) if pairs else 0
-    return Progress(done, current, len(pairs) - done, unreadable)
+    return RotationProgress(done, current, len(pairs) - done, unreadable)
 
 
 def renewed(row: SealedRow, ring: Keyring) -> SealedRow | None:
@@ -83,8 +73,8 @@ def renewed(row: SealedRow, ring: Keyring) -> SealedRow | None:
     return row._replace(sealed=sealed, fingerprint=fingerprint(secret, row.where, ring.active))
 
 
-def _together(one: Progress, other: Progress) -> Progress:
-    return Progress(*map(sum, zip(one, other, strict=True)))
+def _together(one: RotationProgress, other: RotationProgress) -> RotationProgress:
+    return RotationProgress(*map(sum, zip(one, other, strict=True)))
 
 
 class KeyStatus(NamedTuple):

@@ -63,3 +63,13 @@ class SealedField(NamedTuple):
     row: str
     """What never changes about the row: the number it has."""
     field: str
+
+
+class SealedRow(NamedTuple):
+    """One sealed field as the database holds it."""
+
+    number: int
+    """The number of its row; rows are gone through in this order."""
+    where: SealedField
+    sealed: str
+    fingerprint: str | None
