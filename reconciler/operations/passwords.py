@@ -64,23 +64,23 @@ def check(plan: Plan, connection: Connection | None, means: Means, locate: Locat
     _require_scope(references, means.scopes, locate)
     rows = _Rows(plan, connection)
     current = _current(references, rows, means)
-    read = resolve(
+    resolved = resolve(
         {reference for item, reference in references.items() if item not in current},
         means.stores,
         means.seconds,
     )
     states: dict[Password, PasswordState] = dict.fromkeys(current, PasswordState.UNCHANGED)
     for item in references.keys() - current:
-        states[item] = rows.state(item, read.found.get(references[item]), means.ring)
+        states[item] = rows.state(item, resolved.read.get(references[item]), means.ring)
     passwords = tuple(
         item._replace(state=states[item]) if item in states else item for item in plan.passwords
     )
     places: dict[Reference, list[Place]] = {}
     for item, reference in references.items():
-        if reference in read.failed and (place := locate(item)):
+        if reference in resolved.failed and (place := locate(item)):
             places.setdefault(reference, []).append(place)
-    failed = problems(read.failed, places)
-    return Checked(replace(plan, passwords=passwords), read.found, means.ring, tuple(failed))
+    failed = problems(resolved.failed, places)
+    return Checked(replace(plan, passwords=passwords), resolved.read, means.ring, tuple(failed))
 
 
 def _reference(item: Password) -> Reference:

@@ -121,7 +121,7 @@ class Secrets:
             if isinstance(item, Secret):
                 self.of.stores.redactor.forget(item)
         if self._reading and self._reading.done() and not self._reading.cancelled():
-            for found in self._reading.result().found.values():
+            for found in self._reading.result().read.values():
                 self.of.stores.redactor.forget(found.secret)
 
     async def _get(self, key: Hashable) -> Revealing:
@@ -136,7 +136,7 @@ class Secrets:
         resolved = await asyncio.shield(self._reading)
         if wanted in resolved.failed:
             raise Failure(resolved.failed[wanted])
-        return resolved.found[wanted].secret
+        return resolved.read[wanted].secret
 
     def _read(self) -> Resolved:
         references = {item for item in self.wanted.values() if isinstance(item, Reference)}

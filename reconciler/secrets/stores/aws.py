@@ -16,6 +16,7 @@ from reconciler.secrets.settings_types import Address, Word
 from reconciler.secrets.stores.store import (
     TREE,
     Once,
+    Store,
     StoredSecret,
     StoreKind,
     StoreSection,
@@ -40,15 +41,15 @@ class AwsSettings(StoreSection):
     endpoint: Address | None = None
 
 
-class AwsStore:
+class AwsStore(Store):
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
         self._client = Once(self._connect)
 
     def fetch(self, name: str, _version: int | None, seconds: float) -> StoredSecret:
         with self._asked(name, seconds) as client:
-            found = client.get_secret_value(SecretId=name)
-        return StoredSecret(_content(found.get("SecretString", "")), found["VersionId"])
+            answer = client.get_secret_value(SecretId=name)
+        return StoredSecret(_content(answer.get("SecretString", "")), answer["VersionId"])
 
     def newest(self, name: str, seconds: float) -> str | None:
         with self._asked(name, seconds) as client:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.settings_types import VARIABLE
-from reconciler.secrets.stores.store import StoredSecret, StoreKind, StoreSection
+from reconciler.secrets.stores.store import Store, StoredSecret, StoreKind, StoreSection
 
 
 class EnvSettings(StoreSection):
     """The variables of this process."""
 
 
-class EnvStore:
+class EnvStore(Store):
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
 
@@ -24,12 +24,6 @@ class EnvStore:
         if value is None:
             raise Failure.of("MBX675", store="env", name=name)
         return StoredSecret(Secret(value))
-
-    def newest(self, _name: str, _seconds: float) -> None:
-        return None
-
-    def close(self) -> None:
-        pass
 
 
 def variable(partner: str) -> str:

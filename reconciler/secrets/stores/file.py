@@ -12,7 +12,7 @@ from pathlib import Path
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.settings_types import AbsolutePath
 from reconciler.secrets.stores import folder
-from reconciler.secrets.stores.store import StoredSecret, StoreKind, StoreSection, decoded
+from reconciler.secrets.stores.store import Store, StoredSecret, StoreKind, StoreSection, decoded
 
 
 class FileSettings(StoreSection):
@@ -21,19 +21,13 @@ class FileSettings(StoreSection):
     folder: AbsolutePath | None = None
 
 
-class FileStore:
+class FileStore(Store):
     def __init__(self, path: Path) -> None:
         self._folder = path
 
     def fetch(self, name: str, _version: int | None, _seconds: float) -> StoredSecret:
         data = folder.read(self._folder, name)
         return StoredSecret(decoded(_without_newline(data)))
-
-    def newest(self, _name: str, _seconds: float) -> None:
-        return None
-
-    def close(self) -> None:
-        pass
 
 
 def _without_newline(data: bytes) -> bytes:

@@ -18,6 +18,7 @@ from reconciler.secrets.settings_types import AbsolutePath, Address, Mount, Sect
 from reconciler.secrets.stores.store import (
     TREE,
     Once,
+    Store,
     StoredSecret,
     StoreKind,
     StoreSection,
@@ -68,7 +69,7 @@ class VaultSettings(StoreSection):
         return (self.login.where(),)
 
 
-class VaultStore:
+class VaultStore(Store):
     def __init__(
         self, settings: VaultSettings, environment: Mapping[str, str], redactor: Redactor
     ) -> None:
@@ -95,8 +96,8 @@ class VaultStore:
         if self._settings.kv_version == 1:
             return None
         with self.asked(name, seconds) as client:
-            found = client.secrets.kv.v2.read_secret_metadata(name, self._settings.mount)
-            return str(found["data"]["current_version"])
+            answer = client.secrets.kv.v2.read_secret_metadata(name, self._settings.mount)
+            return str(answer["data"]["current_version"])
 
     def close(self) -> None:
         if client := self._client.made():

@@ -225,7 +225,7 @@ def test_everything_is_read_even_if_something_fails() -> None:
     found = resolved(
         "env:A", "env:B", "env:C", "vault:a#/b", "aws:c", stores=opened({"B": "b"}), seconds=5
     )
-    assert [item.name for item in found.found] == ["B"]
+    assert [item.name for item in found.read] == ["B"]
     told = {item.store: codes(bad) for item, bad in found.failed.items()}
     assert told == {"env": ["MBX675"], "vault": ["MBX670"], "aws": ["MBX670"]}
 
