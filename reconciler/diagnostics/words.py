@@ -29,3 +29,14 @@ class Word(str):
 def N_(text: str) -> Word:  # noqa: N802 - gettext's own name for it
     """Marks a text that is translated where it is shown."""
     return Word(text)
+
+
+KIND_WORDS = {
+    "partner": N_("partner"),
+    "company": N_("company"),
+    "head_office": N_("head office"),
+    "host": N_("host"),
+    "server": N_("mail server"),
+    "link": N_("link"),
+}
+"""What people call each kind of row."""

@@ -131,21 +131,19 @@ class _Rows:
         key = seal.key_id(row.sealed)
         return row.version if key and (ring is None or ring.find(key)) else None
 
-    def state(
-        self, item: Password, found: ReadSecret | None, ring: Keyring | None
-    ) -> PasswordState:
+    def state(self, item: Password, read: ReadSecret | None, ring: Keyring | None) -> PasswordState:
         """What is known of a password, now that it was read or could not be."""
         row = self._kept.get((item.partner, item.server))
         if row and row.sealed is not None and seal.key_id(row.sealed) is None:
             return PasswordState.FOREIGN
-        if found is None:
+        if read is None:
             return PasswordState.NOT_CHECKED
         if row is None or row.sealed is None:
             return PasswordState.CHANGED if ring else PasswordState.NOT_CHECKED
         if ring is None:
-            return _by_version(row, item, found)
+            return _by_version(row, item, read)
         place = where(self._database, row.number)
-        same = seal.is_same(found.secret, row.fingerprint or "", place, ring)
+        same = seal.is_same(read.secret, row.fingerprint or "", place, ring)
         return {
             True: PasswordState.UNCHANGED,
             False: PasswordState.CHANGED,
@@ -153,7 +151,7 @@ class _Rows:
         }[same]
 
 
-def _by_version(row: Stored, item: Password, found: ReadSecret) -> PasswordState:
-    if not (row.version and found.version) or row.reference != item.reference:
+def _by_version(row: Stored, item: Password, read: ReadSecret) -> PasswordState:
+    if not (row.version and read.version) or row.reference != item.reference:
         return PasswordState.NOT_CHECKED
-    return PasswordState.UNCHANGED if row.version == found.version else PasswordState.CHANGED
+    return PasswordState.UNCHANGED if row.version == read.version else PasswordState.CHANGED

@@ -58,16 +58,16 @@ class Sealer(NamedTuple):
         self, row: Stored, reference: Reference, database: str, ring: Keyring
     ) -> Sealed | None:
         """What the row gets; None where it keeps what it has."""
-        found = self.secrets.get(reference)
+        read = self.secrets.get(reference)
         foreign = row.sealed is not None and seal.key_id(row.sealed) is None
-        if found is None or foreign:
+        if read is None or foreign:
             return None
         place = where(database, row.number)
-        if row.sealed and seal.is_same(found.secret, row.fingerprint or "", place, ring):
+        if row.sealed and seal.is_same(read.secret, row.fingerprint or "", place, ring):
             return None
-        text = seal.seal(found.secret, place, ring.active)
-        mark = seal.fingerprint(found.secret, place, ring.active)
-        return Sealed(row.number, text, mark, found.version)
+        text = seal.seal(read.secret, place, ring.active)
+        mark = seal.fingerprint(read.secret, place, ring.active)
+        return Sealed(row.number, text, mark, read.version)
 
     @staticmethod
     def _outdated(plan: Plan, rows: Mapping[tuple[str, str], Stored]) -> Iterator[Sealed]:
@@ -84,7 +84,7 @@ NOTHING_TO_SEAL = Sealer(None, {})
 
 def _repointed(plan: Plan) -> dict[str, list[str]]:
     """The servers by partner whose reference a plan changes."""
-    found: dict[str, list[str]] = {}
+    repointed: dict[str, list[str]] = {}
     for part in plan.applicable:
         for change in part.changes:
             before, after = change.before, change.after
@@ -93,5 +93,5 @@ def _repointed(plan: Plan) -> dict[str, list[str]]:
                 and isinstance(after, MailServer)
                 and before.password_reference != after.password_reference
             ):
-                found.setdefault(part.partner, []).append(change.name)
-    return found
+                repointed.setdefault(part.partner, []).append(change.name)
+    return repointed

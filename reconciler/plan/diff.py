@@ -29,9 +29,9 @@ class Action(StrEnum):
 
 
 class Change(NamedTuple):
-    """One difference: a row before and after; None where it is not there.
+    """One difference: a row before and after, None where it does not exist.
 
-    `name` is what the row is called below its partner. A link's begins with its server's.
+    `name` identifies the row below its partner; that of a link is `server/cnpj`.
     """
 
     partner: str
@@ -61,13 +61,13 @@ class Change(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The one name of the row: `server.acme/nfe-out`."""
+        """The one name of the row, as in `server.acme/nfe-out`."""
         suffix = "" if isinstance(self.row, Partner) else f"/{self.name}"
         return f"{self.kind}.{self.partner}{suffix}"
 
     @property
     def renamed_from(self) -> str | None:
-        """The id that a server has until now, where it gets another one."""
+        """The id that a server has so far, where it gets another one."""
         row = self.before
         if isinstance(row, MailServer) and row.stable_id != self.name:
             return row.stable_id
@@ -75,7 +75,7 @@ class Change(NamedTuple):
 
     @property
     def server(self) -> str:
-        """The server that it is about, by the name it will have; empty for other kinds."""
+        """The mail server it concerns, by the name it will have; empty for other kinds of row."""
         kind = type(self.row)
         if kind is Link:
             return self.name.rpartition("/")[0]

@@ -45,13 +45,13 @@ class Accepted:
 
 
 class Selection(NamedTuple):
-    """What a run was limited to: whole partners, and single servers of one."""
+    """What a run is limited to: whole partners, and single servers by partner and id."""
 
     partners: tuple[str, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
 
     def named(self) -> set[str]:
-        """The partners that the selection is about; none where it is about all."""
+        """The partners that are selected, whole or in part; empty where all are."""
         return {*self.partners, *(partner for partner, _ in self.servers)}
 
 
@@ -89,7 +89,7 @@ class PasswordState(StrEnum):
     UNCHANGED = "unchanged"
     NOT_CHECKED = "not checked"
     FOREIGN = "foreign"
-    """Another program stored it in a form of its own; it is left as it is."""
+    """Another program stored it, in a form of its own; it is left alone."""
 
 
 class Password(NamedTuple):
@@ -116,7 +116,7 @@ class DatabaseTarget:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run would do. `partners` holds those with changes or refusals, by name.
+    """Everything that a run would do. `partners` has those with changes or refusals, by name.
 
     `rolls_back` is the revision that the plan undoes, if it is a rollback.
 
@@ -146,7 +146,7 @@ class Plan:
 
     @property
     def changed_passwords(self) -> tuple[Password, ...]:
-        """The passwords that an apply seals, as far as that is known."""
+        """The passwords that are known to have changed, which an apply seals."""
         return tuple(item for item in self.to_seal if item.state is PasswordState.CHANGED)
 
     @property
@@ -180,26 +180,26 @@ def select(
     changes: tuple[Change, ...], servers: Iterable[str], before: State, after: State
 ) -> tuple[Change, ...]:
     """The changes of some servers, with those that they depend on."""
-    wanted = _with_occupants(changes, set(servers))
-    rows = [row for state in (before, after) for name in wanted if (row := state.servers.get(name))]
+    names = _with_occupants(changes, set(servers))
+    rows = [row for state in (before, after) for name in names if (row := state.servers.get(name))]
     hosts = {(row.host.lower(), row.protocol) for row in rows}
-    cnpjs = {link.cnpj for name in wanted for link in after.links.get(name, ())}
+    cnpjs = {link.cnpj for name in names for link in after.links.get(name, ())}
     cnpjs |= {row.company for row in rows if row.company}
-    return tuple(change for change in changes if _belongs(change, wanted, hosts, cnpjs))
+    return tuple(change for change in changes if _belongs(change, names, hosts, cnpjs))
 
 
-def _with_occupants(changes: tuple[Change, ...], wanted: set[str]) -> set[str]:
-    """`wanted` and every server whose row has a name that one of them is to get."""
+def _with_occupants(changes: tuple[Change, ...], names: set[str]) -> set[str]:
+    """`names` and those of every server whose row now has a name that one of them is to get."""
     occupants = {
         change.before.stable_id: change.name
         for change in changes
         if isinstance(change.before, MailServer) and change.before.stable_id != change.name
     }
-    for name in list(wanted):
-        while (occupant := occupants.get(name)) and occupant not in wanted:
-            wanted.add(occupant)
+    for name in list(names):
+        while (occupant := occupants.get(name)) and occupant not in names:
+            names.add(occupant)
             name = occupant  # noqa: PLW2901 - a chain of renames, followed to its end
-    return wanted
+    return names
 
 
 def _belongs(

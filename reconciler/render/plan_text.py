@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from reconciler.diagnostics.words import N_, _, n_
+from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
 from reconciler.model.state import (
     Company,
     HeadOffice,
-    HostProfile,
     Link,
     MailServer,
-    Partner,
     Row,
 )
 from reconciler.plan.cause import Cause
@@ -29,14 +27,6 @@ from reconciler.render.style import Style, one_line
 BUDGET = 200
 """How many changes are shown field by field; what goes away is always shown."""
 
-KINDS = {
-    Partner: N_("partner"),
-    Company: N_("company"),
-    HeadOffice: N_("head office"),
-    HostProfile: N_("host"),
-    MailServer: N_("mail server"),
-    Link: N_("link"),
-}
 _SIGNS = {
     Action.CREATE: ("+", "green"),
     Action.LINK: ("+", "green"),
@@ -146,7 +136,7 @@ def _grouped(changes: Iterable[tuple[Change, Cause]]) -> list[tuple[Change, Caus
 
 
 def _title(change: Change) -> str:
-    words = " ".join([_(KINDS[type(change.row)]), name_of(change)])
+    words = " ".join([_(KIND_WORDS[change.kind]), name_of(change)])
     facets = _facets(change)
     return f"{words}: {', '.join(facets)}" if facets else words
 
@@ -199,9 +189,12 @@ def _project(row: Row) -> str | None:
 
 def _counted(changes: Iterable[Change]) -> Counter[str]:
     """How many changes there are of each kind, as in `+ link`."""
-    kinds = Counter((type(change.row), change.action) for change in changes)
+    kinds = Counter((change.kind, change.action) for change in changes)
     return Counter(
-        {f"{_SIGNS[action][0]} {_(KINDS[row])}": kinds[row, action] for row, action in kinds}
+        {
+            f"{_SIGNS[action][0]} {_(KIND_WORDS[kind])}": kinds[kind, action]
+            for kind, action in kinds
+        }
     )
 
 

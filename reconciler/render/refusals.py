@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnostics.words import N_, _, n_
+from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
 from reconciler.plan.alarm import AcceptedIn, Concern, Concerns, Guard
 from reconciler.plan.guards import GUARDS
@@ -12,13 +12,6 @@ from reconciler.plan.plan import Refusal
 from reconciler.render.style import Style, one_line
 
 _SHOWN = 20
-_KINDS = {
-    "company": N_("company"),
-    "head_office": N_("head office"),
-    "host": N_("host"),
-    "server": N_("mail server"),
-    "link": N_("link"),
-}
 
 
 def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
@@ -76,7 +69,7 @@ def _item(guard: Guard, concern: Concern) -> str:
     cnpj = one_line(masked(concern.name.rpartition("/")[2]))
     rows = concern.number or 0
     values = {
-        "kind": _(_KINDS.get(concern.kind, "")),
+        "kind": _(KIND_WORDS.get(concern.kind, "")),
         "row": _row(concern),
         "company": f"{cnpj} {one_line(concern.nickname)}" if concern.nickname else cnpj,
         "file": one_line(concern.file),

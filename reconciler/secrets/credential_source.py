@@ -28,10 +28,10 @@ class CredentialSource(Section):
 
 
 def read(source: CredentialSource, environment: Mapping[str, str]) -> Secret:
-    """What is there, without space around it.
+    """The credential itself, stripped of space around it.
 
     Raises:
-        Failure: there is none.
+        Failure: it is missing or empty.
     """
     text = _file(source.file) if source.file else environment.get(source.env or "")
     if not text or not text.strip():
@@ -40,7 +40,7 @@ def read(source: CredentialSource, environment: Mapping[str, str]) -> Secret:
 
 
 def name(source: CredentialSource) -> str:
-    """What people call it."""
+    """How messages name it."""
     return source.file or f"${source.env}"
 
 

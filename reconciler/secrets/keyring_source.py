@@ -1,4 +1,4 @@
-"""Where the key ring comes from: a file or a variable, unwrapped by Vault's transit engine."""
+"""Loading the key ring from a file or a variable, and wrapping keys with Vault's transit engine."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class RedactingFilter(logging.Filter):
         self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, without secrets."""
+        """Redact the record, and let it pass."""
         try:
             record.msg = record.getMessage()
         except Exception:  # noqa: BLE001 - whatever the arguments do: a log record never fails
@@ -142,7 +142,7 @@ class RedactingFilter(logging.Filter):
 
 
 class RedactingStream(io.TextIOBase):
-    """A text stream without secrets. A line goes out when it is whole, or at `flush`."""
+    """A text stream without secrets. A line is written when it is whole, or at `flush`."""
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self._stream = stream
@@ -158,14 +158,14 @@ class RedactingStream(io.TextIOBase):
         return self._stream.errors
 
     def write(self, text: str) -> int:
-        """Take `text`; whole lines go on at once."""
+        """Take `text`; whole lines are written at once."""
         lines, newline, self._pending = (self._pending + text).rpartition("\n")
         if newline:
             self._stream.write(self._redactor.redact(lines + newline))
         return len(text)
 
     def flush(self) -> None:
-        """Send on what there is, be it half a line."""
+        """Write what is pending, even half a line."""
         if self._pending:
             self._stream.write(self._redactor.redact(self._pending))
             self._pending = ""

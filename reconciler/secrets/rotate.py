@@ -1,4 +1,4 @@
-"""Sealing again, with the newest key, what older keys have sealed; and how far that is."""
+"""Sealing passwords again with the newest key, and counting which key seals how many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SealedRows(Protocol):
     """The rows of one sealed field."""
 
     def after(self, number: int, count: int) -> Sequence[SealedRow]:
-        """The next rows above `number` that have something there, at most `count`, in order."""
+        """The next sealed rows above `number`, at most `count`, in order of their numbers."""
 
     def replace(self, rows: Sequence[tuple[SealedRow, SealedRow]]) -> int:
         """Put the second of each pair in place of the first, all in one transaction.
@@ -26,7 +26,7 @@ class SealedRows(Protocol):
 
 
 class RotationProgress(NamedTuple):
-    """How many fields a rotation has come past, by what happened to them."""
+    """How many fields a rotation has seen so far, by what became of them."""
 
     renewed: int = 0
     current: int = 0
@@ -40,19 +40,19 @@ class RotationProgress(NamedTuple):
 def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[RotationProgress]:
     """Renew all rows, one transaction for each batch; the progress so far comes after each.
 
-    It can be cut off anywhere: what is renewed stays, a later run renews the rest, and every row
-    can be read at any time by whoever has both keys.
+    It may be interrupted anywhere: what is renewed stays, a later run renews the rest, and whoever
+    has both keys can read every row at any time.
     """
     progress, number = RotationProgress(), -1
-    while found := rows.after(number, batch):
-        progress = _together(progress, _batch(rows, found, ring))
-        number = found[-1].number
+    while batch_rows := rows.after(number, batch):
+        progress = _together(progress, _batch(rows, batch_rows, ring))
+        number = batch_rows[-1].number
         yield progress
 
 
-def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> RotationProgress:
+def _batch(rows: SealedRows, batch: Sequence[SealedRow], ring: Keyring) -> RotationProgress:
     pairs, current, unreadable = [], 0, 0
-    for row in found:
+    for row in batch:
         if key_id(row.sealed) == ring.active.id:
             current += 1
         elif (new := renewed(row, ring)) is None:

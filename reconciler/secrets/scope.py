@@ -1,7 +1,7 @@
 """Which partner may use which secrets: else a manifest could use another partner's password.
 
-Settings say so by patterns for a partner and a store: a name, or what it begins with and `*`. For
-who is not in the settings it is the partner's own prefix, unless that is not certainly its own.
+The settings have patterns by partner and store: a name, or the beginning of names and `*`. A
+partner that is not in the settings may use its own prefix, if that is certainly its own.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Scopes:
         self._shared = cache(self._is_shared)
 
     def problem(self, partner: str, reference: Reference, place: Place | None) -> Problem | None:
-        """What stands against `partner` using `reference`, if anything does.
+        """Why `partner` may not use `reference`; None if it may.
 
-        The name is not repeated: somebody may have written the secret itself there.
+        The name is not repeated, as somebody may have written the secret itself instead.
         """
         store, name = reference.store, reference.name
         own = KINDS[store].own
@@ -67,7 +67,7 @@ class Scopes:
         return Problem("MBX660", place, values)
 
     def allows(self, partner: str, text: str) -> bool:
-        """Whether `partner` may use what the database keeps as `text`, if that is a reference."""
+        """Whether `text` is a reference, as the database keeps it, that `partner` may use."""
         try:
             reference = from_text(text)
         except BadReferenceError:
@@ -75,7 +75,7 @@ class Scopes:
         return self.problem(partner, reference, None) is None
 
     def prefix(self, store: str, partner: str) -> str:
-        """What a partner's names begin with in a store that is no tree; so a new one does too."""
+        """The prefix for a new name of a partner, in a store that is no tree."""
         default = self._default(store, partner).removesuffix("*")
         patterns = self._explicit(store, partner)
         if patterns is None or any(_matches(pattern, default) for pattern in patterns):
@@ -91,7 +91,7 @@ class Scopes:
 
     @property
     def open_stores(self) -> list[str]:
-        """The stores where every name decides whose it is, as no prefix is known."""
+        """The stores that are trees, where the name alone decides whose a secret is."""
         return [store for store in KINDS if self._prefix(store, "") is None]
 
     def _is_own(self, store: str, partner: str, name: str) -> bool:
@@ -120,7 +120,7 @@ class Scopes:
         return False
 
     def _find_occupied(self, store: str) -> list[tuple[str, str]]:
-        """What everybody's names begin with, in order, and whose that is."""
+        """The prefixes of all partners, sorted, each with its partner."""
         return sorted(
             (pattern.removesuffix("*"), partner)
             for partner in self._known
@@ -137,7 +137,7 @@ class Scopes:
         return self._rules.partners.get(partner, {}).get(store)
 
     def _default(self, store: str, partner: str) -> str:
-        """What a partner may use that the settings do not name, as people read it."""
+        """What a partner may use by default, as people read it."""
         prefix = self._prefix(store, partner)
         return f"…/{partner}/…" if prefix is None else f"{prefix}*"
 
