@@ -1,0 +1,83 @@
+"""How a manifest refers to a secret: in one form for each kind of store, or in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    create_model,
+)
+
+from reconciler.manifests.values import (
+    NotPlain,
+    OptionalText,
+    SecretKey,
+    SecretVersion,
+    ShortReference,
+)
+from reconciler.secrets.references import LONGEST, Reference, to_text
+from reconciler.secrets.stores.kinds import KINDS
+from reconciler.secrets.stores.store import StoreKind
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True)
+
+
+def _secret_entry(kind: StoreKind) -> Any:
+    """What a manifest writes for a secret of a store; it becomes what the database keeps of it."""
+    most = LONGEST if kind.word else None
+    name = Annotated[str, StringConstraints(pattern=kind.pattern, max_length=most)]
+    below: Any = name
+    if kind.word:
+        fields: dict[str, Any] = {kind.word: (name, Field(description=kind.word_description))}
+        key = Field(... if kind.key_needed else None, description=kind.key_description)
+        optional = Annotated[SecretKey | None, OptionalText]
+        fields["key"] = (SecretKey if kind.key_needed else optional, key)
+        if kind.versions:
+            newest = Field(None, description="Which version; the newest if not given.")
+            fields["version"] = (Annotated[SecretVersion | None, OptionalText], newest)
+        below = create_model(f"{kind.name.title()}Secret", __config__=_CONFIG, **fields)
+    fields = {kind.name: (below, Field(description=kind.description))}
+    entry: Any = create_model(f"{kind.name.title()}Reference", __config__=_CONFIG, **fields)
+
+    def text(value: Any) -> str:
+        item = getattr(value, kind.name)
+        if kind.word is None:
+            return to_text(Reference(kind.name, item))
+        version = item.version if kind.versions else None
+        return to_text(Reference(kind.name, getattr(item, kind.word), item.key, version))
+
+    return Annotated[entry, AfterValidator(text), Tag(f"<{kind.name}>")]
+
+
+def _written(kind: StoreKind) -> str:
+    """How a reference to a store is written, in short."""
+    keys = ", ".join(filter(None, (kind.word, "key" if kind.key_needed else "")))
+    return f"{{{kind.name}: {f'{{{keys}}}' if keys else kind.example}}}"
+
+
+def _reference_kind(value: Any) -> str:
+    if not isinstance(value, dict):
+        return "<short>"
+    return next((f"<{store}>" for store in KINDS if store in value), "<env>")
+
+
+if TYPE_CHECKING:
+    SecretReference = str
+else:
+    SecretReference = Annotated[
+        Annotated[
+            Union[(Annotated[ShortReference, Tag("<short>")], *map(_secret_entry, KINDS.values()))],
+            Discriminator(_reference_kind),
+        ],
+        NotPlain,
+    ]
+
+
+WRITTEN = ", ".join(map(_written, KINDS.values()))
+"""How a manifest refers to each store, in short."""
