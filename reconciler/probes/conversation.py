@@ -7,11 +7,11 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 
-from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.diagnostics.messages.failures import failures
+from reconciler.diagnostics.problem import Failure
 from reconciler.model import providers
-from reconciler.probes.diagnose import Found, diagnose
-from reconciler.probes.failure import ServerRefusal, Trouble
-from reconciler.probes.failures import NO_VERDICT, ROWS
+from reconciler.probes.diagnose import diagnose
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage, compose
 from reconciler.probes.protocols.imap import Imap
 from reconciler.probes.protocols.pop3 import Pop3
@@ -21,8 +21,6 @@ from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
 from reconciler.probes.protocols.tokens import Tokens
 from reconciler.probes.redaction import Redactor
 from reconciler.probes.results import (
-    REASON,
-    Again,
     Diagnosis,
     Facts,
     Level,
@@ -39,7 +37,7 @@ _EXPIRING = timedelta(days=21)
 _MISMATCH = "MBX759"
 _NAMES_SECONDS = 10.0
 _SAYING = frozenset(("greeting", "tls", "data"))
-_ENDINGS = (Trouble, ServerRefusal, Failure, OSError, ValueError)
+_ENDINGS = (ProbeError, ServerRefusal, Failure, OSError, ValueError)
 
 
 class Attempt:
@@ -73,7 +71,7 @@ class Attempt:
         finally:
             talk.wire.close()
         return _blank(self.target, self.door)._replace(
-            outcome=_outcome(diagnosis),
+            outcome=diagnosis.outcome if diagnosis else Outcome.PASSED,
             steps=tuple(map(self._fit, talk.steps)),
             diagnosis=diagnosis,
             warnings=tuple(self._warnings(talk)),
@@ -149,35 +147,35 @@ class Attempt:
         """What is sent, if anything is.
 
         Raises:
-            Trouble: nobody may be written to.
+            ProbeError: nobody may be written to.
         """
         server = self.target.server
         if server.protocol != "smtp" or self.target.level < Level.SENDER:
             return None
         if not server.sender_email:
-            raise Trouble("MBX841")
+            raise ProbeError("MBX841")
         recipient = self.target.recipient or server.sender_email
         policy = self.shared.policy
         if not policy.sink and not policy.may_write_to(recipient, server.sender_email):
-            raise Trouble("MBX823")
+            raise ProbeError("MBX823")
         return compose(server.sender_email, server.sender_name, recipient, self.word)
 
     async def _login(self, talk: Talk) -> Login | None:
         """Who logs in, and with what; None where nobody does.
 
         Raises:
-            Trouble, Failure: there is no secret.
+            ProbeError, Failure: there is no secret.
         """
         server = self.target.server
         if self.target.level < Level.LOGIN or server.auth == "none":
             return None
         talk.at = "login"
         if self.target.secret is None or not server.username:
-            raise Trouble("MBX828")
+            raise ProbeError("MBX828")
         secret = (await self.target.secret()).reveal()
         self._shown.hide(secret)
         if any(sign in secret for sign in "\r\n\0") and server.auth == "password":
-            raise Trouble("MBX824", values=(("key", "password"),))
+            raise ProbeError("MBX824", key="password")
         if server.auth != "oauth2":
             return Login(server.username, secret, is_token=False)
         token = await self.tokens.get(secret, server.username, server.protocol)
@@ -187,16 +185,11 @@ class Attempt:
     async def _diagnosis(self, error: BaseException, talk: Talk) -> Diagnosis:
         door = self.door
         provider = providers.traits(door.host, door.protocol).provider
-        values: Facts = error.values if isinstance(error, Trouble) else ()
-        if isinstance(error, Failure):
-            found = Found("MBX829", Again.NO, "")
-            values = _reason(error.problems[0])
-        else:
-            found = diagnose(error, talk.at, door, provider)
-        if found.code == _MISMATCH:
+        diagnosis = diagnose(error, talk.at, door, provider)
+        values = diagnosis.values
+        if diagnosis.code == _MISMATCH:
             values = (("names", await self._names()),)
-        line = self._shown(found.line)
-        return Diagnosis(found.code, talk.at, line, found.again, provider, self._values(values))
+        return diagnosis._replace(line=self._shown(diagnosis.line), values=self._values(values))
 
     def _fit(self, step: Step) -> Step:
         """`step` with what the server said in it fit to be kept."""
@@ -257,7 +250,7 @@ class Attempt:
 def given_up(target: Target, diagnosis: Diagnosis) -> ProbeResult:
     """The result of a mailbox that was not tried, because its host had failed others before."""
     return _blank(target, target.door)._replace(
-        outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, given_up=True, at=_now()
+        outcome=diagnosis.outcome, diagnosis=diagnosis, attempts=0, given_up=True, at=_now()
     )
 
 
@@ -266,16 +259,10 @@ def untried(target: Target, code: str) -> ProbeResult:
     server, door = target.server, target.door
     values: Facts = (("host", door.host), ("username", server.username or ""))
     provider = providers.traits(door.host, door.protocol).provider
-    diagnosis = Diagnosis(code, "resolve", "", ROWS[code].again, provider, values)
+    diagnosis = Diagnosis(code, "resolve", "", failures()[code].again, provider, values)
     return _blank(target, door)._replace(
-        outcome=_outcome(diagnosis), diagnosis=diagnosis, attempts=0, at=_now()
+        outcome=diagnosis.outcome, diagnosis=diagnosis, attempts=0, at=_now()
     )
-
-
-def _reason(problem: Problem) -> Facts:
-    """Why a secret was not to be had: a code, and the values of that, told from others."""
-    values = tuple((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
-    return ((REASON, problem.code), *values)
 
 
 def _now() -> str:
@@ -296,14 +283,8 @@ def _blank(target: Target, door: Door) -> ProbeResult:
     )
 
 
-def _outcome(diagnosis: Diagnosis | None) -> Outcome:
-    if diagnosis is None:
-        return Outcome.PASSED
-    return Outcome.NOT_TESTED if diagnosis.code in NO_VERDICT else Outcome.FAILED
-
-
 def _refuse_open_secret(talk: Talk) -> None:
     """Refuse to say a secret in the clear to anybody on the Internet."""
     talk.at = "login"
     if not talk.wire.encrypted and ip_address(talk.address).is_global:
-        raise Trouble("MBX847")
+        raise ProbeError("MBX847")

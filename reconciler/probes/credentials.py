@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols.aside import aside
 from reconciler.probes.target import SecretSource, Target, distinct
 from reconciler.probes.target import Sensitive as Revealing
@@ -89,7 +89,7 @@ class Credentials:
         try:
             reference = from_text(server.password_reference)
         except BadReferenceError:
-            return Trouble("MBX846", values=(("value", "password_reference"),))
+            return ProbeError("MBX846", value="password_reference")
         problem = self.scopes.problem(item.partner, reference, None)
         return Failure([problem]) if problem else reference
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.results import (
-    Again,
-    Diagnosis,
-    Facts,
-    Level,
-    Outcome,
-    ProbeResult,
-    Step,
-    Warned,
-)
+from reconciler.probes.results import Diagnosis, Facts, Level, Outcome, ProbeResult, Step, Warned
 
 FORMAT_VERSION = "1.0"
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.model import providers
-from reconciler.probes.failures import NO_VERDICT
 from reconciler.probes.policy import Pace
-from reconciler.probes.results import Again, Diagnosis, ProbeResult
+from reconciler.probes.results import Diagnosis, Outcome, ProbeResult
 from reconciler.probes.target import Door
 
 Pause = Callable[[float], Awaitable[object]]
@@ -109,7 +109,9 @@ class Behind:
 
 def _says_nothing(diagnosis: Diagnosis, result: ProbeResult) -> bool:
     """Whether the host had no part in it: nobody has asked for it, or not been allowed to."""
-    return not result.steps and (diagnosis.step != "resolve" or diagnosis.code in NO_VERDICT)
+    return not result.steps and (
+        diagnosis.step != "resolve" or diagnosis.outcome is Outcome.NOT_TESTED
+    )
 
 
 class Hosts:

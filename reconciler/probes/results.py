@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+from reconciler.diagnostics.messages.failures import Again, failures
+
 Facts = tuple[tuple[str, str | int], ...]
 """Names and values that a step learned, in the order they are shown."""
 
@@ -34,16 +36,6 @@ class Outcome(StrEnum):
     NOT_TESTED = "not-tested"
 
 
-class Again(StrEnum):
-    """Whether a machine may try the same again, and when."""
-
-    NO = "no"
-    ONCE = "once"
-    SOON = "soon"
-    WAIT = "in minutes"
-    LATER = "another day"
-
-
 class Step(NamedTuple):
     """A part of a conversation that went well: its name, its seconds, and what it learned."""
 
@@ -56,7 +48,7 @@ class Diagnosis(NamedTuple):
     """Why a conversation ended early.
 
     `line` is what the server said, without secrets; `values` fill in the message of `code`, and
-    `provider` chooses its repair.
+    `provider` selects its repair.
     """
 
     code: str
@@ -65,6 +57,11 @@ class Diagnosis(NamedTuple):
     again: Again = Again.NO
     provider: str | None = None
     values: Facts = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of a test that ended so."""
+        return Outcome.NOT_TESTED if failures()[self.code].not_tested else Outcome.FAILED
 
 
 class Warned(NamedTuple):

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.conversation import Attempt, given_up
 from reconciler.probes.hosts import Hosts, Pause
 from reconciler.probes.message import token
@@ -16,7 +17,7 @@ from reconciler.probes.protocols.addresses import LookUp, Resolver
 from reconciler.probes.protocols.talk import Shared
 from reconciler.probes.protocols.tls import Contexts
 from reconciler.probes.protocols.tokens import Tokens
-from reconciler.probes.results import Again, Diagnosis, Level, Outcome, ProbeResult, Step
+from reconciler.probes.results import Diagnosis, Level, Outcome, ProbeResult, Step
 from reconciler.probes.target import Target
 
 Consumer = Callable[[ProbeResult], None]

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from reconciler.model.providers import PLAIN_PORTS, USUAL_PORTS
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.results import Level
 
 
@@ -108,11 +108,11 @@ def refuse_strange(target: Target) -> None:
     """Refuse a target that no server should be shown.
 
     Raises:
-        Trouble: it lacks something, a name holds a control character, or the row has values that
+        ProbeError: it lacks something, a name holds a control character, or the row has values that
             nobody can use.
     """
     if target.lacking:
-        raise Trouble(target.lacking)
+        raise ProbeError(target.lacking)
     server, door = target.server, target.door
     texts = {
         "host": server.host,
@@ -125,14 +125,14 @@ def refuse_strange(target: Target) -> None:
     }
     for name, text in texts.items():
         if text and any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
-            raise Trouble("MBX824", values=(("key", name),))
+            raise ProbeError("MBX824", key=name)
     if door.protocol not in USUAL_PORTS or door.security not in ("tls", "starttls", "none"):
-        raise Trouble("MBX846", values=(("value", f"{door.protocol}, {door.security}"),))
+        raise ProbeError("MBX846", value=f"{door.protocol}, {door.security}")
     if not 0 < door.port < 65536:
-        raise Trouble("MBX846", values=(("value", str(door.port)),))
+        raise ProbeError("MBX846", value=str(door.port))
     for address in (server.sender_email, target.recipient):
         if address and not _is_address(address):
-            raise Trouble("MBX846", values=(("value", address),))
+            raise ProbeError("MBX846", value=address)
 
 
 def _is_address(text: str) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from reconciler.diagnostics.messages import MESSAGES
-from reconciler.diagnostics.messages.probe_providers import REPAIRS
-from reconciler.diagnostics.words import N_, Word, _
-from reconciler.probes.results import REASON, Again, Diagnosis, Facts, Warned
+from reconciler.diagnostics.messages.failures import Again, failures
+from reconciler.diagnostics.words import N_, _
+from reconciler.probes.results import REASON, Diagnosis, Facts, Warned
 from reconciler.render.style import one_line
 
 AGAIN = {
@@ -57,14 +57,9 @@ def warned(warning: Warned) -> Words:
 
 def words(code: str, provider: str | None) -> Words:
     """The words of a code as they are written; the repair is the one for `provider`."""
-    message = MESSAGES[code]
-    repair = REPAIRS.get((code, provider or ""), message.repair)
-    return Words(_(message.title), _(message.cause), _(repair))
-
-
-def by_provider(code: str) -> dict[str, Word]:
-    """The repairs of a code that hold for one provider only, by its name."""
-    return {name: repair for (found, name), repair in sorted(REPAIRS.items()) if found == code}
+    message, failure = MESSAGES[code], failures().get(code)
+    repair = failure.repairs.get(provider or "") if failure else None
+    return Words(_(message.title), _(message.cause), _(repair or message.repair))
 
 
 def _filled(found: Words, values: Facts) -> Words:

@@ -26,6 +26,7 @@ from reconciler.cli import run
 from reconciler.cli.group import group
 from reconciler.database import schema, tables
 from reconciler.diagnostics.messages import GUARD_CODES, MESSAGES
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.manifests.schema import CompanyFile, PartnerFile
 from reconciler.render.schemas import DRAFT, SCHEMAS
 from scripts import generate
@@ -254,7 +255,8 @@ def codes_used() -> set[str]:
         for node in nodes(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {value for value in literals if CODE.fullmatch(value)} | set(GUARD_CODES.values())
+    recognized = {code for code, failure in failures().items() if failure.symptoms}
+    return {one for one in literals if CODE.fullmatch(one)} | {*GUARD_CODES.values()} | recognized
 
 
 def test_every_code_that_is_used_has_a_message() -> None:

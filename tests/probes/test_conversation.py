@@ -15,9 +15,10 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.message import compose, token
 from reconciler.probes.redaction import HIDDEN, Redactor
-from reconciler.probes.results import Again, Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, Outcome, ProbeResult
 from tests.support.mailservers import (
     HOST,
     PASSWORD,
@@ -175,10 +176,10 @@ def test_no_mechanism_in_common(name: str, offered: str, auth: str) -> None:
     }
     server = SERVERS[name](**offers[name])
     if auth == "oauth2":
-        from reconciler.probes.failure import Trouble
+        from reconciler.probes.failure import ProbeError
         from reconciler.probes.protocols.sasl import Login, choose
 
-        with pytest.raises(Trouble, match="MBX827"):
+        with pytest.raises(ProbeError, match="MBX827"):
             choose([offered], Login("a", "b", is_token=True), encrypted=True)
     else:
         assert code(probed(server, name)) == "MBX827"

@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.messages.failures import Again, failures
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.documents import Document, Shard, Tally, merged, read
-from reconciler.probes.failures import ROWS
-from reconciler.probes.results import Again, Diagnosis, Level, Outcome, ProbeResult, Step, Warned
+from reconciler.probes.results import Diagnosis, Level, Outcome, ProbeResult, Step, Warned
 from reconciler.render import explain_text, probe_json, probe_junit, probe_markdown, probe_text
 
 NASTY = "a|b <img src=x> @team `x` \x1b[31m\r\n::error::z \u202e ]]> &amp;"
@@ -235,7 +235,7 @@ def test_every_code_is_explained(code: str) -> None:
     assert said.startswith(f"{code}: ")
     assert found["title"]
     assert found["repair"] in said.replace("  ", " ") or "{{" in MESSAGES[code].repair
-    assert ("again" in found) == (code in ROWS)
+    assert ("again" in found) == (code in failures())
 
 
 def test_an_explanation_has_what_the_server_says_and_the_providers() -> None:

@@ -5,24 +5,23 @@ A code never changes its meaning. `{names}` are filled in from the problem's val
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
 from reconciler.diagnostics.messages.adoption import ADOPTION
 from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.messages.fields import FIELDS
 from reconciler.diagnostics.messages.message import Message
 from reconciler.diagnostics.messages.options import OPTIONS
 from reconciler.diagnostics.messages.plans import PLANS
-from reconciler.diagnostics.messages.probe_connecting import CONNECTING
-from reconciler.diagnostics.messages.probe_logging_in import LOGGING_IN
-from reconciler.diagnostics.messages.probe_others import OTHERS
-from reconciler.diagnostics.messages.probe_reading import READING as READING_MAIL
-from reconciler.diagnostics.messages.probe_sending import SENDING
 from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.diagnostics.messages.tests import TESTS
 
-PROBES = {**CONNECTING, **LOGGING_IN, **SENDING, **READING_MAIL, **OTHERS}
-MESSAGES: dict[str, Message] = {
+_MESSAGES = {
     **READING,
     **FIELDS,
     **RULES,
@@ -32,8 +31,24 @@ MESSAGES: dict[str, Message] = {
     **ADOPTION,
     **COMMANDS,
     **SECRETS,
-    **PROBES,
+    **TESTS,
 }
+
+
+class _Catalogue(Mapping[str, Message]):
+    """All messages by their codes; those of failures of tests are read when one is asked for."""
+
+    def __getitem__(self, code: str) -> Message:
+        return _MESSAGES.get(code) or failures()[code].message
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(_MESSAGES, failures())
+
+    def __len__(self) -> int:
+        return len(_MESSAGES) + len(failures())
+
+
+MESSAGES: Mapping[str, Message] = _Catalogue()
 GUARD_CODES = {
     "linked-delete": "MBX501",
     "mass-delete": "MBX502",

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from threading import Thread
 from typing import Any
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]
@@ -55,11 +55,11 @@ def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str,
     """Those of `addresses` that a probe may connect to.
 
     Raises:
-        Trouble: none of them.
+        ProbeError: none of them.
     """
     found = tuple(address for address in addresses if may_connect(address, policy))
     if not found:
-        raise Trouble("MBX822", values=(("address", ", ".join(addresses[:MOST])), ("host", host)))
+        raise ProbeError("MBX822", address=", ".join(addresses[:MOST]), host=host)
     return found[:MOST]
 
 

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from typing import NamedTuple
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
@@ -47,7 +47,7 @@ class Imap:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if "STARTTLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STARTTLS")
         await self._talk.encrypt(INJECTED)
         await self._ask_for_offers("")
@@ -68,7 +68,7 @@ class Imap:
         answer = await self._command(f"EXAMINE {_quoted(_utf7(folder))}")
         counts = [match[1] for line in answer.untagged if (match := _EXISTS.match(line))]
         if not counts:
-            raise Trouble("MBX826", answer.text)
+            raise ProbeError("MBX826", answer.text)
         self._talk.passed(folder=folder, messages=int(counts[-1]))
 
     async def has(self, word: str) -> bool:
@@ -85,7 +85,7 @@ class Imap:
         offered = [offer[5:] for offer in self._offers if offer.startswith("AUTH=")]
         may_say_login = "LOGINDISABLED" not in self._offers and not login.is_token
         if not may_say_login and not encrypted and not offered:
-            raise Trouble("MBX804", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX804", " ".join(sorted(self._offers)))
         plain = (login.username + login.secret).isascii()
         best = "PLAIN" if encrypted else "CRAM-MD5"
         if may_say_login and plain and best not in offered:
@@ -132,14 +132,14 @@ class Imap:
 
         Raises:
             Refusal: it is not OK, or the server says farewell.
-            Trouble: this is no IMAP.
+            ProbeError: this is no IMAP.
         """
         untagged = []
         while not line.startswith(tag + " "):
             if line[:6].upper() == "* BYE ":
                 raise ServerRefusal("BYE", line[6:])
             if not line.startswith(("* ", "+")):
-                raise Trouble("MBX826", line)
+                raise ProbeError("MBX826", line)
             untagged.append(line[2:])
             line = await self._line()
         status, _, text = line[len(tag) + 1 :].partition(" ")

@@ -14,7 +14,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 
 GOOGLE = "https://oauth2.googleapis.com/token"
 MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
@@ -43,7 +43,7 @@ class Assertion(NamedTuple):
         """The token, good for an hour.
 
         Raises:
-            Trouble: the key is no RSA key.
+            ProbeError: the key is no RSA key.
         """
         # Imported here because no other credential needs it, and it is slow.
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
@@ -53,9 +53,9 @@ class Assertion(NamedTuple):
         try:
             key = serialization.load_pem_private_key(self.private_key.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise Trouble("MBX835") from None
+            raise ProbeError("MBX835") from None
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise Trouble("MBX835")
+            raise ProbeError("MBX835")
         now = int(time.time())
         body = {
             "iss": self.issuer,
@@ -82,7 +82,7 @@ class TokenRequest(NamedTuple):
         """The form with its signature, which is another one each time.
 
         Raises:
-            Trouble: the key cannot sign.
+            ProbeError: the key cannot sign.
         """
         if self.assertion is None:
             return self.form
@@ -93,7 +93,7 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
     """The request that a credential document leads to.
 
     Raises:
-        Trouble: the document is none of the known kinds, or lacks something.
+        ProbeError: the document is none of the known kinds, or lacks something.
     """
     try:
         data = json.loads(document)
@@ -106,7 +106,7 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
                 return _microsoft(data, protocol)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    raise Trouble("MBX835")
+    raise ProbeError("MBX835")
 
 
 def _google_user(data: Mapping[str, Any]) -> TokenRequest:

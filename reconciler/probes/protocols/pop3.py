@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
@@ -32,7 +32,7 @@ class Pop3:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if self._offers and "STLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STLS")
         await self._talk.encrypt(INJECTED)
         await self._ask_for_offers()
@@ -53,7 +53,7 @@ class Pop3:
         text = await self._command("STAT")
         match = _STAT.match(text)
         if match is None:
-            raise Trouble("MBX826", text)
+            raise ProbeError("MBX826", text)
         self._messages = int(match[1])
         self._talk.passed(folder="INBOX", messages=self._messages)
 

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 
 _ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
@@ -28,16 +28,14 @@ def choose(offered: Iterable[str], login: Login, *, encrypted: bool) -> str:
     """The one mechanism to use: a second try would count as a second wrong password.
 
     Raises:
-        Trouble: the server offers none that fits.
+        ProbeError: the server offers none that fits.
     """
     names = {name.upper() for name in offered}
-    fitting = _ENCRYPTED if encrypted else _IN_THE_CLEAR
-    wanted = ("XOAUTH2",) if login.is_token else fitting
-    for name in wanted:
+    usable = ("XOAUTH2",) if login.is_token else _ENCRYPTED if encrypted else _IN_THE_CLEAR
+    for name in usable:
         if name in names:
             return name
-    values = (("offered", " ".join(sorted(names)) or "-"), ("wanted", " ".join(wanted)))
-    raise Trouble("MBX827", values=values)
+    raise ProbeError("MBX827", offered=" ".join(sorted(names)) or "-", wanted=" ".join(usable))
 
 
 def initial(mechanism: str, login: Login) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
@@ -43,7 +43,7 @@ class Smtp:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if "STARTTLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(self._offers))
+            raise ProbeError("MBX766", " ".join(self._offers))
         await self._command("STARTTLS", 2)
         await self._talk.encrypt(INJECTED)
         await self._ehlo()
@@ -51,7 +51,8 @@ class Smtp:
     async def log_in(self, login: Login) -> None:
         self._talk.begin("login")
         if "AUTH" not in self._offers:
-            raise Trouble("MBX827" if self._talk.wire.encrypted else "MBX771", values=_NOTHING)
+            code = "MBX827" if self._talk.wire.encrypted else "MBX771"
+            raise ProbeError(code, offered="-", wanted="AUTH")
         offered = self._offers["AUTH"].split()
         mechanism = sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
         await sasl.authenticate(self, mechanism, login)
@@ -62,7 +63,7 @@ class Smtp:
         self._talk.begin("sender")
         needs_more = not (message.sender + message.recipient).isascii()
         if needs_more and "SMTPUTF8" not in self._offers:
-            raise Trouble("MBX844")
+            raise ProbeError("MBX844")
         more = " SMTPUTF8" if needs_more else ""
         await self._command(f"MAIL FROM:<{message.sender}>{more}", 2)
         self._talk.passed(address=message.sender)
@@ -77,7 +78,7 @@ class Smtp:
         try:
             reply = await self._reply(2)
         except (Dropped, ConnectionError):
-            raise Trouble("MBX825") from None
+            raise ProbeError("MBX825") from None
         self._talk.passed(token=message.token, answer=reply.text[:80])
 
     async def leave(self) -> None:
@@ -109,7 +110,7 @@ class Smtp:
 
         Raises:
             Refusal: another digit.
-            Trouble: this is no SMTP.
+            ProbeError: this is no SMTP.
         """
         lines: list[str] = []
         while True:
@@ -123,9 +124,6 @@ class Smtp:
                 if hoped and reply.code // 100 != hoped:
                     raise ServerRefusal(match[1], reply.text)
                 return reply
-
-
-_NOTHING = (("offered", "-"), ("wanted", "AUTH"))
 
 
 def _literal(address: str) -> str:

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols.addresses import Resolver, allowed
 from reconciler.probes.protocols.tls import Certificate, Contexts, certificate
@@ -61,13 +61,13 @@ class Talk:
         """Find the host and connect to it, before `deadline` (the loop's clock).
 
         Raises:
-            Trouble: the policy forbids it.
+            ProbeError: the policy forbids it.
             OSError, UnicodeError: as the system says.
         """
         policy = self.shared.policy
         self.begin("resolve")
         if self.door.port not in policy.ports:
-            raise Trouble("MBX821", values=(("port", self.door.port),))
+            raise ProbeError("MBX821", port=self.door.port)
         found = await self.shared.resolver.addresses(self.door.host)
         addresses = allowed(found, self.door.host, policy)
         self.passed(addresses=", ".join(addresses))
@@ -100,7 +100,7 @@ class Talk:
         """Shake hands, and look at the certificate.
 
         Raises:
-            Trouble, OSError, ssl.SSLError: no handshake.
+            ProbeError, OSError, ssl.SSLError: no handshake.
         """
         self.begin("tls")
         door = self.door
@@ -117,20 +117,20 @@ class Talk:
         """The next line that the server says, as text.
 
         Raises:
-            Trouble, Dropped: as `Wire.line`.
+            ProbeError, Dropped: as `Wire.line`.
         """
         return (await self.wire.line()).decode("utf-8", "replace")
 
     def say(self, line: str) -> None:
         """Send one line. What could end it early was refused before the conversation began."""
         if "\r" in line or "\n" in line or "\0" in line:
-            raise Trouble("MBX824", values=(("key", self.at),))
+            raise ProbeError("MBX824", key=self.at)
         self.wire.write(line.encode("utf-8", "surrogateescape") + b"\r\n")
 
 
 async def take_leave(talk: Talk, line: str) -> None:
     """Say farewell and wait a little for its answer; how that ends changes nothing any more."""
-    with suppress(Trouble, OSError):
+    with suppress(ProbeError, OSError):
         talk.say(line)
         async with asyncio.timeout(_FAREWELL):
             await talk.wire.line()

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class Contexts:
         """The context that trusts the system's authorities, or those of `ca_file` alone.
 
         Raises:
-            Trouble: the file is not there, or holds no certificate.
+            ProbeError: the file is not there, or holds no certificate.
         """
         key = (verify, ca_file)
         if key not in self._known:
@@ -45,7 +45,7 @@ class Contexts:
             context = ssl.create_default_context(cafile=self._path(ca_file))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise Trouble("MBX838", values=(("file", ca_file or ""), ("reason", reason))) from None
+            raise ProbeError("MBX838", file=ca_file or "", reason=reason) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not verify:
             context.check_hostname = False

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from hashlib import sha256
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.addresses import Resolver
@@ -43,7 +43,7 @@ class Tokens:
         """The access token that the credential `document` gives for `username`.
 
         Raises:
-            Trouble: there is none; its code says whose fault that is.
+            ProbeError: there is none; its code says whose fault that is.
         """
         request = oauth.request(document, username, protocol)
         key = sha256(repr(request).encode()).digest()
@@ -70,10 +70,10 @@ class Tokens:
         try:
             async with self._at_once, asyncio.timeout(SECONDS):
                 response = await post(url, form, self._resolver, self._contexts)
-        except Trouble:
-            raise Trouble("MBX833") from None
+        except ProbeError:
+            raise ProbeError("MBX833") from None
         except (OSError, ValueError, LookupError) as error:
-            raise Trouble("MBX833", str(error)[:200]) from None
+            raise ProbeError("MBX833", str(error)[:200]) from None
         return _token(response)
 
 
@@ -92,5 +92,5 @@ def _token(response: Response) -> tuple[str, float]:
     said = str(response.body.get("error_description", "")).splitlines()[:1]
     line = " ".join((str(response.status), error, *said))[:300]
     if response.status >= 500 or response.status == 429:
-        raise Trouble("MBX833", line)
-    raise Trouble(_REFUSALS.get(error, "MBX834"), line)
+        raise ProbeError("MBX833", line)
+    raise ProbeError(_REFUSALS.get(error, "MBX834"), line)

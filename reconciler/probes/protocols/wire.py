@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 
 
 class Dropped(ConnectionError):  # noqa: N818 - the server's act, not an error of the program
@@ -40,12 +40,12 @@ class Wire(asyncio.Protocol):
         """Speak TLS from here on, with a server that proves to be `host`.
 
         Raises:
-            Trouble: the server has said something before the encryption; `early` is its code.
+            ProbeError: the server has said something before the encryption; `early` is its code.
             OSError, ssl.SSLError: no handshake.
         """
         assert self._transport is not None
         if self._buffer:
-            raise Trouble(early, bytes(self._buffer[:200]).decode("utf-8", "replace"))
+            raise ProbeError(early, bytes(self._buffer[:200]).decode("utf-8", "replace"))
         transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
         assert transport is not None
         self._transport = transport
@@ -78,7 +78,7 @@ class Wire(asyncio.Protocol):
         """The next line, without its end.
 
         Raises:
-            Trouble: the server has said more than it may.
+            ProbeError: the server has said more than it may.
             Dropped: there is no next line.
         """
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
@@ -86,8 +86,8 @@ class Wire(asyncio.Protocol):
             await self._more()
         self._lines_left -= 1
         if self._lines_left < 0:
-            self._end(Trouble("MBX819"))
-            raise Trouble("MBX819")
+            self._end(ProbeError("MBX819"))
+            raise ProbeError("MBX819")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
@@ -97,11 +97,11 @@ class Wire(asyncio.Protocol):
         """The next `count` bytes.
 
         Raises:
-            Trouble: that would be more than the server may say.
+            ProbeError: that would be more than the server may say.
             Dropped: there are fewer.
         """
         if count > self._bytes_left + len(self._buffer):
-            raise Trouble("MBX819")
+            raise ProbeError("MBX819")
         while len(self._buffer) < count:
             await self._more()
         found = bytes(self._buffer[:count])
@@ -130,7 +130,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
-            self._end(Trouble("MBX819"))
+            self._end(ProbeError("MBX819"))
             self.close()
             return
         self._buffer += data

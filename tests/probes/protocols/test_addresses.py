@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from reconciler.probes import conversation
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import MAIL_PORTS, Pace, Policy
 from reconciler.probes.protocols.addresses import MOST, Resolver, allowed, may_connect
 from reconciler.probes.results import Outcome, ProbeResult
@@ -73,7 +73,7 @@ def test_settings_allow_networks() -> None:
 def test_only_allowed_addresses_are_kept_and_not_too_many() -> None:
     assert allowed(("127.0.0.1", "8.8.8.8"), "x", INTERNET) == ("8.8.8.8",)
     assert len(allowed(tuple(f"8.8.8.{i}" for i in range(20)), "x", INTERNET)) == MOST
-    with pytest.raises(Trouble, match="MBX822"):
+    with pytest.raises(ProbeError, match="MBX822"):
         allowed(("127.0.0.1", "::1"), "x", INTERNET)
 
 
@@ -191,7 +191,7 @@ def test_a_password_is_not_said_in_the_clear_on_the_internet() -> None:
         shared = Shared(INTERNET, Resolver(), Contexts(None))
         talk = Talk(target(25).door, shared)
         talk.address = "8.8.8.8"
-        with pytest.raises(Trouble, match="MBX847"):
+        with pytest.raises(ProbeError, match="MBX847"):
             _refuse_open_secret(talk)
         talk.address = "10.0.0.1"
         _refuse_open_secret(talk)
@@ -201,7 +201,7 @@ def test_a_password_is_not_said_in_the_clear_on_the_internet() -> None:
 
 def test_that_is_asked_before_any_login(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_talk: object) -> None:
-        raise Trouble("MBX847")
+        raise ProbeError("MBX847")
 
     monkeypatch.setattr(conversation, "_refuse_open_secret", refuse)
     server = smtp()

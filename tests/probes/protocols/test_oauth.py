@@ -14,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from reconciler.probes.failure import Trouble
+from reconciler.diagnostics.messages.failures import Again
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.oauth import GOOGLE, MICROSOFT
-from reconciler.probes.results import Again, Outcome, ProbeResult
+from reconciler.probes.results import Outcome, ProbeResult
 from tests.support.mailservers import SERVERS, Script, loopback, prober, secret, served, target
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -241,7 +242,7 @@ def unpacked(text: str) -> bytes:
     ],
 )
 def test_what_is_no_credential(document: str) -> None:
-    with pytest.raises(Trouble, match="MBX835"):
+    with pytest.raises(ProbeError, match="MBX835"):
         oauth.request(document, "nfe@acme.test", "smtp").complete()
 
 
