@@ -18,9 +18,9 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import FORMS, report
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.test import Tests, changed_servers, test
-from reconciler.probes.documents import Shard
-from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.select import MailboxFilter
+from reconciler.probes.shards import Shard
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
@@ -219,7 +219,7 @@ class _Audience:
                 raise
             finally:
                 progress.clear()
-                self.failed = results.tally.outcomes[Outcome.FAILED]
+                self.failed = results.tally.outcomes[ProbeOutcome.FAILED]
 
 
 command.add_command(merge)

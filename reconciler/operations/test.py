@@ -13,11 +13,11 @@ from reconciler.operations.secrets import opener
 from reconciler.operations.verify import KEPT_SECONDS
 from reconciler.plan.plan import Plan
 from reconciler.probes.credentials import Credentials
-from reconciler.probes.documents import Shard
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.probes.run import Run
 from reconciler.probes.schedule import Prober
 from reconciler.probes.select import MailboxFilter, SelectedServers, select_servers
+from reconciler.probes.shards import Shard
 from reconciler.probes.targets import Purpose
 from reconciler.secrets.stores.open import Stores
 

@@ -1,4 +1,4 @@
-"""What a probe found: frozen values, streamed to whoever wants them."""
+"""The results of probes: frozen values, handed on one by one as they come."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import NamedTuple
 from reconciler.diagnostics.messages.failures import Again, failures
 
 Facts = tuple[tuple[str, str | int], ...]
-"""Names and values that a step learned, in the order they are shown."""
-
+"""Names and values, in the order in which they are shown."""
 
 REASON = "reason"
-"""The value of a diagnosis that is another code; the values of that begin with it and `_`."""
+"""The value of a diagnosis that is itself a code; the values of that code are prefixed with it."""
 
 
 class Level(IntEnum):
-    """How far a probe goes. Reading mailboxes know nothing between login and their folder."""
+    """How far a probe goes. For incoming servers `SENDER` is the folder, and `SEND` the same."""
 
     CONNECT = 1
     TLS = 2
@@ -28,8 +27,10 @@ class Level(IntEnum):
         return self.name.lower()
 
 
-class Outcome(StrEnum):
-    """`NOT_TESTED` is no verdict: a secret was missing, or the server asks to come back later."""
+class ProbeOutcome(StrEnum):
+    """`NOT_TESTED` says nothing about the mailbox: a secret was missing, or the server asks for
+    another attempt later.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
@@ -37,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class Step(NamedTuple):
-    """A part of a conversation that went well: its name, its seconds, and what it learned."""
+    """A part of a conversation that went well: its name, its duration in seconds, its findings."""
 
     name: str
     seconds: float
@@ -59,24 +60,24 @@ class Diagnosis(NamedTuple):
     values: Facts = ()
 
     @property
-    def outcome(self) -> Outcome:
-        """The outcome of a test that ended so."""
-        return Outcome.NOT_TESTED if failures()[self.code].not_tested else Outcome.FAILED
+    def outcome(self) -> ProbeOutcome:
+        """The outcome of a probe with this diagnosis."""
+        return ProbeOutcome.NOT_TESTED if failures()[self.code].not_tested else ProbeOutcome.FAILED
 
 
-class Warned(NamedTuple):
-    """Something that works today and will not for ever."""
+class ProbeWarning(NamedTuple):
+    """Something that works today and is going to stop."""
 
     code: str
     values: Facts = ()
 
 
 class ProbeResult(NamedTuple):
-    """The verdict on one mailbox, for every server that shares it.
+    """The result for one mailbox, which holds for every server that shares it.
 
     `names` are servers as `partner/id`. `at` is when the last attempt began, in UTC (ISO 8601);
-    `seconds` is what it took. `given_up` says that no attempt was made, because others
-    had failed on the same host with this very diagnosis.
+    `seconds` is how long it took. `given_up` says that no attempt was made, because others on the
+    same host had failed with this very diagnosis.
     """
 
     names: tuple[str, ...]
@@ -86,10 +87,10 @@ class ProbeResult(NamedTuple):
     security: str
     username: str
     level: Level
-    outcome: Outcome
+    outcome: ProbeOutcome
     steps: tuple[Step, ...] = ()
     diagnosis: Diagnosis | None = None
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[ProbeWarning, ...] = ()
     attempts: int = 1
     given_up: bool = False
     at: str = ""

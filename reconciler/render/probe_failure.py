@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.messages.failures import Again, failures
 from reconciler.diagnostics.words import N_, _
-from reconciler.probes.results import REASON, Diagnosis, Facts, Warned
+from reconciler.probes.results import REASON, Diagnosis, Facts, ProbeWarning
 from reconciler.render.style import one_line
 
 AGAIN = {
@@ -50,7 +50,7 @@ def described(diagnosis: Diagnosis) -> Words:
     return _filled(words(diagnosis.code, diagnosis.provider), diagnosis.values)
 
 
-def warned(warning: Warned) -> Words:
+def warned(warning: ProbeWarning) -> Words:
     """The words of a warning, with its values."""
     return _filled(words(warning.code, None), warning.values)
 

@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciler.probes import documents
-from reconciler.probes.documents import Shard, Tally
+from reconciler.probes import shards
 from reconciler.probes.results import ProbeResult
+from reconciler.probes.shards import Shard, Tally
 from reconciler.render.probe_failure import described, warned
 
 
 def opening(shard: Shard) -> str:
     """The beginning of the document, up to its results."""
-    head = json.dumps(documents.head(shard), ensure_ascii=False)
+    head = json.dumps(shards.head(shard), ensure_ascii=False)
     return f'{head[:-1]}, "results": [\n'
 
 
@@ -41,7 +41,7 @@ def document(results: Iterable[ProbeResult], shard: Shard = Shard()) -> Iterator
 
 def data(result: ProbeResult) -> dict[str, Any]:
     """A result with its words."""
-    found = documents.data(result)
+    found = shards.data(result)
     if result.diagnosis:
         found["failure"] |= described(result.diagnosis)._asdict()
     for entry, warning in zip(found["warnings"], result.warnings, strict=True):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.shards import Tally
 from reconciler.render.probe_failure import described, warned
 from reconciler.render.probe_text import mailbox, names, step_line
 from reconciler.render.style import clean
@@ -34,9 +34,9 @@ def _counts(results: list[ProbeResult]) -> dict[str, str]:
     counts = tally.outcomes
     return {
         "tests": str(tally.total),
-        "failures": str(counts[Outcome.FAILED]),
+        "failures": str(counts[ProbeOutcome.FAILED]),
         "errors": "0",
-        "skipped": str(counts[Outcome.NOT_TESTED]),
+        "skipped": str(counts[ProbeOutcome.NOT_TESTED]),
         "time": f"{tally.seconds:.3f}",
     }
 
@@ -50,7 +50,7 @@ def _case(suite: Element, result: ProbeResult) -> None:
     case = SubElement(suite, "testcase", attributes)
     if result.diagnosis:
         words = described(result.diagnosis)
-        failed = result.outcome is Outcome.FAILED
+        failed = result.outcome is ProbeOutcome.FAILED
         told = SubElement(case, "failure" if failed else "skipped")
         told.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
         if failed:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics.words import _
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult, Warned
+from reconciler.probes.results import ProbeOutcome, ProbeResult, ProbeWarning
+from reconciler.probes.shards import Tally
 from reconciler.render.probe_failure import STEPS, Words, described, warned
 from reconciler.render.probe_text import mailbox, names, summary
 from reconciler.render.style import one_line
@@ -21,7 +21,7 @@ def document(results: Iterable[ProbeResult]) -> Iterator[str]:
     """The failures first, in a table, then what to do about each kind, then warnings."""
     tally = Tally()
     failed: list[ProbeResult] = []
-    warnings: dict[Warned, Words] = {}
+    warnings: dict[ProbeWarning, Words] = {}
     for result in results:
         tally.add(result)
         if result.diagnosis and len(failed) < MOST:
@@ -32,7 +32,9 @@ def document(results: Iterable[ProbeResult]) -> Iterator[str]:
     if failed:
         yield from _table(failed)
         yield from _advice(failed)
-    more = tally.outcomes[Outcome.FAILED] + tally.outcomes[Outcome.NOT_TESTED] - len(failed)
+    more = (
+        tally.outcomes[ProbeOutcome.FAILED] + tally.outcomes[ProbeOutcome.NOT_TESTED] - len(failed)
+    )
     if more > 0:
         yield "\n" + _plain(_("And {count} more.").format(count=more)) + "\n"
     for warning, found in warnings.items():
@@ -40,9 +42,9 @@ def document(results: Iterable[ProbeResult]) -> Iterator[str]:
 
 
 def _sign(tally: Tally) -> str:
-    if tally.outcomes[Outcome.FAILED]:
+    if tally.outcomes[ProbeOutcome.FAILED]:
         return "❌"
-    return "⚠️" if tally.outcomes[Outcome.NOT_TESTED] else "✅"
+    return "⚠️" if tally.outcomes[ProbeOutcome.NOT_TESTED] else "✅"
 
 
 def _table(failed: list[ProbeResult]) -> Iterator[str]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics.words import N_, _, n_
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult, Step
+from reconciler.probes.results import ProbeOutcome, ProbeResult, Step
+from reconciler.probes.shards import Tally
 from reconciler.render.probe_failure import STEPS, described, warned
 from reconciler.render.style import PLAIN, Style, one_line
 
 WORDS = {
-    Outcome.PASSED: N_("ok"),
-    Outcome.FAILED: N_("FAILED"),
-    Outcome.NOT_TESTED: N_("not tested"),
+    ProbeOutcome.PASSED: N_("ok"),
+    ProbeOutcome.FAILED: N_("FAILED"),
+    ProbeOutcome.NOT_TESTED: N_("not tested"),
 }
 VERDICTS = {outcome.value: word for outcome, word in WORDS.items()}
 """The same words by the name of the outcome, as the database has it."""
-_COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_TESTED: "yellow"}
+_COLOURS = {
+    ProbeOutcome.PASSED: "green",
+    ProbeOutcome.FAILED: "red",
+    ProbeOutcome.NOT_TESTED: "yellow",
+}
 _SHOWN_NAMES = 5
 
 
@@ -30,9 +34,9 @@ def summary(tally: Tally) -> str:
     """All results in a line."""
     counts = tally.outcomes
     parts = [
-        n_("{count} mailbox ok", "{count} mailboxes ok", counts[Outcome.PASSED]),
-        n_("{count} failed", "{count} failed", counts[Outcome.FAILED]),
-        n_("{count} not tested", "{count} not tested", counts[Outcome.NOT_TESTED]),
+        n_("{count} mailbox ok", "{count} mailboxes ok", counts[ProbeOutcome.PASSED]),
+        n_("{count} failed", "{count} failed", counts[ProbeOutcome.FAILED]),
+        n_("{count} not tested", "{count} not tested", counts[ProbeOutcome.NOT_TESTED]),
     ]
     if tally.warnings:
         parts.append(n_("{count} warning", "{count} warnings", tally.warnings))

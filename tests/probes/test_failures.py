@@ -25,7 +25,7 @@ from reconciler.diagnostics.messages.failures import STEPS, Again, failures
 from reconciler.model.providers import catalogue
 from reconciler.probes.diagnose import diagnose
 from reconciler.probes.failure import ServerRefusal
-from reconciler.probes.results import Outcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.probes.target import Door
 from reconciler.render.probe_failure import described
 from tests.support.mailservers import (
@@ -77,7 +77,7 @@ def test_what_a_server_says(said: dict[str, Any]) -> None:
     assert (diagnosis.code, diagnosis.step) == (code(row), step)
     full = answer.startswith("452 ")
     assert diagnosis.again is (Again.SOON if full else AGAIN.get(row, Again.NO))
-    assert result.outcome is (Outcome.NOT_TESTED if row == 44 else Outcome.FAILED)
+    assert result.outcome is (ProbeOutcome.NOT_TESTED if row == 44 else ProbeOutcome.FAILED)
     last = answer.splitlines()[-1].removeprefix("{tag} ").removeprefix("* ")
     if row not in (21, 54):
         assert last.partition(" ")[2][:40] in diagnosis.line

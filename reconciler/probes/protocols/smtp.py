@@ -9,8 +9,7 @@ from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
-from reconciler.probes.protocols.wire import Dropped
+from reconciler.probes.protocols.talk import INJECTED, Talk
 
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
@@ -26,7 +25,7 @@ class Reply(NamedTuple):
 
 
 class Smtp:
-    """The commands of a conversation with an outgoing server, in their order."""
+    """A client for the commands of a probe, in the order in which they are used."""
 
     def __init__(self, talk: Talk, ehlo_name: str | None) -> None:
         self._talk = talk
@@ -59,7 +58,7 @@ class Smtp:
         self._talk.passed(mechanism=mechanism)
 
     async def propose(self, message: ProbeMessage) -> None:
-        """Name sender and recipient: where most servers say what they will not carry."""
+        """Name sender and recipient, which is where most servers say what they do not relay."""
         self._talk.begin("sender")
         needs_more = not (message.sender + message.recipient).isascii()
         if needs_more and "SMTPUTF8" not in self._offers:
@@ -77,12 +76,12 @@ class Smtp:
         self._talk.wire.write(message.data)
         try:
             reply = await self._reply(2)
-        except (Dropped, ConnectionError):
+        except ConnectionError:
             raise ProbeError("MBX825") from None
         self._talk.passed(token=message.token, answer=reply.text[:80])
 
     async def leave(self) -> None:
-        await take_leave(self._talk, "QUIT")
+        await self._talk.leave("QUIT")
 
     async def _ehlo(self) -> None:
         name = self._name or _literal(self._talk.wire.here)
@@ -101,16 +100,16 @@ class Smtp:
         if self._login and self._login.code != _LOGGED_IN:
             raise ServerRefusal(str(self._login.code), self._login.text)
 
-    async def _command(self, line: str, hoped: int | None = None) -> Reply:
+    async def _command(self, line: str, expected: int | None = None) -> Reply:
         self._talk.say(line)
-        return await self._reply(hoped)
+        return await self._reply(expected)
 
-    async def _reply(self, hoped: int | None = None) -> Reply:
-        """The next reply, over as many lines as it has; `hoped` is the first digit of its code.
+    async def _reply(self, expected: int | None = None) -> Reply:
+        """The next reply, with all its lines; `expected` is the first digit of its code.
 
         Raises:
-            Refusal: another digit.
-            ProbeError: this is no SMTP.
+            ServerRefusal: the digit is another one, or this is not SMTP.
+            ProbeError, OSError: as `Talk.line`.
         """
         lines: list[str] = []
         while True:
@@ -121,11 +120,11 @@ class Smtp:
             lines.append(match[3] or "")
             if match[2] != "-":
                 reply = Reply(int(match[1]), tuple(lines))
-                if hoped and reply.code // 100 != hoped:
+                if expected and reply.code // 100 != expected:
                     raise ServerRefusal(match[1], reply.text)
                 return reply
 
 
 def _literal(address: str) -> str:
-    """The address of this side as SMTP writes one; asking for its name may take seconds."""
+    """The address of this side as an address literal: looking up its name could take seconds."""
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
