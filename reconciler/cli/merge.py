@@ -37,10 +37,10 @@ _LARGEST = 512 * 1024 * 1024
 @options.results_out
 def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
     results = shards.merged((str(file), _document(file)) for file in files)
-    with report(form, out, steps=len(results) <= FEW) as found:
+    with report(form, out, steps=len(results) <= FEW) as told:
         for result in results:
-            found.add(result)
-    return TEST_FAILED if found.tally.outcomes[ProbeOutcome.FAILED] else 0
+            told.add(result)
+    return TEST_FAILED if told.tally.outcomes[ProbeOutcome.FAILED] else 0
 
 
 def _document(file: Path) -> ShardResults:
@@ -64,4 +64,4 @@ def _document(file: Path) -> ShardResults:
 
 def _codes(document: ShardResults) -> set[str]:
     failed = {result.diagnosis.code for result in document.results if result.diagnosis}
-    return failed | {warned.code for result in document.results for warned in result.warnings}
+    return failed | {warning.code for result in document.results for warning in result.warnings}

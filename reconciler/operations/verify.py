@@ -162,7 +162,7 @@ class Gate:
 
 
 def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
-    """What the database has of these partners."""
+    """What the database has of these partners, by their names."""
     with context.reading() as connection:
         observed = observe.read(connection, partners) if connection and partners else ()
         return {name: item.state for name, item in observed}

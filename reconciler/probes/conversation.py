@@ -17,7 +17,14 @@ from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.smtp import Smtp
 from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
 from reconciler.probes.redaction import Redactor
-from reconciler.probes.results import Diagnosis, Level, ProbeResult, ProbeWarning, Step
+from reconciler.probes.results import (
+    Diagnosis,
+    Level,
+    ProbeResult,
+    ProbeWarning,
+    Step,
+    redacted,
+)
 from reconciler.probes.target import Target, now, refuse_unusable
 
 Client = Smtp | Imap | Pop3
@@ -193,11 +200,7 @@ class Conversation:
     def _redacted(self, step: Step) -> Step:
         if step.name not in _QUOTING:
             return step
-        facts = tuple(
-            (name, self._shown(value) if isinstance(value, str) else value)
-            for name, value in step.facts
-        )
-        return step._replace(facts=facts)
+        return step._replace(facts=redacted(step.facts, self._shown))
 
     def _warnings(self, talk: Talk) -> list[ProbeWarning]:
         door, certificate, warnings = self.target.door, talk.certificate, []

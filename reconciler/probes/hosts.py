@@ -55,7 +55,8 @@ class Breaker:
         self._most = most
         self._connections = connections
         self._failures = 0
-        self._enough = most
+        # As many as can find out at once: another would begin when the first of them is done.
+        self._enough = min(most, connections)
         self._last = ""
         self._is_open = False
         self._inside = 0

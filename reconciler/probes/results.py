@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from reconciler.diagnostics.messages.failures import Again, failures
 
 Facts = tuple[tuple[str, str | int], ...]
 """Names and values, in the order in which they are shown."""
+Hide = Callable[[str], str]
+"""Hides the secrets in a text."""
 
 REASON = "reason"
 """The value of a diagnosis that is itself a code; the values of that code are prefixed with it."""
@@ -95,3 +98,8 @@ class ProbeResult(NamedTuple):
     given_up: bool = False
     at: str = ""
     seconds: float = 0.0
+
+
+def redacted(facts: Facts, hide: Hide) -> Facts:
+    """`facts` without the secrets in their texts."""
+    return tuple((name, hide(value) if isinstance(value, str) else value) for name, value in facts)

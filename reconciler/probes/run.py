@@ -5,7 +5,7 @@ However many mail servers there are, only those of a few batches are in memory, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
 from sqlalchemy import Engine
@@ -16,13 +16,12 @@ from reconciler.database.verdicts import TestVerdict
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.protocols.aside import aside
-from reconciler.probes.results import Facts, ProbeResult
+from reconciler.probes.results import Hide, ProbeResult, redacted
 from reconciler.probes.select import SelectedServers
 from reconciler.probes.target import Target
 from reconciler.probes.targets import Batch, Purpose, batch_of
 
 _OVER = "MBX854"
-Hide = Callable[[str], str]
 
 
 class Run:
@@ -114,11 +113,7 @@ def without_secrets(result: ProbeResult, hide: Hide) -> ProbeResult:
     """`result` without anything that would give away a secret of another mailbox."""
     failed = result.diagnosis
     return result._replace(
-        steps=tuple(step._replace(facts=_hidden(step.facts, hide)) for step in result.steps),
+        steps=tuple(step._replace(facts=redacted(step.facts, hide)) for step in result.steps),
         diagnosis=failed
-        and failed._replace(line=hide(failed.line), values=_hidden(failed.values, hide)),
+        and failed._replace(line=hide(failed.line), values=redacted(failed.values, hide)),
     )
-
-
-def _hidden(facts: Facts, hide: Hide) -> Facts:
-    return tuple((name, hide(value) if isinstance(value, str) else value) for name, value in facts)

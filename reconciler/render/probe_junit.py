@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.probes.shards import Tally
-from reconciler.render.probe_failure import described, warned
+from reconciler.render.probe_failure import described
 from reconciler.render.probe_text import mailbox, names, step_line
 from reconciler.render.style import clean
 
 
 def document(results: Iterable[ProbeResult]) -> Iterator[str]:
-    """The document. It has its counts in front, so it needs all results."""
+    """The document; its counts come first, so it needs all results."""
     ordered = sorted(results, key=lambda result: (result.host, result.port, result.names))
     suites = Element("testsuites", _counts(ordered))
     for host, group in groupby(ordered, key=lambda result: f"{result.host}:{result.port}"):
@@ -28,9 +28,7 @@ def document(results: Iterable[ProbeResult]) -> Iterator[str]:
 
 
 def _counts(results: list[ProbeResult]) -> dict[str, str]:
-    tally = Tally()
-    for result in results:
-        tally.add(result)
+    tally = Tally(results)
     counts = tally.outcomes
     return {
         "tests": str(tally.total),
@@ -51,13 +49,13 @@ def _case(suite: Element, result: ProbeResult) -> None:
     if result.diagnosis:
         words = described(result.diagnosis)
         failed = result.outcome is ProbeOutcome.FAILED
-        told = SubElement(case, "failure" if failed else "skipped")
-        told.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
+        element = SubElement(case, "failure" if failed else "skipped")
+        element.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
         if failed:
-            told.set("type", result.diagnosis.code)
+            element.set("type", result.diagnosis.code)
         lines = [mailbox(result), result.diagnosis.line, words.cause, words.repair]
-        told.text = clean("\n".join(filter(None, lines)))
+        element.text = clean("\n".join(filter(None, lines)))
     steps = [step_line(step) for step in result.steps]
-    steps += [f"{warning.code}: {warned(warning).title}" for warning in result.warnings]
+    steps += [f"{warning.code}: {described(warning).title}" for warning in result.warnings]
     if steps:
         SubElement(case, "system-out").text = clean("\n".join(steps))
