@@ -55,7 +55,7 @@ class Conversation:
         self._shown = Redactor(target.server.username or "")
 
     async def run(self) -> ProbeResult:
-        """Have it. Whatever the server does, there is a result, and in time."""
+        """Hold the conversation. Whatever the server does, there is a result, and in time."""
         talk = Talk(self.target.door, self.shared)
         began_at, began = now(), time.perf_counter()
         diagnosis = None

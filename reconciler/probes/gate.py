@@ -30,8 +30,8 @@ def targets(
     plan: Plan,
     level: Level,
     credentials: Credentials,
-    to_companies: Collection[str] = (),
-    states: Mapping[str, State] | None = None,
+    to_companies: Collection[str],
+    states: Mapping[str, State],
 ) -> tuple[Target, ...]:
     """What is tested: every server that will be active and that the plan creates, activates or
     changes in a field that can make its test fail, its password included.
@@ -48,7 +48,7 @@ def targets(
         for change in part.changes
         if isinstance(change.after, MailServer) and _needs_test(change.before, change.after)
     ]
-    requests += _with_new_passwords(plan, states or {}, {item.key for item in requests})
+    requests += _with_new_passwords(plan, states, {item.key for item in requests})
     secrets = credentials.batch(requests)
     by_name: dict[Hashable, Target] = {}
     for name, _partner, server, _sealed in requests:

@@ -64,7 +64,7 @@ class Wire(asyncio.Protocol):
         return self._bytes_left
 
     def write(self, data: bytes) -> None:
-        """Send `data`; it is short, so that nobody waits for it to be sent."""
+        """Send `data`, which is a few lines at most."""
         if self._ended:
             raise self._ended
         assert self._transport is not None
