@@ -23,9 +23,9 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from reconciler.diagnostics.messages import PROBES
 from reconciler.diagnostics.messages.adoption import ADOPTION
 from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.messages.fields import FIELDS
 from reconciler.diagnostics.messages.message import Message
 from reconciler.diagnostics.messages.options import OPTIONS
@@ -34,6 +34,7 @@ from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.diagnostics.messages.tests import TESTS
 from reconciler.plan.guards import GUARDS
 from reconciler.render import schemas
 from scripts import probe_page
@@ -55,7 +56,7 @@ _GROUPS = {
     "Export and adoption": ADOPTION,
     "Settings and the command line": COMMANDS,
     "Secrets": SECRETS,
-    "Tests of mailboxes": PROBES,
+    "Tests of mailboxes": TESTS | {code: item.message for code, item in failures().items()},
 }
 _POT_HEADER = """\
 # Every text of reconciler. Made by `make generate`; translations are made from it.
@@ -156,6 +157,9 @@ def catalogue() -> str:
         for texts in _texts(file):
             where = (file.relative_to(ROOT).as_posix(), 1)
             catalog.add(texts if len(texts) > 1 else texts[0], locations=[where])
+    for failure in failures().values():
+        for text in (*failure.message[1:], *failure.repairs.values()):
+            catalog.add(text, locations=[("reconciler/diagnostics/messages/failures.toml", 1)])
     stream = BytesIO()
     write_po(stream, catalog, width=0, omit_header=True, sort_output=True, include_lineno=False)
     return _POT_HEADER + stream.getvalue().decode().lstrip("\n")
