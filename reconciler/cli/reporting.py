@@ -13,8 +13,8 @@ import click
 
 from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.documents import Shard, Tally
 from reconciler.probes.results import ProbeResult
+from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
 from reconciler.render.style import PLAIN, Style, clean
 

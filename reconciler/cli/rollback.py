@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import deliver, exit_code
-from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
+from reconciler.diagnostics.messages.problems import problems as messages
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.context import has_errors
@@ -64,8 +64,9 @@ def _tell(problems: tuple[Problem, ...], *, full: bool) -> None:
     """
     if has_errors(problems):
         raise Failure(problems)
-    staying = [problem for problem in problems if problem.code in ROLLBACKS]
-    others = [problem for problem in problems if problem.code not in ROLLBACKS]
+    codes = messages()["rollbacks"] if problems else {}
+    staying = [problem for problem in problems if problem.code in codes]
+    others = [problem for problem in problems if problem.code not in codes]
     shown = staying if full else staying[:BUDGET]
     terminal.show_problems([*others, *shown], terminal.NO_SOURCES)
     if left := len(staying) - len(shown):

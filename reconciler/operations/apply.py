@@ -24,7 +24,7 @@ from reconciler.operations.context import Context
 from reconciler.operations.inputs import Inputs
 from reconciler.operations.plan import Ask, Planned, all_acceptances, plan
 from reconciler.operations.transaction import Work, check
-from reconciler.operations.verify import Gate, Report, Verification
+from reconciler.operations.verify import Gate, GateAudience, Verification
 from reconciler.plan import freshness
 from reconciler.plan.file.read import SavedPlan
 from reconciler.plan.plan import PartnerPlan, Plan
@@ -33,7 +33,7 @@ _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
 _LONGEST = 200
 
 
-class Dialogue(Report, Protocol):
+class Dialogue(GateAudience, Protocol):
     """Whom an apply tells what it is about to do and has done, and whom it asks."""
 
     def noticed(self, planned: Planned) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.diagnostics import messages
+from reconciler.diagnostics.messages import Catalogue
 from reconciler.plan.guards import GUARDS
 
-MESSAGES = {**messages.MESSAGES, **{guard.code: guard.message for guard in GUARDS.values()}}
+MESSAGES = Catalogue({guard.code: guard.message for guard in GUARDS.values()})

@@ -25,6 +25,7 @@ from reconciler import settings
 from reconciler.cli import run
 from reconciler.cli.group import group
 from reconciler.database import schema, tables
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.manifests.schema import CompanyFile, PartnerFile
 from reconciler.plan.guards import GUARDS
 from reconciler.render.messages import MESSAGES
@@ -255,7 +256,8 @@ def codes_used() -> set[str]:
         for node in nodes(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {value for value in literals if CODE.fullmatch(value)}
+    recognized = {code for code, failure in failures().items() if failure.symptoms}
+    return {one for one in literals if CODE.fullmatch(one)} | recognized
 
 
 def test_every_code_that_is_used_has_a_message() -> None:
