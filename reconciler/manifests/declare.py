@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from reconciler.diagnostics.problem import Place
 from reconciler.manifests import declaration as d
 from reconciler.manifests import schema
+from reconciler.manifests.secret_schema import SecretReference, Spec
 from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
 from reconciler.plan.accept import Acceptance
 from reconciler.secrets.references import to_text
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
-
+_COMPANY_KEYS = [name for name in schema.CompanyEntry.model_fields if name in Company._fields]
+_SERVER_KEYS = [
+    name
+    for name in schema.Server.model_fields
+    if name in MailServer._fields and name not in ("protocol", "folder", "ignore_changes")
+]
+"""The keys whose values the row takes as they are."""
+_values_of = attrgetter(*_SERVER_KEYS)
 
 Raw = dict[str, dict[str, object]]
 
@@ -63,15 +73,9 @@ def _companies(
 ) -> Iterator[d.CompanyDeclaration]:
     entries = manifest.companies.items()
     for key, (cnpj, company) in zip(raw.get("companies", ()), entries, strict=True):
-        row = Company(
-            cnpj=cnpj,
-            nickname=company.nickname,
-            notification_email=company.notification_email,
-            extensions=tuple(sorted(set(company.extensions))),
-            own_mailboxes=company.own_mailboxes,
-            project=project,
-            file=file,
-        )
+        values = {name: getattr(company, name) for name in _COMPANY_KEYS}
+        values["extensions"] = tuple(sorted(set(company.extensions)))
+        row = Company(cnpj, **values, project=project, file=file)
         yield d.CompanyDeclaration(key, row, company.head_office)
 
 
@@ -92,26 +96,15 @@ def _row(
     stable_id: str, server: schema.Server, company: str | None, file: str, project: str
 ) -> MailServer:
     protocol = server.protocol or ("smtp" if server.direction == "outgoing" else "imap")
+    same: dict[str, Any] = dict(zip(_SERVER_KEYS, _values_of(server), strict=True))
     return MailServer(
+        **same,
         stable_id=stable_id,
-        direction=server.direction,
         protocol=protocol,
-        nickname=server.nickname,
-        active=server.active,
-        host=server.host,
-        port=server.port,
-        security=server.security,
-        verify_certificate=server.verify_certificate,
-        ca_file=server.ca_file,
-        timeout=server.timeout,
-        ehlo_name=server.ehlo_name,
         origins=None,
-        auth=server.auth,
-        username=server.username,
         password_reference=_reference(server.password),
         sender_name=server.sender.name if server.sender else None,
         sender_email=server.sender.email if server.sender else None,
-        reply_to=server.reply_to,
         folder=server.folder or ("INBOX" if protocol == "imap" else None),
         company=company,
         importable=server.importable if isinstance(server, schema.PartnerServer) else False,
@@ -125,8 +118,8 @@ def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
     return tuple(sorted(set(ignore.fields))) if ignore else ()
 
 
-def _reference(secret: schema.SecretReference | None) -> str | None:
-    return to_text(secret.reference) if isinstance(secret, schema.Spec) else secret
+def _reference(secret: SecretReference | None) -> str | None:
+    return to_text(secret.reference) if isinstance(secret, Spec) else secret
 
 
 def _link(link: schema.LinkSpec) -> d.LinkItem:
