@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reconciler.desired import secrets
 from reconciler.desired.compare import Comparison, compare
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Place, Problem, Severity
+from reconciler.manifests import secrets
 from reconciler.manifests.declaration import FileDeclaration
 from reconciler.manifests.load import parse
 from reconciler.manifests.partner import PartnerDeclaration, by_partner

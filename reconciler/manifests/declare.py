@@ -10,10 +10,8 @@ from typing import Any
 from reconciler.diagnostics.problem import Place
 from reconciler.manifests import declaration as d
 from reconciler.manifests import schema
-from reconciler.manifests.secret_schema import SecretReference, Spec
 from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
 from reconciler.plan.accept import Acceptance
-from reconciler.secrets.references import to_text
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
 _COMPANY_KEYS = [name for name in schema.CompanyEntry.model_fields if name in Company._fields]
@@ -102,7 +100,7 @@ def _row(
         stable_id=stable_id,
         protocol=protocol,
         origins=None,
-        password_reference=_reference(server.password),
+        password_reference=server.password,
         sender_name=server.sender.name if server.sender else None,
         sender_email=server.sender.email if server.sender else None,
         folder=server.folder or ("INBOX" if protocol == "imap" else None),
@@ -116,10 +114,6 @@ def _row(
 
 def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
     return tuple(sorted(set(ignore.fields))) if ignore else ()
-
-
-def _reference(secret: SecretReference | None) -> str | None:
-    return to_text(secret.reference) if isinstance(secret, Spec) else secret
 
 
 def _link(link: schema.LinkSpec) -> d.LinkItem:

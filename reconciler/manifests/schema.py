@@ -6,11 +6,11 @@ The JSON Schema that editors use is made from these models; their descriptions a
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from reconciler.manifests.secret_schema import SecretReference, Spec
+from reconciler.manifests.secret_schema import SECRET_FORMS, SecretReference, Spec
 from reconciler.manifests.values import (
     AsFlag,
     AsNumber,
@@ -31,19 +31,13 @@ from reconciler.manifests.values import (
     Text,
 )
 from reconciler.model.state import Ignorable
+from reconciler.plan.guards import IN_MANIFESTS
 
 Protocol = Literal["smtp", "imap", "pop3"]
-Guard = Literal[
-    "mass-delete",
-    "mass-unlink",
-    "mass-deactivate",
-    "suspected-rename",
-    "orphaned-company",
-    "takeover",
-    "credential-moved",
-    "older-commit",
-    "undoes-rollback",
-]
+if TYPE_CHECKING:
+    Guard = str
+else:
+    Guard = Literal[IN_MANIFESTS]
 
 
 class Options(Spec):
@@ -175,8 +169,8 @@ class Server(Options):
     )
     password: Annotated[SecretReference | None, OptionalText] = Field(
         None,
-        description="Where the password, or the credentials of oauth2, are: {env: NAME}, "
-        "{file: name}, {vault: {path, key}}, {aws: {name}} or ref+…://…; never the password.",
+        description="Where the password, or the credentials of oauth2, are: "
+        f"{SECRET_FORMS} or ref+…://…; never the password.",
     )
     sender: Sender | None = None
     reply_to: Annotated[Email | None, OptionalText] = Field(

@@ -11,7 +11,8 @@ from reconciler.manifests.yamltext import Plain
 from reconciler.model.state import OPTIONS, Link, MailServer
 from reconciler.plan.diff import Change
 from reconciler.plan.ownership import Difference
-from reconciler.secrets.references import FORMS, Reference, from_text
+from reconciler.secrets.references import Reference, from_text
+from reconciler.secrets.stores.kinds import KINDS
 
 _LINK_ORDER = ("cnpj", "head_office", "partner", "sender_name", "active")
 _ORDER = (*entries.SERVER_KEYS, "renamed_from", "exclusive_links", "linked", "companies")
@@ -74,7 +75,7 @@ def _write_password(server: AdoptedRow) -> None:
 def _write_name(at: Cursor, new: Reference, old: Reference) -> bool:
     """Replace only the name in a reference, if it has nothing else; whether that was possible."""
     name = at / old.store
-    if FORMS[new.store].word or FORMS[old.store].word or not name.exists:
+    if KINDS[new.store].word or KINDS[old.store].word or not name.exists:
         return False
     name.write(new.name)
     if new.store != old.store:
