@@ -74,25 +74,24 @@ def read(data: bytes, limits: ReadLimits) -> Any:
             raise Suspect
         loader = Loader(data)
         try:
-            return _document(
-                loader.get_event, limits, careful=b"\\" in data or len(data) > limits.scalar_bytes
-            )
+            careful = b"\\" in data or len(data) > limits.scalar_bytes
+            documents = _documents(loader.get_event, limits, careful=careful)
         finally:
             loader.dispose()
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise Suspect from error
+    if not documents:
+        raise Suspect
+    return documents[0]
 
 
-def _document(get_event: Any, limits: ReadLimits, *, careful: bool) -> Any:  # noqa: C901, PLR0912
-    # One flat loop: every call it makes would be made a million times on a large estate.
-    root: list[Any] = []
-    container, in_list = root, True
+# One flat loop: every call it makes would be made a million times on a large estate.
+def _documents(get_event: Any, limits: ReadLimits, *, careful: bool) -> list[Any]:  # noqa: C901, PLR0912
+    documents: list[Any] = []
+    container, in_list = documents, True
     key: Any = None
     parents: list[tuple[Any, bool]] = []
-    while True:
-        event = get_event()
-        kind = type(event)
-        value: Any
+    while (kind := type(event := get_event())) is not StreamEndEvent:
         if kind is ScalarEvent:
             if event.anchor is not None or event.tag is not None:
                 raise Suspect
@@ -107,25 +106,22 @@ def _document(get_event: Any, limits: ReadLimits, *, careful: bool) -> Any:  # n
                 key = value
                 continue
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if event.anchor is not None or event.tag is not None:
+            if event.anchor is not None or event.tag is not None or len(parents) >= limits.depth:
                 raise Suspect
-            if len(parents) >= limits.depth or not (in_list or key is not None):
+            if key is None and not in_list:
                 raise Suspect
             value = {} if kind is MappingStartEvent else []
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            container, in_list = parents.pop()
-            continue
-        elif root and kind is StreamEndEvent:
-            return root[0]
-        elif kind is AliasEvent or kind is StreamEndEvent or (kind is DocumentStartEvent and root):
-            raise Suspect
         else:
+            if kind is MappingEndEvent or kind is SequenceEndEvent:
+                container, in_list = parents.pop()
+            elif kind is AliasEvent or (kind is DocumentStartEvent and documents):
+                raise Suspect
             continue
         if in_list:
             container.append(value)
         else:
-            container[key] = value
-            key = None
+            container[key], key = value, None
         if kind is not ScalarEvent:
             parents.append((container, in_list))
             container, in_list = value, kind is SequenceStartEvent
+    return documents
