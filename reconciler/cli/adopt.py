@@ -84,9 +84,9 @@ def _diff(adopted: Adopted, style: Style) -> Iterator[str]:
 def _next(adopted: Adopted, apply: list[str]) -> Iterator[str]:
     """What is left, and how the database gets to know that the server is managed."""
     adoption = adopted.adoption
-    if adoption.left:
+    if adoption.undeclarable:
         yield _("Links that no manifest can declare stay as they are: {companies}").format(
-            companies=", ".join(map(one_line, adoption.left))
+            companies=", ".join(map(one_line, adoption.undeclarable))
         )
     if not adoption.changes:
         return

@@ -17,7 +17,7 @@ from reconciler.diagnostics.problem import Mark, Place, Problem
 from reconciler.manifests import consistency, mistakes
 from reconciler.manifests.declaration import FileDeclaration
 from reconciler.manifests.declare import declare
-from reconciler.manifests.files import Found, Scope, content, find
+from reconciler.manifests.files import Base, Manifest, content, find
 from reconciler.manifests.positions import Positions, locate
 from reconciler.manifests.read import ReadLimits, Suspect, read
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
@@ -26,20 +26,22 @@ from reconciler.model.unchanged import Unchanged
 
 MANY = 64
 """From this many files on, all processors parse."""
-_KEPT = 64
+_POSITIONS_KEPT = 64
 """Of how many files lines and columns are kept."""
+_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
+NONE_UNCHANGED: Mapping[str, Unchanged] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run was given. `digest` names these very files with this very content.
+    """The manifests of a run and what they declare.
 
-    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `unchanged` are
-    the partners whose files were not parsed, since nothing would have come of it.
+    `digests` has the SHA-256 of each file by name, empty if it cannot be read. `unchanged` are the
+    partners whose files were not parsed, because nothing would have come of it.
     """
 
-    scope: Scope
-    found: tuple[Found, ...]
+    base: Base
+    manifests: tuple[Manifest, ...]
     files: tuple[FileDeclaration, ...]
     problems: tuple[Problem, ...]
     digests: Mapping[str, str]
@@ -49,25 +51,26 @@ class Loaded:
     @cached_property
     def names(self) -> frozenset[str]:
         """The files that were read, relative to the root."""
-        return frozenset(item.name for item in self.found)
+        return frozenset(manifest.name for manifest in self.manifests)
 
     @cached_property
     def digest(self) -> str:
+        """The digest of exactly these files with exactly this content."""
         digest = hashlib.sha256()
-        for item in self.found:
-            digest.update(f"{item.name}\0{self.digests[item.name]}\n".encode())
+        for manifest in self.manifests:
+            digest.update(f"{manifest.name}\0{self.digests[manifest.name]}\n".encode())
         return f"sha256:{digest.hexdigest()}"
 
 
 class Sources:
-    """Looks up lines and columns of the files of a run, which are read for it when asked for.
+    """Looks up lines and columns in the files of a run, which are read again when it is asked.
 
-    They are kept of the last files only: a plan goes through thousands in turn.
+    Only those of the last files are kept: a plan goes through thousands in turn.
     """
 
-    def __init__(self, root: Path, found: Iterable[Found], limits: ReadLimits) -> None:
+    def __init__(self, root: Path, manifests: Iterable[Manifest], limits: ReadLimits) -> None:
         self._root = root
-        self._found = {item.name: item for item in found}
+        self._manifests = {manifest.name: manifest for manifest in manifests}
         self._limits = limits
         self._positions: dict[str, Positions] = {}
         self._shown: dict[str, str] = {}
@@ -75,7 +78,7 @@ class Sources:
     def positions(self, file: str) -> Positions:
         """The positions of a file by its name; empty for one that cannot be read."""
         if file not in self._positions:
-            if len(self._positions) == _KEPT:
+            if len(self._positions) == _POSITIONS_KEPT:
                 del self._positions[next(iter(self._positions))]
             self._positions[file] = self._locate(file)
         return self._positions[file]
@@ -91,53 +94,48 @@ class Sources:
         return self._shown[file]
 
     def _locate(self, file: str) -> Positions:
-        if file not in self._found:
+        if file not in self._manifests:
             return Positions()
-        data = content(self._found[file], self._limits.file_bytes)
+        data = content(self._manifests[file], self._limits.file_bytes)
         return Positions() if isinstance(data, Problem) else locate(file, data, self._limits)
 
 
 class Parsed(NamedTuple):
-    """What came of one file: its digest, what it declares as far as that is clear, its problems."""
+    """One file: its digest, what it declares as far as that is clear, and its problems."""
 
     digest: str
-    declared: FileDeclaration | None
+    declaration: FileDeclaration | None
     problems: tuple[Problem, ...]
 
 
-NONE_UNCHANGED: Mapping[str, Unchanged] = MappingProxyType({})
-
-
 class Manifests:
-    """The manifests at and below some paths: what is in them as far as somebody wants to know."""
+    """The manifests at and below some paths, read as far as they are needed."""
 
-    def __init__(
-        self, paths: Sequence[Path], scope: Scope, limits: ReadLimits, project: str
-    ) -> None:
-        self.scope = scope
+    def __init__(self, paths: Sequence[Path], base: Base, limits: ReadLimits, project: str) -> None:
+        self.base = base
         self._limits = limits
-        self._found, self._problems = find(paths, scope)
+        self._manifests, self._problems = find(paths, base.root)
         self._parse = partial(_parse_file, limits=limits, project=project)
-        self._workers = Workers(processors() if len(self._found) >= MANY else 1)
+        self._workers = Workers(processors() if len(self._manifests) >= MANY else 1)
         self._hashes: Iterable[str] = ()
         self._results: Iterable[Parsed] = ()
         self._parsed: dict[str, Parsed] = {}
 
     def begin_parsing(self) -> None:
-        """Let other processes begin to parse everything, if there is much."""
-        self._results = self._workers.map(self._parse, self._found, _PARSED_AT_ONCE)
+        """Have other processes begin to parse everything, if there is much."""
+        self._results = self._workers.map(self._parse, self._manifests, _PARSED_AT_ONCE)
 
     def begin_hashing(self) -> None:
-        """Let other processes begin to hash everything, if there is much."""
+        """Have other processes begin to hash everything, if there is much."""
         hash_one = partial(_hash_file, limits=self._limits)
-        self._hashes = self._workers.map(hash_one, self._found, _HASHED_AT_ONCE)
+        self._hashes = self._workers.map(hash_one, self._manifests, _HASHED_AT_ONCE)
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """The SHA-256 of each file by its name; empty where it cannot be read."""
-        found = dict(zip(self._names, self._hashes, strict=True))
+        """The SHA-256 of each file by name; empty if it cannot be read."""
+        digests = dict(zip(self._names, self._hashes, strict=True))
         self._workers.close()
-        return found
+        return digests
 
     @property
     def names(self) -> frozenset[str]:
@@ -146,18 +144,18 @@ class Manifests:
 
     @property
     def _names(self) -> list[str]:
-        return [item.name for item in self._found]
+        return [manifest.name for manifest in self._manifests]
 
     def loaded(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Loaded:
-        """What everything declares, except for the partners that are `unchanged`.
+        """What all files declare, except those of the partners that are `unchanged`.
 
-        Their facts have to fit the digests. A partner is left out only while no other file is its
-        own too.
+        What is known of these must fit the digests. A partner's files are left out only as long as
+        no other file turns out to be one of them.
         """
         left_out = dict(unchanged)
         parsed = self._parsed_but(left_out)
         while added_to := left_out.keys() & {
-            one.declared.partner for one in parsed if one.declared
+            one.declaration.partner for one in parsed if one.declaration
         }:
             for partner in added_to:
                 del left_out[partner]
@@ -165,9 +163,9 @@ class Manifests:
         self._workers.close()
         digests = self.digests if left_out else {}
         return Loaded(
-            self.scope,
-            tuple(self._found),
-            tuple(one.declared for one in parsed if one.declared),
+            self.base,
+            tuple(self._manifests),
+            tuple(one.declaration for one in parsed if one.declaration),
             (*self._problems, *(problem for one in parsed for problem in one.problems)),
             digests | {name: one.digest for name, one in self._parsed.items()},
             self._limits,
@@ -176,32 +174,29 @@ class Manifests:
 
     def _parsed_but(self, unchanged: Mapping[str, Unchanged]) -> list[Parsed]:
         """All files but those of `unchanged`, parsed, in the order of their names."""
-        left = {name for fact in unchanged.values() for name, _ in fact.files}
-        names = [name for name in self._names if name not in left]
-        if not left and self._results:
+        done = {name for fact in unchanged.values() for name, _ in fact.files}
+        names = [name for name in self._names if name not in done]
+        if not done and self._results:
             self._parsed = dict(zip(names, self._results, strict=True))
             self._results = ()
-        left |= self._parsed.keys()
-        todo = [item for item in self._found if item.name not in left]
+        done |= self._parsed.keys()
+        todo = [manifest for manifest in self._manifests if manifest.name not in done]
         results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
-        self._parsed |= zip((item.name for item in todo), results, strict=True)
+        self._parsed |= zip((manifest.name for manifest in todo), results, strict=True)
         return [self._parsed[name] for name in names]
 
 
-_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
-
-
-def _hash_file(item: Found, limits: ReadLimits) -> str:
-    data = content(item, limits.file_bytes)
+def _hash_file(manifest: Manifest, limits: ReadLimits) -> str:
+    data = content(manifest, limits.file_bytes)
     return "" if isinstance(data, Problem) else hashlib.sha256(data).hexdigest()
 
 
-def _parse_file(item: Found, limits: ReadLimits, project: str) -> Parsed:
-    data = content(item, limits.file_bytes)
+def _parse_file(manifest: Manifest, limits: ReadLimits, project: str) -> Parsed:
+    data = content(manifest, limits.file_bytes)
     if isinstance(data, Problem):
         return Parsed("", None, (data,))
-    declared, problems = parse(data, item.name, limits, project)
-    return Parsed(hashlib.sha256(data).hexdigest(), declared, tuple(problems))
+    declaration, problems = parse(data, manifest.name, limits, project)
+    return Parsed(hashlib.sha256(data).hexdigest(), declaration, tuple(problems))
 
 
 def parse(
@@ -216,7 +211,7 @@ def parse(
 
 
 def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None, list[Problem]]:
-    """What is declared apart from the entries that are wrong, so that the rules see the rest."""
+    """The declaration without the entries that are wrong, so that the rules see all others."""
     manifest, mistaken = _checked(raw, name)
     rest = raw if manifest else mistakes.without_mistaken(raw, mistaken)
     repeated = list(consistency.repeated_keys(rest, name))
@@ -226,8 +221,8 @@ def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None
         manifest, _again = _checked(rest, name)
     if manifest is None:
         return None, [*mistaken, *repeated]
-    declared = declare(manifest, rest, name, project)
-    return declared, [*mistaken, *repeated, *consistency.problems(declared, rest)]
+    declaration = declare(manifest, rest, name, project)
+    return declaration, [*mistaken, *repeated, *consistency.problems(declaration, rest)]
 
 
 def _checked(raw: Any, name: str) -> tuple[PartnerFile | CompanyFile | None, list[Problem]]:

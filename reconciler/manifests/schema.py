@@ -8,15 +8,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import Discriminator, Field, Tag
 
-from reconciler.manifests.secret_entry import WRITTEN, SecretReference
+from reconciler.manifests.secret_schema import SECRET_FORMS, SecretReference, Spec
 from reconciler.manifests.values import (
     AsFlag,
     AsNumber,
@@ -44,10 +38,6 @@ if TYPE_CHECKING:
     Guard = str
 else:
     Guard = Literal[IN_MANIFESTS]
-
-
-class Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Options(Spec):
@@ -180,7 +170,7 @@ class Server(Options):
     password: Annotated[SecretReference | None, OptionalText] = Field(
         None,
         description="Where the password, or the credentials of oauth2, are: "
-        f"{WRITTEN} or ref+…://…; never the password.",
+        f"{SECRET_FORMS} or ref+…://…; never the password.",
     )
     sender: Sender | None = None
     reply_to: Annotated[Email | None, OptionalText] = Field(

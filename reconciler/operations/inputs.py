@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.diagnostics.problem import Problem
-from reconciler.manifests.files import Scope
+from reconciler.manifests.files import Base
 from reconciler.manifests.load import NONE_UNCHANGED, Loaded, Manifests, Sources
 from reconciler.manifests.partner import PartnerDeclaration, by_partner
 from reconciler.manifests.read import ReadLimits
@@ -30,7 +30,7 @@ class Inputs:
     @property
     def coverage(self) -> Coverage:
         """What the run may delete or unlink."""
-        return _coverage(self.settings, self.loaded.scope, self.loaded.names)
+        return _coverage(self.settings, self.loaded.base, self.loaded.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Reading:
     @property
     def coverage(self) -> Coverage:
         """What the run may delete or unlink."""
-        return _coverage(self.settings, self.manifests.scope, self.manifests.names)
+        return _coverage(self.settings, self.manifests.base, self.manifests.names)
 
     def inputs(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Inputs:
         """Everything, except what partners declare that are `unchanged`.
@@ -59,9 +59,8 @@ class Reading:
 
     def _inputs(self, unchanged: Mapping[str, Unchanged]) -> Inputs:
         loaded = self.manifests.loaded(unchanged)
-        folders = {partner: tuple(paths) for partner, paths in self.settings.paths.items()}
-        declared, problems = by_partner(loaded.files, folders)
-        sources = Sources(loaded.scope.root, loaded.found, loaded.limits)
+        declared, problems = by_partner(loaded.files, folders(self.settings))
+        sources = Sources(loaded.base.root, loaded.manifests, loaded.limits)
         return Inputs(self.settings, loaded, declared, (*loaded.problems, *problems), sources)
 
 
@@ -77,8 +76,8 @@ def begin(context: Context, *, hashing: bool = False) -> Reading:
     """
     # Everything lives until the process ends, and soon: collecting would only walk over it.
     gc.disable()
-    settings, scope = context.settings, context.scope
-    manifests = Manifests(context.paths, scope, limits(settings), settings.project)
+    settings, base = context.settings, context.base
+    manifests = Manifests(context.paths, base, limits(settings), settings.project)
     if hashing:
         manifests.begin_hashing()
     else:
@@ -92,5 +91,10 @@ def limits(settings: Settings) -> ReadLimits:
     return ReadLimits(bounds.file_bytes, bounds.scalar_bytes, bounds.depth)
 
 
-def _coverage(settings: Settings, scope: Scope, names: frozenset[str]) -> Coverage:
-    return Coverage(settings.project, names, scope.whole, scope.folders)
+def folders(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The folders that the settings bind partners to, relative to the root."""
+    return {partner: tuple(paths) for partner, paths in settings.paths.items()}
+
+
+def _coverage(settings: Settings, base: Base, names: frozenset[str]) -> Coverage:
+    return Coverage(settings.project, names, base.whole, base.folders)

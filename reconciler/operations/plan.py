@@ -78,7 +78,7 @@ def plan(
     read = unchanged.read(reading, context)
     if has_errors(read.problems):
         raise _failure(read, (*read.problems, *_offline(read)))
-    commit = commit_of(context.scope.root)
+    commit = commit_of(context.base.root)
     engine = context.engine(writes=False)
     target = context.target(status(engine), engine)
     with context.reading() as connection:

@@ -1,4 +1,4 @@
-"""How a manifest refers to a secret: in one form for each kind of store, or in one line."""
+"""How a manifest refers to a secret: by a mapping for each kind of store, or in one line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
@@ -25,11 +26,13 @@ from reconciler.secrets.references import LONGEST, Reference, to_text
 from reconciler.secrets.stores.kinds import KINDS
 from reconciler.secrets.stores.store import StoreKind
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True)
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _secret_entry(kind: StoreKind) -> Any:
-    """What a manifest writes for a secret of a store; it becomes what the database keeps of it."""
+    """How a manifest refers to a secret of a store; the value is how the database keeps that."""
     most = LONGEST if kind.word else None
     name = Annotated[str, StringConstraints(pattern=kind.pattern, max_length=most)]
     below: Any = name
@@ -41,9 +44,9 @@ def _secret_entry(kind: StoreKind) -> Any:
         if kind.versions:
             newest = Field(None, description="Which version; the newest if not given.")
             fields["version"] = (Annotated[SecretVersion | None, OptionalText], newest)
-        below = create_model(f"{kind.name.title()}Secret", __config__=_CONFIG, **fields)
+        below = create_model(f"{kind.name.title()}Secret", __base__=Spec, **fields)
     fields = {kind.name: (below, Field(description=kind.description))}
-    entry: Any = create_model(f"{kind.name.title()}Reference", __config__=_CONFIG, **fields)
+    entry: Any = create_model(f"{kind.name.title()}Reference", __base__=Spec, **fields)
 
     def text(value: Any) -> str:
         item = getattr(value, kind.name)
@@ -56,7 +59,7 @@ def _secret_entry(kind: StoreKind) -> Any:
 
 
 def _written(kind: StoreKind) -> str:
-    """How a reference to a store is written, in short."""
+    """An example of a reference to a store."""
     keys = ", ".join(filter(None, (kind.word, "key" if kind.key_needed else "")))
     return f"{{{kind.name}: {f'{{{keys}}}' if keys else kind.example}}}"
 
@@ -78,6 +81,5 @@ else:
         NotPlain,
     ]
 
-
-WRITTEN = ", ".join(map(_written, KINDS.values()))
-"""How a manifest refers to each store, in short."""
+SECRET_FORMS = ", ".join(map(_written, KINDS.values()))
+"""How references to all kinds of stores are written, as help texts say it."""
