@@ -10,7 +10,7 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import CHANGES
 from reconciler.diagnostics.words import _
-from reconciler.ledger.reported import Reports
+from reconciler.ledger.drift import Reports
 from reconciler.operations.drift import Drift, drift
 from reconciler.operations.plan import Ask
 from reconciler.render import drift_text

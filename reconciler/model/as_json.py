@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from json.encoder import encode_basestring
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from reconciler.model.state import KINDS, Link, Origins, Row
 
@@ -15,6 +16,7 @@ _TEMPLATES = {
     row: "{" + ",".join(f'"{name}":%s' for name in row._fields) + "}" for row in TYPES.values()
 }
 """The JSON of each kind of row, with places for its values."""
+_KEYS = frozenset({"id", "cnpj", "root", "host", "protocol", "stable_id"})
 
 
 def plain(row: Row) -> dict[str, Any]:
@@ -77,6 +79,47 @@ def _value(value: Any) -> Any:
     if isinstance(value, dict):
         return Origins._make(value.get(name) for name in Origins._fields)
     return tuple(value) if isinstance(value, list) else value
+
+
+class Readable(NamedTuple):
+    """As much of a row as can be read; a field that cannot is None, and the row not `whole`."""
+
+    row: Row | None
+    whole: bool
+
+
+@lru_cache(maxsize=1 << 12)
+def readable(kind: str, document: str | None) -> Readable | None:
+    """What can be read of a text that anybody may have written; None where it is of no row."""
+    try:
+        read = row(kind, document)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    if read is None:
+        return Readable(None, whole=True)
+    types = _types(kind)
+    strange: dict[str, Any] = {
+        name: None for name, value in read._asdict().items() if not _is_one_of(value, types[name])
+    }
+    if _KEYS & strange.keys():
+        return None
+    return Readable(read._replace(**strange), whole=not strange)
+
+
+@cache
+def _types(kind: str) -> dict[str, list[type]]:
+    """The types that each field of a row may have."""
+    types = {}
+    for name, hint in get_type_hints(TYPES[kind]).items():
+        options = get_args(hint) if NoneType in get_args(hint) else (hint,)
+        types[name] = [get_origin(option) or option for option in options]
+    return types
+
+
+def _is_one_of(value: Any, types: list[type]) -> bool:
+    if type(value) not in types:
+        return False
+    return not isinstance(value, tuple) or all(type(item) is str for item in value)
 
 
 def differing(*rows: Row | None) -> tuple[str, ...]:

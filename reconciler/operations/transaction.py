@@ -66,14 +66,15 @@ def write(connection: Connection, work: Work, applied_by: str, now: datetime) ->
     except (IntegrityError, RowsMissing):
         raise Stale.of("MBX540") from None
     sealed = work.sealer.write(connection, plan)
-    applied = (*plan.applicable, *_agreed(connection, work))
-    if not (applied or sealed):
+    agreed = tuple(_agreed(connection, work, writer))
+    if not (plan.applicable or agreed or sealed):
         unchanged.write(connection, plan.project, work.unchanged)
         return Done(None)
-    number = record.record(connection, plan, record.Made(applied, sealed), applied_by, now)
+    made = record.Made(plan.applicable, agreed, sealed, writer.numbers)
+    number = record.record(connection, plan, made, applied_by, now)
     _fail_for(_unfinished(connection, work), Failure, "MBX525")
     unchanged.write(connection, plan.project, work.unchanged)
-    return Done(number, sealed)
+    return Done(number, tuple(sealed))
 
 
 def check(connection: Connection, plan: Plan) -> None:
@@ -97,13 +98,14 @@ def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer)
         yield from moved(by_name[name].changes, found.state)
 
 
-def _agreed(connection: Connection, work: Work) -> Iterator[PartnerPlan]:
+def _agreed(connection: Connection, work: Work, writer: Writer) -> Iterator[PartnerPlan]:
     """The rows that stay as others changed them, if all rows of their partner are as planned."""
     by_name, facts = {part.partner: part for part in work.agreed}, work.facts
     for name, rows in observe.rows(connection, list(by_name), lock=True):
         if unchanged.holds(facts[name], rows):
-            changes = by_name[name].changes
-            others = {item.change for item in unfinished(changes, observe.understood(rows).state)}
+            changes, now = by_name[name].changes, observe.understood(rows)
+            writer.know(name, now.row_ids)
+            others = {item.change for item in unfinished(changes, now.state)}
             if left := tuple(change for change in changes if change not in others):
                 yield PartnerPlan(name, left)
 

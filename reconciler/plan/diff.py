@@ -12,9 +12,10 @@ from reconciler.model.state import (
     Link,
     Links,
     MailServer,
-    Partner,
     Row,
+    RowKey,
     State,
+    split_link,
 )
 
 
@@ -60,10 +61,14 @@ class Change(NamedTuple):
         return Action.UPDATE
 
     @property
+    def key(self) -> RowKey:
+        """The one name of the row, its server being called as it will be."""
+        return RowKey(self.partner, self.kind, self.name)
+
+    @property
     def address(self) -> str:
-        """The one name of the row: `server.acme/nfe-out`."""
-        suffix = "" if isinstance(self.row, Partner) else f"/{self.name}"
-        return f"{self.kind}.{self.partner}{suffix}"
+        """The name as it is shown: `server.acme/nfe-out`."""
+        return self.key.address
 
     @property
     def renamed_from(self) -> str | None:
@@ -78,7 +83,7 @@ class Change(NamedTuple):
         """The server that it is about, by the name it will have; empty for other kinds."""
         kind = type(self.row)
         if kind is Link:
-            return self.name.rpartition("/")[0]
+            return split_link(self.name)[0]
         return self.name if kind is MailServer else ""
 
 

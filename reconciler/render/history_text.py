@@ -101,7 +101,7 @@ class RevisionText:
         changes = ChangesText(self._style, lambda *_: "", self._fields, full=self._full)
         yield from changes.lines(self._parts(entries, accepted))
         if self._unreadable:
-            addresses = [entry.address for entry in self._unreadable]
+            addresses = [entry.key.address for entry in self._unreadable]
             yield n_(
                 "{count} entry of the ledger cannot be read, or not all of it:",
                 "{count} entries of the ledger cannot be read, or not all of them:",
@@ -247,7 +247,7 @@ def _entry_data(entry: LedgerEntry) -> dict[str, Any]:
     before = entry.change.before if entry.change else None
     after = entry.change.after if entry.change else None
     return {
-        "address": entry.change.address if entry.change else entry.address,
+        "address": (entry.change or entry.key).address,
         "partner": entry.partner,
         "kind": entry.kind,
         "name": entry.name,

@@ -202,6 +202,7 @@ def _tables() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("partner", sa.String(length=63), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("row_id", sa.Integer(), nullable=True),
         sa.Column("name", sa.String(length=400), nullable=False),
         sa.Column("action", sa.String(length=16), nullable=False),
         sa.Column("renamed_from", sa.String(length=63), nullable=True),
@@ -216,9 +217,9 @@ def _tables() -> None:
         **text.BINARY,
     )
     op.create_index(
-        op.f("ix_revision_change_partner_kind_name_renamed_from"),
+        op.f("ix_revision_change_partner_kind_row_id_name"),
         "revision_change",
-        ["partner", "kind", "name", "renamed_from"],
+        ["partner", "kind", "row_id", "name"],
         unique=False,
         if_not_exists=True,
     )
@@ -227,6 +228,7 @@ def _tables() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("partner", sa.String(length=63), nullable=False),
         sa.Column("server", sa.String(length=63), nullable=False),
+        sa.Column("row_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["revision"], ["revision.number"], name=op.f("fk_revision_password_revision")
         ),
@@ -274,6 +276,7 @@ def _tables() -> None:
         sa.ForeignKeyConstraint(["partner"], ["partner.id"], name=op.f("fk_mail_server_partner")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_server")),
         sa.UniqueConstraint("partner", "stable_id", name=op.f("uq_mail_server_partner_stable_id")),
+        sqlite_autoincrement=True,
         if_not_exists=True,
         **text.BINARY,
     )
