@@ -1,9 +1,8 @@
 """What the ledger last applied, row by row.
 
-A row is asked for by the name that the ledger last had for it. The ledger tells servers apart by
-the numbers of their rows, which never change, and links by the number of their server: so an entry
-is found whatever its server was called at the time, and is never that of another server which had
-the same name once.
+A row is asked for by its last name in the ledger, which tells servers, and links by their servers,
+apart by the numbers of their rows. Those never change: so an entry is found whatever its server was
+called at the time, and is never that of another one which once had the same name.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
@@ -29,6 +29,7 @@ _CHANGE = revision_change.c
 _PARTNER = _CHANGE.partner
 _BATCH = 300
 """How many rows or revisions are asked for with one query."""
+_GROUP = itemgetter(0, 1)
 _MANY = 100
 """So many rows of a partner, and reading all of them costs less than asking for each."""
 
@@ -42,7 +43,7 @@ class RevisionRef(NamedTuple):
 
 
 class LastAppliedRow(NamedTuple):
-    """A row as the newest entry about it left it, as JSON; `row_id` is its server's number."""
+    """A row as the newest entry about it left it, in JSON; `row_id` is its server's number."""
 
     revision: RevisionRef
     kind: str
@@ -72,10 +73,10 @@ class _Entry(NamedTuple):
     number: int
     text: str | None
 
-    @property
-    def age(self) -> tuple[int, bool]:
-        """What orders two entries; of one revision, that of a row that comes is the newer."""
-        return self.number, self.text is not None
+
+def _age(entry: _Entry) -> tuple[int, bool]:
+    """What orders entries; of one revision, that of a row that comes is the newer."""
+    return entry.number, entry.text is not None
 
 
 def row_identity(kind: str, name: str, row_id: int | None) -> tuple[Any, ...]:
@@ -99,28 +100,40 @@ class LastApplied:
 
     def partners(self) -> set[str]:
         """All partners that anything was ever applied to."""
-        return {name for (name,) in fetch(self._connection, select(_PARTNER).distinct())}
+        return self._partners()
+
+    def partners_since(self, number: int) -> set[str]:
+        """The partners that anything was applied to after revision `number`."""
+        return self._partners(_CHANGE.revision > number)
 
     def partners_with(self, server: str, partner: str = "") -> set[str]:
         """The partners that ever had a server of this id; with `partner`, whether that one had."""
-        query = select(_PARTNER).where(_CHANGE.kind == "server", _CHANGE.name == server)
-        if partner:
-            query = query.where(_CHANGE.partner == partner)
-        return {name for (name,) in fetch(self._connection, query.distinct())}
+        owner = [_CHANGE.partner == partner] if partner else []
+        return self._partners(_CHANGE.kind == "server", _CHANGE.name == server, *owner)
 
     def knows(self, partners: Sequence[str]) -> set[str]:
         """Which of `partners` have any entry."""
-        query = select(_PARTNER).where(_PARTNER.in_(partners)).distinct()
+        return self._partners(_PARTNER.in_(partners))
+
+    def _partners(self, *conditions: ColumnElement[bool]) -> set[str]:
+        query = select(_PARTNER).where(*conditions).distinct()
         return {name for (name,) in fetch(self._connection, query)}
 
     def former_names(self, partners: Sequence[str]) -> dict[str, dict[str, str]]:
-        """For each partner, what its renamed servers were called before, by their names now."""
-        query = select(_PARTNER, _CHANGE.row_id, _CHANGE.name, _CHANGE.renamed_from)
-        query = query.where(_PARTNER.in_(partners), _CHANGE.renamed_from.is_not(None))
+        """For each partner, what its renamed servers were called before, by their names now.
+
+        A rename that was rolled back is none, and nor is the rollback's own.
+        """
+        c, undone = _CHANGE, revision.alias()
+        taken_back = and_(undone.c.number == revision.c.rolls_back, undone.c.rolls_back.is_(None))
+        query = select(c.partner, c.row_id, c.name, c.renamed_from, undone.c.number)
+        query = query.where(c.partner.in_(partners), c.renamed_from.is_not(None))
+        query = query.join(revision).outerjoin(undone, taken_back).order_by(c.revision)
         newest: dict[int, tuple[str, str, str]] = {}
-        for partner, row_id, new, old in fetch(self._connection, query.order_by(_CHANGE.revision)):
+        for partner, row_id, new, old, rolled_back in fetch(self._connection, query):
             newest.pop(row_id, None)
-            newest[row_id] = (partner, new, old)
+            if rolled_back is None:
+                newest[row_id] = (partner, new, old)
         names: dict[str, dict[str, str]] = {}
         for partner, new, old in newest.values():
             names.setdefault(partner, {})[new] = old
@@ -146,11 +159,10 @@ class LastApplied:
         """The first and the last name of servers in the ledger, by the numbers of their rows."""
         c = _CHANGE
         names: dict[int, tuple[str, str]] = {}
-        for condition in _batches({(partner, "server"): row_ids}, c.row_id):
+        for condition in _batches(((partner, "server", row_id) for row_id in row_ids), c.row_id):
             query = select(c.row_id, c.name).where(condition)
-            for row_id, name in fetch(
-                self._connection, query.order_by(c.revision, c.position.desc())
-            ):
+            in_order = query.order_by(c.revision, c.position.desc())
+            for row_id, name in fetch(self._connection, in_order):
                 first, _last = names.get(row_id, (name, name))
                 names[row_id] = (first, name)
         return names
@@ -158,16 +170,14 @@ class LastApplied:
     def _conditions(self, keys: Sequence[RowKey]) -> Iterator[ColumnElement[bool]]:
         """Conditions for all entries about these rows, and about the servers of links."""
         servers = {key._replace(kind="server", name=key.server) for key in keys if key.server}
-        rows_of: dict[str, set[int]] = {}
-        for condition in _batches(_grouped(servers), _CHANGE.name):
+        kinds = {key.kind for key in keys if key.server} | {"server"}
+        numbers: set[tuple[str, str, int]] = set()
+        for condition in _batches(servers, _CHANGE.name):
             query = select(_PARTNER, _CHANGE.row_id).where(condition).distinct()
             for partner, row_id in fetch(self._connection, query):
-                rows_of.setdefault(partner, set()).add(row_id)
-        kinds = {("server", key.partner) for key in servers}
-        kinds |= {("link", key.partner) for key in keys if key.kind == "link"}
-        by_row = {(partner, kind): rows_of.get(partner, ()) for kind, partner in kinds}
-        yield from _batches(by_row, _CHANGE.row_id)
-        yield from _batches(_grouped(key for key in keys if not key.server), _CHANGE.name)
+                numbers.update((partner, kind, row_id) for kind in kinds)
+        yield from _batches(numbers, _CHANGE.row_id)
+        yield from _batches((key for key in keys if not key.server), _CHANGE.name)
 
     def _newest(self, conditions: Iterable[ColumnElement[bool]]) -> dict[RowKey, _Entry]:
         """The newest entry about each row, by what it is called now.
@@ -182,7 +192,7 @@ class LastApplied:
                 partner, kind, name, row_id, *_ = entry
                 identity = (partner, *row_identity(kind, name, row_id))
                 other = newest.setdefault(identity, entry)
-                if other is not entry and other.age < entry.age:
+                if other is not entry and _age(other) < _age(entry):
                     newest[identity] = entry
         return _by_name(newest.values())
 
@@ -205,18 +215,14 @@ class LastApplied:
                 self._revisions[number] = RevisionRef(number, when, rolls_back)
 
 
-def _by_name(entries: Iterable[_Entry]) -> dict[RowKey, _Entry]:
+def _by_name(entries: Collection[_Entry]) -> dict[RowKey, _Entry]:
     """Entries by what their rows are called now, links by what their servers are."""
-    links: list[_Entry] = []
-    others: list[_Entry] = []
+    rows = sorted((entry for entry in entries if entry.kind != "link"), key=_age)
+    named = {RowKey(*entry[:3]): entry for entry in rows}
+    names = {entry.row_id: entry.name for entry in named.values() if entry.kind == "server"}
+    superseded = {entry.row_id for entry in rows if entry.kind == "server"} - names.keys()
     for entry in entries:
-        (links if entry.kind == "link" else others).append(entry)
-    others.sort(key=lambda entry: entry.age)
-    named = {RowKey(entry.partner, entry.kind, entry.name): entry for entry in others}
-    names = {entry.row_id: entry.name for entry in named.values()}
-    superseded = {entry.row_id for entry in others} - names.keys()
-    for entry in links:
-        if entry.row_id not in superseded:
+        if entry.kind == "link" and entry.row_id not in superseded:
             server, cnpj = split_link(entry.name)
             name = f"{names.get(entry.row_id, server)}/{cnpj}"
             named[RowKey(entry.partner, "link", name)] = entry
@@ -232,26 +238,23 @@ def causes(
     """
     if not any(changes.values()) or ledger.is_empty:
         return {}
-    new = [partner for partner, made in changes.items() if any(map(_is_new_partner, made))]
-    unknown_partners = set(new) - ledger.knows(new)
-    keys = {
-        partner: [*keys_of(made)]
-        for partner, made in changes.items()
-        if partner not in unknown_partners
+    new = {
+        change.partner
+        for made in changes.values()
+        for change in made
+        if change.before is None and isinstance(change.after, Partner)
     }
+    new -= ledger.knows([*new])
+    keys = {name: [*keys_of(made)] for name, made in changes.items() if name not in new}
     newest = ledger.newest(key for asked in keys.values() for key in asked if key)
     same: dict[Cause, Cause] = {}
     explained = {}
     for partner, asked in keys.items():
         lasts = [newest.get(key) if key else None for key in asked]
         if any(lasts):
-            told = map(_cause, changes[partner], lasts)
-            explained[partner] = tuple(same.setdefault(cause, cause) for cause in told)
+            reasons = map(_cause, changes[partner], lasts)
+            explained[partner] = tuple(same.setdefault(cause, cause) for cause in reasons)
     return explained
-
-
-def _is_new_partner(change: Change) -> bool:
-    return change.before is None and isinstance(change.after, Partner)
 
 
 def keys_of(changes: Sequence[Change]) -> Iterator[RowKey | None]:
@@ -276,27 +279,20 @@ def _cause(change: Change, last: LastAppliedRow | None) -> Cause:
     return Cause(cause.changed, *last.revision, cause.fields)
 
 
-def _grouped(keys: Iterable[RowKey]) -> dict[tuple[str, str], list[str]]:
-    """The names of rows by partner and kind."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for partner, kind, name in sorted(keys):
-        groups.setdefault((partner, kind), []).append(name)
-    return groups
-
-
 def _batches(
-    groups: Mapping[tuple[str, str], Collection[Any]], column: ColumnElement[Any]
+    values: Iterable[tuple[str, str, Any]], column: ColumnElement[Any]
 ) -> Iterator[ColumnElement[bool]]:
-    """Conditions for the entries of these values, by partner and kind, some at a time."""
-    batch: list[ColumnElement[bool]] = []
-    room = _BATCH
-    for (partner, kind), values in sorted(groups.items()):
-        remaining = iter(sorted(values))
-        while some := list(islice(remaining, room)):
-            batch.append(and_(_CHANGE.partner == partner, _CHANGE.kind == kind, column.in_(some)))
-            room -= len(some)
-            if not room:
-                yield or_(*batch)
-                batch, room = [], _BATCH
-    if batch:
-        yield or_(*batch)
+    """Conditions for the entries of each partner, kind and value of a column, some at a time."""
+    remaining = iter(sorted(values, key=_GROUP))
+    while some := list(islice(remaining, _BATCH)):
+        groups = groupby(some, _GROUP)
+        yield or_(
+            *(
+                and_(
+                    _CHANGE.partner == partner,
+                    _CHANGE.kind == kind,
+                    column.in_([value for *_, value in group]),
+                )
+                for (partner, kind), group in groups
+            )
+        )

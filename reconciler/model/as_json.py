@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -72,13 +72,16 @@ def _parsed(kind: str, text: str) -> Row:
 def made(kind: str, data: Mapping[str, Any]) -> Row:
     """The row of a kind that `plain` made `data` of; None for a field that it does not have."""
     type_ = TYPES[kind]
-    return type_._make(_value(data.get(name)) for name in type_._fields)
+    values = map(data.get, type_._fields)
+    return type_._make(
+        [_compound(value) if isinstance(value, dict | list) else value for value in values]
+    )
 
 
-def _value(value: Any) -> Any:
+def _compound(value: dict[str, Any] | list[Any]) -> Origins | tuple[Any, ...]:
     if isinstance(value, dict):
-        return Origins._make(value.get(name) for name in Origins._fields)
-    return tuple(value) if isinstance(value, list) else value
+        return Origins._make(map(value.get, Origins._fields))
+    return tuple(value)
 
 
 class Readable(NamedTuple):
@@ -97,29 +100,25 @@ def readable(kind: str, document: str | None) -> Readable | None:
         return None
     if read is None:
         return Readable(None, whole=True)
-    types = _types(kind)
-    strange: dict[str, Any] = {
-        name: None for name, value in read._asdict().items() if not _is_one_of(value, types[name])
-    }
-    if _KEYS & strange.keys():
+    strange = {*_of_strange_type(kind, tuple(map(type, read)))}
+    for name, value in zip(read._fields, read, strict=True):
+        if isinstance(value, tuple) and any(type(item) is not str for item in value):
+            strange.add(name)
+    if _KEYS & strange:
         return None
-    return Readable(read._replace(**strange), whole=not strange)
+    none: dict[str, Any] = dict.fromkeys(strange)
+    return Readable(read._replace(**none) if strange else read, not strange)
 
 
-@cache
-def _types(kind: str) -> dict[str, list[type]]:
-    """The types that each field of a row may have."""
-    types = {}
-    for name, hint in get_type_hints(TYPES[kind]).items():
+@lru_cache
+def _of_strange_type(kind: str, types: tuple[type, ...]) -> tuple[str, ...]:
+    """The fields of a row that may not have a value of the type that they have."""
+    strange = []
+    for (name, hint), type_ in zip(get_type_hints(TYPES[kind]).items(), types, strict=True):
         options = get_args(hint) if NoneType in get_args(hint) else (hint,)
-        types[name] = [get_origin(option) or option for option in options]
-    return types
-
-
-def _is_one_of(value: Any, types: list[type]) -> bool:
-    if type(value) not in types:
-        return False
-    return not isinstance(value, tuple) or all(type(item) is str for item in value)
+        if type_ not in [get_origin(option) or option for option in options]:
+            strange.append(name)
+    return tuple(strange)
 
 
 def differing(*rows: Row | None) -> tuple[str, ...]:

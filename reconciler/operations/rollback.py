@@ -40,6 +40,7 @@ from reconciler.operations.partners import (
 )
 from reconciler.operations.plan import all_acceptances, thresholds
 from reconciler.plan.accept import Acceptance
+from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan, Selection
 
@@ -103,6 +104,8 @@ def plan_rollback(
 ) -> PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)
+    later = ledger.partners_since(revision.number)
+    last = Cause("manifest", revision.number, revision.applied_at, revision.rolls_back)
     entries, problems = _by_partner(connection, revision.number)
     parts: list[PartnerPlan] = []
     names = sorted(entries)
@@ -111,9 +114,11 @@ def plan_rollback(
             _comparison(revision.number, entries.pop(name), observed, ledger)
             for name, observed in observe.read(connection, names[start : start + observe.BATCH])
         ]
-        causes = last_applied.causes(ledger, {item.partner: item.changes for item in comparisons})
+        changes = {item.partner: item.changes for item in comparisons if item.partner in later}
+        causes = last_applied.causes(ledger, changes)
         for comparison in comparisons:
-            causes_of = causes.get(comparison.partner, ())
+            made_last = () if comparison.partner in later else (last,) * len(comparison.changes)
+            causes_of = causes.get(comparison.partner, made_last)
             part, noticed = judged(comparison, causes_of, {}, frozenset(), request)
             problems += [*comparison.desired.problems, *noticed]
             parts.append(part)

@@ -206,7 +206,9 @@ def test_more_rows_than_one_query_asks_for(engine: Engine) -> None:
     }
     for partner, rows in wanted.items():
         put(engine, *diff(partner, EMPTY, rows))
-    keys = [RowKey(partner, "server", name) for partner in wanted for name in wanted[partner].servers]
+    keys = [
+        RowKey(partner, "server", name) for partner in wanted for name in wanted[partner].servers
+    ]
     with transaction(engine) as connection:
         found = LastApplied(connection).newest(keys)
     assert found.keys() == set(keys)
