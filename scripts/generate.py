@@ -23,7 +23,7 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from reconciler.diagnostics.messages import GUARD_CODES, PROBES
+from reconciler.diagnostics.messages import PROBES
 from reconciler.diagnostics.messages.adoption import ADOPTION
 from reconciler.diagnostics.messages.commands import COMMANDS
 from reconciler.diagnostics.messages.fields import FIELDS
@@ -34,6 +34,7 @@ from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.plan.guards import GUARDS
 from reconciler.render import schemas
 from scripts import probe_page
 
@@ -46,7 +47,10 @@ _GROUPS = {
     "Keys and values": FIELDS,
     "Rules between entries": RULES,
     "Advanced options": OPTIONS,
-    "Guards, plans and databases": PLANS,
+    "Guards, plans and databases": {
+        **PLANS,
+        **{guard.code: guard.message for guard in GUARDS.values()},
+    },
     "Rolling back": ROLLBACKS,
     "Export and adoption": ADOPTION,
     "Settings and the command line": COMMANDS,
@@ -113,7 +117,7 @@ def plan_schema() -> str:
 
 def codes() -> str:
     """Every code, for people: what it says, why, and how it is mended."""
-    guards = {code: guard for guard, code in GUARD_CODES.items()}
+    guards = {guard.code: guard.name for guard in GUARDS.values()}
     lines = [
         "# Codes",
         "",
@@ -171,14 +175,28 @@ def _texts(file: Path) -> Iterator[tuple[str, ...]]:
 
 
 def readme() -> str:
-    """The README, with what its `$` commands print now, one after the other in one folder."""
+    """The README with its table of guards, and with what its `$` commands print now, one after the
+    other in one folder.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(ROOT / "examples" / "mailboxes.yaml", folder)
         (folder / "reconciler.toml").touch()
         text = (ROOT / "README.md").read_text(encoding="utf-8")
+        text = re.sub(
+            r"(?<=^\| guard \|).*?(?=^$)", _guards(), text, flags=re.DOTALL | re.MULTILINE
+        )
         block = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
         return block.sub(lambda found: _console(found[0], folder), text)
+
+
+def _guards() -> str:
+    """The rest of the table of guards, behind its first heading."""
+    rows = [" stops | accepted |", "|---|---|---|"]
+    for guard in GUARDS.values():
+        accepted = ": ".join(filter(None, (guard.accepted.value, guard.instead)))
+        rows.append(f"| `{guard.name}` | {guard.stops} | {accepted} |")
+    return "\n".join(rows) + "\n"
 
 
 def _console(block: str, folder: Path) -> str:

@@ -37,10 +37,10 @@ _LARGEST = 512 * 1024 * 1024
 @options.results_out
 def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
     results = documents.merged((str(file), _document(file)) for file in files)
-    with report(form, out, steps=len(results) <= FEW) as found:
+    with report(form, out, steps=len(results) <= FEW) as merged_report:
         for result in results:
-            found.add(result)
-    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
+            merged_report.add(result)
+    return TEST_FAILED if merged_report.tally.outcomes[Outcome.FAILED] else 0
 
 
 def _document(file: Path) -> Document:

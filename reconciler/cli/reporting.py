@@ -80,16 +80,16 @@ def report(
     """
     with _place(out, hide) as say:
         style = PLAIN if out else terminal.style()
-        found = Report(form, say, shard, style, steps=steps)
-        found.begin()
+        made = Report(form, say, shard, style, steps=steps)
+        made.begin()
         try:
-            yield found
+            yield made
         except BaseException:
-            found.end(complete=False)
+            made.end(complete=False)
             raise
-        found.end(complete=True)
+        made.end(complete=True)
     if out or form != "text":
-        terminal.note(probe_text.summary(found.tally))
+        terminal.note(probe_text.summary(made.tally))
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Source(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Somewhere in a manifest: by path, or by mark where no path leads there."""
+    """A position in a manifest: by path, or by mark where no path leads to it."""
 
     file: str
     path: Path = ()
@@ -72,7 +72,7 @@ class Failure(Exception):  # noqa: N818 - a failure of the run, not of the progr
 
 
 class Stale(Failure):
-    """The plan no longer fits the database, was altered, or is for another one."""
+    """The plan no longer fits the database, was altered, or is for another database."""
 
     exit_code = 4
 

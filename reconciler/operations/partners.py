@@ -14,19 +14,19 @@ from sqlalchemy import Connection
 from reconciler.database import observe
 from reconciler.database import passwords as kept
 from reconciler.database import unchanged as recorded
-from reconciler.desired import secrets
 from reconciler.desired.compare import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.diagnostics.words import N_
 from reconciler.ledger import last_applied, restore
 from reconciler.ledger.last_applied import LastApplied
+from reconciler.manifests import secrets
 from reconciler.manifests.partner import PartnerDeclaration, elsewhere, owners
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, State
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.unchanged import Recorder
-from reconciler.plan.accept import Acceptance, judge
+from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.plan.cause import Cause
 from reconciler.plan.guards import alarms
@@ -179,8 +179,8 @@ def _unchanged(fact: Unchanged, request: Request) -> _Outcome:
     """
     part = PartnerPlan(fact.partner, (), unchanged=fact.unchanged, left_alone=fact.left_alone)
     acceptances = acceptances_for(fact.partner, request.acceptances)
-    judgement = judge(fact.partner, (), acceptances, frozenset(), request.now.date())
-    return _Outcome(part, _without_unselected(judgement.problems, request), fact.skipped)
+    decision = decide(fact.partner, (), acceptances, frozenset(), request.now.date())
+    return _Outcome(part, _without_unselected(decision.problems, request), fact.skipped)
 
 
 def _fact(
@@ -357,17 +357,17 @@ def judged(
         *comparison.declaration.acceptances,
         *acceptances_for(name, request.acceptances),
     ]
-    judgement = judge(name, alarms(case), acceptances, used, request.now.date())
+    decision = decide(name, alarms(case), acceptances, used, request.now.date())
     part = PartnerPlan(
         name,
         comparison.changes,
-        judgement.refusals,
-        judgement.accepted,
+        decision.refusals,
+        decision.accepted,
         causes,
         unchanged=comparison.unchanged,
         left_alone=after.left_alone(request.coverage.project),
     )
-    return part, _without_unselected(judgement.problems, request)
+    return part, _without_unselected(decision.problems, request)
 
 
 def acceptances_for(partner: str, acceptances: Iterable[Acceptance]) -> list[Acceptance]:

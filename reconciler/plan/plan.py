@@ -29,11 +29,11 @@ from reconciler.plan.diff import Change
 
 
 class Refusal(NamedTuple):
-    """A guard that nobody accepted; `offered` is another count that somebody did accept."""
+    """An alarm that nobody accepted; `miscounted` is another count that somebody did accept."""
 
     partner: str
     alarm: Alarm
-    offered: int | None = None
+    miscounted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.smtp import Smtp
 from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
 from reconciler.probes.protocols.tokens import Tokens
-from reconciler.probes.redaction import Redactor
 from reconciler.probes.results import (
     REASON,
     Again,
@@ -32,6 +31,7 @@ from reconciler.probes.results import (
     Warned,
 )
 from reconciler.probes.target import Door, Target, refuse_strange
+from reconciler.secrets.redact import Redactor
 
 Client = Smtp | Imap | Pop3
 USUAL_TIMEOUT = 30
@@ -59,7 +59,7 @@ class Attempt:
         self.word = word
         self.finds = finds
         self.has_found = False
-        self._shown = Redactor(target.server.username or "")
+        self._redactor = Redactor()
 
     async def made(self) -> ProbeResult:
         """Make it. Whatever a server does, there is a result, and in time."""
@@ -175,13 +175,13 @@ class Attempt:
         if self.target.secret is None or not server.username:
             raise Trouble("MBX828")
         secret = (await self.target.secret()).reveal()
-        self._shown.hide(secret)
+        self._redactor.add_parts(secret, self.target.server.username or "")
         if any(sign in secret for sign in "\r\n\0") and server.auth == "password":
             raise Trouble("MBX824", values=(("key", "password"),))
         if server.auth != "oauth2":
             return Login(server.username, secret, is_token=False)
         token = await self.tokens.get(secret, server.username, server.protocol)
-        self._shown.hide(token)
+        self._redactor.add_parts(token, self.target.server.username or "")
         return Login(server.username, token, is_token=True)
 
     async def _diagnosis(self, error: BaseException, talk: Talk) -> Diagnosis:
@@ -195,7 +195,7 @@ class Attempt:
             found = diagnose(error, talk.at, door, provider)
         if found.code == _MISMATCH:
             values = (("names", await self._names()),)
-        line = self._shown(found.line)
+        line = self._redactor.line(found.line)
         return Diagnosis(found.code, talk.at, line, found.again, provider, self._values(values))
 
     def _fit(self, step: Step) -> Step:
@@ -203,7 +203,7 @@ class Attempt:
         if step.name not in _SAYING:
             return step
         facts = tuple(
-            (name, self._shown(value) if isinstance(value, str) else value)
+            (name, self._redactor.line(value) if isinstance(value, str) else value)
             for name, value in step.facts
         )
         return step._replace(facts=facts)
@@ -240,7 +240,7 @@ class Attempt:
             talk.wire.close()
         found = talk.certificate
         assert found is not None
-        return self._shown(", ".join(found.names[:5]) or found.subject)
+        return self._redactor.line(", ".join(found.names[:5]) or found.subject)
 
     def _warnings(self, talk: Talk) -> list[Warned]:
         server, door = self.target.server, self.door

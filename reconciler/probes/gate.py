@@ -8,7 +8,7 @@ from datetime import date
 
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, MailServer, State
-from reconciler.plan.accept import Acceptance, judge
+from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Case, Thresholds
 from reconciler.plan.cause import Cause, unknown
 from reconciler.plan.diff import Change
@@ -122,13 +122,13 @@ def deactivating(
         for alarm in alarms(case)
         if alarm.guard in _OF_DEACTIVATING and (alarm.guard, alarm.count) not in known
     ]
-    judgement = judge(part.partner, new, acceptances, frozenset(), today)
-    accepted = (*part.accepted, *judgement.accepted)
+    decision = decide(part.partner, new, acceptances, frozenset(), today)
+    accepted = (*part.accepted, *decision.accepted)
     return replace(
         part,
         changes=changes,
         causes=_causes(part, kept),
-        refusals=(*part.refusals, *judgement.refusals),
+        refusals=(*part.refusals, *decision.refusals),
         accepted=accepted,
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.words import _
 from reconciler.probes.failures import ROWS
+from reconciler.render.messages import MESSAGES
 from reconciler.render.probe_failure import AGAIN, STEPS, by_provider, words
 from reconciler.render.style import PLAIN, Style
 
@@ -19,13 +19,13 @@ def text(code: str, style: Style = PLAIN) -> str:
 
 def data(code: str) -> dict[str, Any]:
     """The explanation of `code` as JSON has it."""
-    found, row = words(code, None), ROWS.get(code)
+    texts, row = words(code, None), ROWS.get(code)
     result: dict[str, Any] = {
         "code": code,
         "severity": MESSAGES[code].severity.value,
-        "title": found.title,
-        "cause": found.cause,
-        "repair": found.repair,
+        "title": texts.title,
+        "cause": texts.cause,
+        "repair": texts.repair,
     }
     if row:
         result["steps"] = steps(code)
@@ -42,14 +42,14 @@ def steps(code: str) -> list[str]:
 
 
 def _lines(code: str, style: Style) -> Iterator[str]:
-    found, row = words(code, None), ROWS.get(code)
-    yield f"{style(code, 'bold')}: {style(_literal(found.title), 'bold')}"
+    texts, row = words(code, None), ROWS.get(code)
+    yield f"{style(code, 'bold')}: {style(_literal(texts.title), 'bold')}"
     if row and row.sample:
         yield f"  {_('the server says')}: {row.sample}"
     if row and (where := steps(code)):
         yield f"  {_('while')}: {', '.join(_(STEPS[step]) for step in where)}"
-    yield f"  {_literal(found.cause)}"
-    yield f"  {style(_('fix'), 'cyan')}: {_literal(found.repair)}"
+    yield f"  {_literal(texts.cause)}"
+    yield f"  {style(_('fix'), 'cyan')}: {_literal(texts.repair)}"
     for name, repair in by_provider(code).items() if row else ():
         yield f"  {style(name, 'cyan')}: {_literal(_(repair))}"
     if row:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.messages.probe_providers import REPAIRS
 from reconciler.diagnostics.words import N_, Word, _
 from reconciler.probes.results import REASON, Again, Diagnosis, Facts, Warned
+from reconciler.render.messages import MESSAGES
 from reconciler.render.style import one_line
 
 AGAIN = {

@@ -9,13 +9,12 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, model_validator
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets.references import VARIABLE
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import AbsolutePath, Section
+from reconciler.secrets.settings_types import VARIABLE, AbsolutePath, Section
 from reconciler.secrets.stores import folder
 
 
-class Source(Section):
+class CredentialSource(Section):
     """Exactly one of both."""
 
     env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None
@@ -28,7 +27,7 @@ class Source(Section):
         return self
 
 
-def read(source: Source, environment: Mapping[str, str]) -> Secret:
+def read(source: CredentialSource, environment: Mapping[str, str]) -> Secret:
     """What is there, without space around it.
 
     Raises:
@@ -40,7 +39,7 @@ def read(source: Source, environment: Mapping[str, str]) -> Secret:
     return Secret(text.strip())
 
 
-def name(source: Source) -> str:
+def name(source: CredentialSource) -> str:
     """What people call it."""
     return source.file or f"${source.env}"
 

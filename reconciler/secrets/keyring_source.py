@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets import credential_source
@@ -12,6 +12,7 @@ from reconciler.secrets.keyring import Convert, Keyring, parse
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.settings import KeySettings, SecretSettings, TransitSettings
 from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.stores.vault import VaultStore
 
 VARIABLE = "RECONCILER_KEYS"
 """Where the keys are if the settings do not say."""
@@ -67,6 +68,5 @@ def _unwrap(transit: TransitSettings, stores: Stores, seconds: float) -> Convert
 
 
 def _asked(transit: TransitSettings, stores: Stores, seconds: float) -> AbstractContextManager[Any]:
-    if stores.vault is None:
-        raise Failure.of("MBX670", store="vault")
-    return stores.vault.asked(f"{transit.mount}/{transit.key}", seconds)
+    vault = cast(VaultStore, stores["vault"])
+    return vault.asked(f"{transit.mount}/{transit.key}", seconds)

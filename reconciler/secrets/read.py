@@ -15,7 +15,7 @@ from reconciler.secrets.secret import Secret
 from reconciler.secrets.stores.at_once import at_once
 from reconciler.secrets.stores.folder import LIMIT
 from reconciler.secrets.stores.open import Stores
-from reconciler.secrets.stores.store import Document, Store
+from reconciler.secrets.stores.store import Store, StoredSecret
 
 T = TypeVar("T")
 _Question = Callable[[Store, Reference, float], T]
@@ -126,7 +126,7 @@ def _answer(
         return Failure.of("MBX672", store=document.store, reason=type(error).__name__)
 
 
-def _pick(document: Document | Failure, reference: Reference) -> Found:
+def _pick(document: StoredSecret | Failure, reference: Reference) -> Found:
     """The secret that `reference` means.
 
     Raises:

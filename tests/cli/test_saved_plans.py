@@ -23,9 +23,9 @@ from sqlalchemy import make_url
 
 from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
+from reconciler.model.as_list import plain as utc_text
 from reconciler.model.cnpj import masked
 from reconciler.model.state import MailServer
-from reconciler.model.typed import plain as utc_text
 from reconciler.plan import freshness
 from reconciler.plan.diff import Change
 from reconciler.plan.file import read as reading

@@ -496,6 +496,7 @@ POINTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("name", POINTS)
 def test_killed_at_any_point_all_is_as_before_or_as_planned(

@@ -9,12 +9,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.documents import Document, Shard, Tally, merged, read
 from reconciler.probes.failures import ROWS
 from reconciler.probes.results import Again, Diagnosis, Level, Outcome, ProbeResult, Step, Warned
 from reconciler.render import explain_text, probe_json, probe_junit, probe_markdown, probe_text
+from reconciler.render.messages import MESSAGES
 
 NASTY = "a|b <img src=x> @team `x` \x1b[31m\r\n::error::z \u202e ]]> &amp;"
 PASSED = ProbeResult(

@@ -1,4 +1,4 @@
-"""What every problem is called, what it means and how it is mended: one entry a code.
+"""The title, cause and repair of every problem: one entry a code.
 
 A code never changes its meaning. `{names}` are filled in from the problem's values.
 """
@@ -33,18 +33,4 @@ MESSAGES: dict[str, Message] = {
     **COMMANDS,
     **SECRETS,
     **PROBES,
-}
-GUARD_CODES = {
-    "linked-delete": "MBX501",
-    "mass-delete": "MBX502",
-    "mass-unlink": "MBX503",
-    "mass-deactivate": "MBX504",
-    "lost-input": "MBX505",
-    "suspected-rename": "MBX506",
-    "orphaned-company": "MBX507",
-    "takeover": "MBX508",
-    "credential-moved": "MBX509",
-    "older-commit": "MBX510",
-    "undoes-rollback": "MBX514",
-    "lost-password": "MBX515",
 }

@@ -19,8 +19,8 @@ from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.diagnostics.words import N_, Word, _
 from reconciler.model import as_json
+from reconciler.model.as_list import Build, builder, lenient
 from reconciler.model.state import Link, MailServer, Row
-from reconciler.model.typed import Build, builder, lenient
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change

@@ -24,6 +24,7 @@ from reconciler.secrets.redact import MASK, Redactor
 from reconciler.secrets.references import from_text
 from reconciler.secrets.settings import SecretSettings
 from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.stores.vault import VaultStore
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
 from tests.support.secretservers import Bao
@@ -171,8 +172,9 @@ def test_the_login_of_a_pipeline(
     stores = with_login(bao, {"VAULT_SECRET_ID": secret_id}, **login)
     with stores:
         assert values(resolved(f"vault:{NFE}#/password", stores=stores)) == [f"{MARK}-2"]
-        assert stores.vault
-        with stores.vault.asked("x", 5) as client:
+        vault = stores["vault"]
+        assert isinstance(vault, VaultStore)
+        with vault.asked("x", 5) as client:
             said = stores.redactor.redact(f"{secret_id} {client.token} {MARK}-2 {MARK}-1")
     assert said == f"{MASK} {MASK} {MASK} {MARK}-1"
     stores = with_login(bao, {"VAULT_SECRET_ID": MARK}, **login)
