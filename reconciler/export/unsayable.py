@@ -11,7 +11,7 @@ from reconciler.diagnostics.problem import Problem
 from reconciler.diagnostics.words import N_, Word, _
 from reconciler.manifests.read import FORBIDDEN
 from reconciler.model.cnpj import masked
-from reconciler.model.state import Company, MailServer, Row, State
+from reconciler.model.state import Company, MailServer, Row, State, split_link
 from reconciler.secrets.references import is_text
 
 RowName = tuple[str, str]
@@ -62,7 +62,7 @@ class Unfit(NamedTuple):
             case "company":
                 return masked(self.name)
             case "link":
-                server, _slash, cnpj = self.name.rpartition("/")
+                server, cnpj = split_link(self.name)
                 return f"{partner}/{server} ↔ {masked(cnpj)}"
             case _:
                 return f"{partner}/{self.name}"

@@ -56,11 +56,10 @@ class LastAppliedRow(NamedTuple):
 
         An entry that was tampered with reads as a row of nothing.
         """
-        try:
-            return as_json.row(self.kind, self.text)
-        except ValueError:
-            kind = as_json.TYPES[self.kind]
-            return kind._make([None] * len(kind._fields))
+        if readable := as_json.readable(self.kind, self.text):
+            return readable.row
+        kind = as_json.TYPES[self.kind]
+        return kind._make([None] * len(kind._fields))
 
 
 class _Entry(NamedTuple):

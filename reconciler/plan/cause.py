@@ -1,7 +1,7 @@
 """Why each change is there: the manifests changed since the last apply, the database did, or both.
 
-Three rows are compared: what was last applied, what the database has, and what is wanted. What the
-database still has as it was applied was changed by the manifests; what is wanted as it was applied
+Three rows are compared: what was last applied, what the database has, and what is desired. What the
+database still has as it was applied was changed by the manifests; what is desired as it was applied
 was changed in the database.
 """
 
@@ -17,7 +17,7 @@ Changed = Literal["manifest", "database", "both"]
 
 
 class Cause(NamedTuple):
-    """Why one change is there; `fields` tells it for each field where they differ in that.
+    """Why one change is there; `fields` says so field by field where that is not the same for all.
 
     `revision` is the last that touched the row, `applied_at` that time, in UTC; both are None where
     the ledger does not know the row. It was a rollback where `rolls_back` has a number.
@@ -48,9 +48,9 @@ def compared(change: Change, last: Row | None) -> Cause:
     if before is None or after is None or last is None:
         return Cause(_changed(last != before, last != after))
     fields = {
-        name: _changed(was != is_, was != wanted)
-        for name, was, is_, wanted in zip(last._fields, last, before, after, strict=True)
-        if is_ != wanted
+        name: _changed(was != is_, was != desired)
+        for name, was, is_, desired in zip(last._fields, last, before, after, strict=True)
+        if is_ != desired
     }
     if len(set(fields.values())) == 1:
         return Cause(next(iter(fields.values())))
@@ -63,13 +63,13 @@ def _changed(theirs: bool, ours: bool) -> Changed:
     return "database" if theirs else "manifest"
 
 
-def as_left(last: Row | None, now: Row | None, wanted: Row | None = None) -> Row | None:
-    """`last` with the fields as they are `now` that it, or what is wanted, leaves to others."""
+def as_left(last: Row | None, now: Row | None, desired: Row | None = None) -> Row | None:
+    """`last` with the fields as they are `now` that it, or what is desired, leaves to others."""
     if not (isinstance(last, MailServer) and isinstance(now, MailServer)):
         return last
     names = set(last.ignore_changes or ())
-    if isinstance(wanted, MailServer):
-        names.update(wanted.ignore_changes)
+    if isinstance(desired, MailServer):
+        names.update(desired.ignore_changes)
     return last.keeping(names, now) if names else last
 
 
@@ -83,6 +83,6 @@ def undoes(change: Change, rollback: Change) -> bool:
         return False
     fields = zip(rollback.before, rollback.after, change.before, change.after, strict=True)
     return any(
-        taken == wanted and restored == now and taken != restored
-        for taken, restored, now, wanted in fields
+        taken == desired and restored == now and taken != restored
+        for taken, restored, now, desired in fields
     )
