@@ -10,7 +10,7 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import CHANGES
 from reconciler.diagnostics.words import _
-from reconciler.ledger.reported import Reports
+from reconciler.ledger.drift import Reports
 from reconciler.operations.drift import Drift, drift
 from reconciler.operations.plan import Ask
 from reconciler.render import drift_text
@@ -47,8 +47,8 @@ def command(
 ) -> int:
     context = terminal.context((), None, settings_file, database_url)
     show = partial(_show, project=context.settings.project, form=form, full=full)
-    found = drift(context, Ask(partners, servers), show, since_last=since_last)
-    return CHANGES if detailed_exitcode and found else 0
+    drifted = drift(context, Ask(partners, servers), show, since_last=since_last)
+    return CHANGES if detailed_exitcode and drifted else 0
 
 
 def _show(drift: Drift, reports: Reports | None, *, project: str, form: str, full: bool) -> None:

@@ -25,8 +25,8 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
         if len(text) == 10:
             end = time.max if option.name == "until" else time.min
             return datetime.combine(date.fromisoformat(text), end, UTC)
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        value = datetime.fromisoformat(text)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
             _("{text} is no date (2026-11-24) or time (2026-11-24T12:00).").format(text=repr(text))

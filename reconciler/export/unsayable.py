@@ -11,7 +11,7 @@ from reconciler.diagnostics.problem import Problem
 from reconciler.diagnostics.words import Word, _
 from reconciler.manifests.read import FORBIDDEN
 from reconciler.model.cnpj import masked
-from reconciler.model.state import Company, MailServer, Row, State
+from reconciler.model.state import Company, MailServer, Row, State, split_link
 from reconciler.secrets.references import is_text
 
 LocalKey = tuple[str, str]
@@ -52,7 +52,7 @@ class Unsayable(NamedTuple):
             case "company":
                 return masked(name)
             case "link":
-                server, _slash, cnpj = name.rpartition("/")
+                server, cnpj = split_link(name)
                 return f"{partner}/{server} ↔ {masked(cnpj)}"
             case _:
                 return f"{partner}/{name}"
