@@ -19,7 +19,6 @@ _ENDINGS = (".yaml", ".yml")
 
 @click.command(
     "adopt",
-    short_help=_("Write what the database has of a mail server into its manifest."),
     help=_(
         "Write what the database has of the mail server PARTNER/ID into the manifests at PATHS "
         "(files or folders; default: this folder).\n\n"

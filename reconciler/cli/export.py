@@ -21,7 +21,6 @@ _SHOWN = 20
 
 @click.command(
     "export",
-    short_help=_("Write manifests from what the database has."),
     help=_(
         "Write manifests for what is in the database, one file a partner and one for each "
         "company with mailboxes of its own.\n\n"

@@ -28,7 +28,6 @@ TEST_FAILED = 6
 
 @click.command(
     "plan",
-    short_help=_("Show what applying the manifests would change."),
     help=_(
         "Compare the manifests at PATHS with the database and show the difference.\n\n"
         "Nothing is written. What a guard refuses is shown with the reason and the edit "
