@@ -8,7 +8,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TextIO
 
 from reconciler.secrets.secret import Secret
@@ -30,11 +30,15 @@ class Redactor:
     def __init__(self) -> None:
         self._seen: Counter[Spelling] = Counter()
         self._by_start: dict[str, list[Spelling]] = {}
+        self._parts: dict[int, set[str]] = {}
         self._words: list[re.Pattern[str]] = []
 
     def add(self, secret: Secret) -> None:
         """Take this secret out of all texts from now on, unless it is shorter than 4 characters."""
-        self._add(_told(secret))
+        for spelling in _told(secret):
+            if not self._seen[spelling]:
+                self._by_start.setdefault(spelling.text[:SHORTEST], []).append(spelling)
+            self._seen[spelling] += 1
 
     def add_parts(self, secret: str, username: str) -> None:
         """Take out parts of this secret too, as it is and as a login sends it, however short it is.
@@ -44,16 +48,9 @@ class Redactor:
         for text, enough in ((secret, _ENOUGH), *_sent(username, secret)):
             size = min(len(text), enough)
             if size >= SHORTEST:
-                parts = {text[start : start + size] for start in range(len(text) - size + 1)}
-                self._add(map(Spelling, parts))
+                self._parts.setdefault(size, set()).update(_slices(text, size))
             elif size:
                 self._words.append(re.compile(rf"(?<!\w){re.escape(text)}(?!\w)"))
-
-    def _add(self, spellings: Iterable[Spelling]) -> None:
-        for spelling in spellings:
-            if not self._seen[spelling]:
-                self._by_start.setdefault(spelling.text[:SHORTEST], []).append(spelling)
-            self._seen[spelling] += 1
 
     def forget(self, secret: Secret) -> None:
         """Undo one `add`, so that a long run need not know the secrets of what is long over."""
@@ -90,6 +87,15 @@ class Redactor:
             for spelling in self._by_start.get(text[start : start + SHORTEST], ()):
                 if text.startswith(spelling.text, start):
                     yield _whole(text, start, start + len(spelling.text), spelling)
+        for size, parts in self._parts.items():
+            for start, part in enumerate(_slices(text, size)):
+                if part in parts:
+                    yield start, start + size
+
+
+def _slices(text: str, size: int) -> Iterator[str]:
+    """Every part of a text that has this size."""
+    return (text[start : start + size] for start in range(len(text) - size + 1))
 
 
 def _told(secret: Secret) -> set[Spelling]:
