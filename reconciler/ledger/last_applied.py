@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from reconciler.database.bulk import fetch
 from reconciler.database.tables import revision, revision_change
 from reconciler.model import as_json
-from reconciler.model.state import Partner, Row, RowKey, split_link
+from reconciler.model.state import Partner, Row, RowKey
 from reconciler.plan import plan
 from reconciler.plan.cause import Cause, compared, unknown
 from reconciler.plan.diff import Change
@@ -78,11 +78,11 @@ def _age(entry: _Entry) -> tuple[int, bool]:
     return entry.number, entry.text is not None
 
 
-def row_identity(kind: str, name: str, row_id: int | None) -> tuple[Any, ...]:
+def row_identity(kind: str, name: str, row_id: int | None) -> tuple[str, str, int | None]:
     """What a row of a partner is known by under all of its names."""
-    if row_id is None:
-        return kind, name
-    return kind, row_id, split_link(name)[1] if kind == "link" else ""
+    if row_id is not None:
+        name = name.rpartition("/")[2] if kind == "link" else ""
+    return kind, name, row_id
 
 
 class LastApplied:
@@ -188,12 +188,12 @@ class LastApplied:
         for condition in conditions:
             query = select(c.partner, c.kind, c.name, c.row_id, c.revision, c.after)
             for entry in map(_Entry._make, fetch(self._connection, query.where(condition))):
-                partner, kind, name, row_id, *_ = entry
+                partner, kind, name, row_id, _number, _text = entry
                 identity = (partner, *row_identity(kind, name, row_id))
                 other = newest.setdefault(identity, entry)
                 if other is not entry and _age(other) < _age(entry):
                     newest[identity] = entry
-        return _by_name(newest.values())
+        return _by_name(newest)
 
     def _rows(self, entries: Mapping[RowKey, _Entry]) -> dict[RowKey, LastAppliedRow]:
         self._learn({entry.number for entry in entries.values()})
@@ -214,17 +214,16 @@ class LastApplied:
                 self._revisions[number] = RevisionRef(number, when, rolls_back)
 
 
-def _by_name(entries: Collection[_Entry]) -> dict[RowKey, _Entry]:
-    """Entries by what their rows are called now, links by what their servers are."""
-    rows = sorted((entry for entry in entries if entry.kind != "link"), key=_age)
+def _by_name(newest: Mapping[tuple[Any, ...], _Entry]) -> dict[RowKey, _Entry]:
+    """Entries, which are by identity, by what their rows are called now, links by their servers."""
+    rows = sorted((entry for entry in newest.values() if entry.kind != "link"), key=_age)
     named = {RowKey(*entry[:3]): entry for entry in rows}
     names = {entry.row_id: entry.name for entry in named.values() if entry.kind == "server"}
     superseded = {entry.row_id for entry in rows if entry.kind == "server"} - names.keys()
-    for entry in entries:
-        if entry.kind == "link" and entry.row_id not in superseded:
-            server, cnpj = split_link(entry.name)
-            name = f"{names.get(entry.row_id, server)}/{cnpj}"
-            named[RowKey(entry.partner, "link", name)] = entry
+    for (partner, kind, cnpj, row_id), entry in newest.items():
+        if kind == "link" and row_id not in superseded:
+            name = f"{names[row_id]}/{cnpj}" if row_id in names else entry.name
+            named[RowKey(partner, kind, name)] = entry
     return named
 
 

@@ -293,5 +293,5 @@ def undone(
             identity = row_identity(entry.kind, entry.name, entry.row_id)
             change = by_row.get((rollback, *identity))
             if change and entry.change and undoes(change, entry.change):
-                rolled_back[change.address] = rollback.rolls_back
+                rolled_back[change.address] = rollback.rolls_back or 0
     return rolled_back

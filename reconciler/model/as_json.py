@@ -100,25 +100,29 @@ def readable(kind: str, document: str | None) -> Readable | None:
         return None
     if read is None:
         return Readable(None, whole=True)
-    strange = {*_of_strange_type(kind, tuple(map(type, read)))}
-    for name, value in zip(read._fields, read, strict=True):
-        if isinstance(value, tuple) and any(type(item) is not str for item in value):
-            strange.add(name)
+    values: tuple[Any, ...] = read
+    strange, compound = _odd_fields(kind, tuple(map(type, values)))
+    strange = strange.union(
+        read._fields[place]
+        for place in compound
+        if any(type(item) is not str for item in values[place])
+    )
     if _KEYS & strange:
         return None
     none: dict[str, Any] = dict.fromkeys(strange)
-    return Readable(read._replace(**none) if strange else read, not strange)
+    return Readable(read._replace(**none) if strange else read, whole=not strange)
 
 
 @lru_cache
-def _of_strange_type(kind: str, types: tuple[type, ...]) -> tuple[str, ...]:
-    """The fields of a row that may not have a value of the type that they have."""
-    strange = []
+def _odd_fields(kind: str, types: tuple[type, ...]) -> tuple[frozenset[str], tuple[int, ...]]:
+    """The fields that may not have a value of their type, and the places of those with items."""
+    strange = set()
     for (name, hint), type_ in zip(get_type_hints(TYPES[kind]).items(), types, strict=True):
         options = get_args(hint) if NoneType in get_args(hint) else (hint,)
         if type_ not in [get_origin(option) or option for option in options]:
-            strange.append(name)
-    return tuple(strange)
+            strange.add(name)
+    places = (place for place, type_ in enumerate(types) if issubclass(type_, tuple))
+    return frozenset(strange), tuple(places)
 
 
 def differing(*rows: Row | None) -> tuple[str, ...]:

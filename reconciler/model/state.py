@@ -250,8 +250,7 @@ KINDS: dict[type[Row], str] = {
 
 def split_link(name: str) -> tuple[str, str]:
     """The server and the CNPJ in the name of a link."""
-    server, _slash, cnpj = name.rpartition("/")
-    return server, cnpj
+    return name.rpartition("/")[::2]
 
 
 class RowKey(NamedTuple):

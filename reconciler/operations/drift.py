@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 
 from reconciler.database import clock
@@ -44,6 +45,8 @@ def drift(context: Context, ask: Ask, show: Show, *, since_last: bool = False) -
 
     With `since_last` it is what no earlier report of this kind had, and is remembered.
     """
+    # Each partner is let go of once it is shown, and nothing holds it in a circle.
+    gc.disable()
     with context.reading() as connection:
         if connection is None:
             show(Drift(()), None)
