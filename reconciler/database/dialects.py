@@ -220,7 +220,8 @@ class Postgres(Dialect):
             connection.execute(DropConstraint(key))
         yield
         for key in keys:
-            connection.execute(AddConstraint(key))
+            # Isolated, it would be missing from the next database that this process makes.
+            connection.execute(AddConstraint(key, isolate_from_table=False))
 
 
 _OURS = 0x4D4258
