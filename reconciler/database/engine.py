@@ -10,7 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from reconciler.database.dialects import ONLY_READS, Access, Tls, Trouble, dialect_for, dialect_of
+from reconciler.database.dialect import ONLY_READS, Access, Tls, Trouble
+from reconciler.database.dialects import dialect_for, dialect_of
 from reconciler.diagnostics.problem import Failure, Locked
 
 WAIT_SECONDS = 5

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from reconciler.database import bulk
+from reconciler.database.rows import name_of
 from reconciler.database.tables import company, host_profile, link, mail_server, partner
 from reconciler.model.state import (
     Company,
@@ -20,7 +21,6 @@ from reconciler.model.state import (
     Origins,
     Partner,
     Row,
-    called,
     id_of,
 )
 from reconciler.plan.diff import Change
@@ -123,7 +123,7 @@ class Writer:
         for start in range(0, len(owners), _IN):
             wanted = mail_server.c.partner.in_(owners[start : start + _IN])
             for owner, name, number in bulk.fetch(self._connection, select(*columns).where(wanted)):
-                self._after[owner, called(name, number)] = number
+                self._after[owner, name_of(name, number)] = number
 
     def _number(self, change: Change) -> tuple[int]:
         """The row of a server that was there before, by the name it had."""
