@@ -76,6 +76,13 @@ class Dialect(ABC):
         """That bytes stand in a column of texts."""
         return false()
 
+    def share_snapshot(self, connection: Connection) -> str | None:  # noqa: ARG002
+        """A name of what this transaction sees, while it lasts; None where it can have none."""
+        return None
+
+    def see_snapshot(self, connection: Connection, name: str) -> None:  # noqa: B027 - as above
+        """See in a transaction that begins what the one sees that has given it this name."""
+
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:  # noqa: ARG002
         """Check foreign keys at the end, where that helps: for tables that nobody else sees yet."""

@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     event,
     func,
+    text,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
@@ -132,6 +133,16 @@ class Postgres(Dialect):
     def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
         """An array is one parameter; hundreds take the driver longer than the query does."""
         return column == any_(bindparam(None, list(values), ARRAY(String)))
+
+    def share_snapshot(self, connection: Connection) -> str | None:
+        return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+    def see_snapshot(self, connection: Connection, name: str) -> None:
+        connection.execute(
+            text("SET TRANSACTION SNAPSHOT :name").bindparams(
+                bindparam("name", name, literal_execute=True)
+            )
+        )
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:

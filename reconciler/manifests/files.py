@@ -18,7 +18,7 @@ NAME_LENGTH = 1000
 _START = Mark(1, 1, 2)
 
 
-class Found(NamedTuple):
+class ManifestFile(NamedTuple):
     """A manifest: its path relative to the root, and where it is."""
 
     name: str
@@ -54,9 +54,9 @@ def _with_settings(folder: Path) -> Path | None:
     return next((up for up in (folder, *folder.parents) if (up / SETTINGS_FILE).is_file()), None)
 
 
-def find(paths: Iterable[Path], scope: Scope) -> tuple[list[Found], list[Problem]]:
+def find(paths: Iterable[Path], scope: Scope) -> tuple[list[ManifestFile], list[Problem]]:
     """The manifests at and below `paths`, by name, and what keeps others from being read."""
-    found: dict[str, Found] = {}
+    found: dict[str, ManifestFile] = {}
     problems: list[Problem] = []
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100
@@ -70,7 +70,7 @@ def find(paths: Iterable[Path], scope: Scope) -> tuple[list[Found], list[Problem
     return [found[name] for name in sorted(found)], problems
 
 
-def _below(folder: Path, root: Path) -> Iterator[Found | Problem]:
+def _below(folder: Path, root: Path) -> Iterator[ManifestFile | Problem]:
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - a Path for each name costs too much
     except OSError as error:
@@ -81,7 +81,7 @@ def _below(folder: Path, root: Path) -> Iterator[Found | Problem]:
             yield from _entry(folder / name, root)
 
 
-def _entry(path: Path, root: Path) -> Iterator[Found | Problem]:
+def _entry(path: Path, root: Path) -> Iterator[ManifestFile | Problem]:
     is_link = path.is_symlink()
     if path.is_dir():
         if not is_link:
@@ -92,14 +92,14 @@ def _entry(path: Path, root: Path) -> Iterator[Found | Problem]:
         yield _one(path, root)
 
 
-def _one(path: Path, root: Path) -> Found | Problem:
+def _one(path: Path, root: Path) -> ManifestFile | Problem:
     if path.is_symlink() and not _stays(path, root):
         return _refused("MBX115", path, root)
     name = _name(path, root)
     if len(name) > NAME_LENGTH or FORBIDDEN.search(name) or "\n" in name:
         shown = name.encode("ascii", "backslashreplace").decode()[:NAME_LENGTH]
         return Problem("MBX121", None, {"name": shown, "limit": NAME_LENGTH})
-    return Found(name, path)
+    return ManifestFile(name, path)
 
 
 def _stays(path: Path, root: Path) -> bool:
@@ -120,7 +120,7 @@ def _refused(code: str, path: Path, root: Path) -> Problem:
     return Problem(code, Place(_name(path, root), mark=_START))
 
 
-def content(found: Found, limit: int) -> bytes | Problem:
+def content(found: ManifestFile, limit: int) -> bytes | Problem:
     """The bytes of a manifest, one more than `limit` at most; or why they cannot be had."""
     place = Place(found.name, mark=_START)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -17,7 +18,7 @@ from reconciler.diagnostics.problem import Mark, Place, Problem
 from reconciler.manifests import consistency, mistakes
 from reconciler.manifests.declaration import FileDeclaration
 from reconciler.manifests.declare import declare
-from reconciler.manifests.files import Found, Scope, content, find
+from reconciler.manifests.files import ManifestFile, Scope, content, find
 from reconciler.manifests.positions import Positions, locate
 from reconciler.manifests.read import ReadLimits, Suspect, read
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
@@ -39,7 +40,7 @@ class Loaded:
     """
 
     scope: Scope
-    found: tuple[Found, ...]
+    found: tuple[ManifestFile, ...]
     files: tuple[FileDeclaration, ...]
     problems: tuple[Problem, ...]
     digests: Mapping[str, str]
@@ -65,7 +66,7 @@ class Sources:
     They are kept of the last files only: a plan goes through thousands in turn.
     """
 
-    def __init__(self, root: Path, found: Iterable[Found], limits: ReadLimits) -> None:
+    def __init__(self, root: Path, found: Iterable[ManifestFile], limits: ReadLimits) -> None:
         self._root = root
         self._found = {item.name: item for item in found}
         self._limits = limits
@@ -97,6 +98,15 @@ class Sources:
         return Positions() if isinstance(data, Problem) else locate(file, data, self._limits)
 
 
+class Glance(NamedTuple):
+    """What a file shows without being checked: its SHA-256, empty where it cannot be read, and the
+    partner that it seems to be of, empty where that is not clear.
+    """
+
+    digest: str
+    partner: str
+
+
 class Parsed(NamedTuple):
     """What came of one file: its digest, what it declares as far as that is clear, its problems."""
 
@@ -115,29 +125,34 @@ class Manifests:
         self, paths: Sequence[Path], scope: Scope, limits: ReadLimits, project: str
     ) -> None:
         self.scope = scope
-        self._limits = limits
-        self._found, self._problems = find(paths, scope)
-        self._parse = partial(_parse_file, limits=limits, project=project)
-        self._workers = Workers(processors() if len(self._found) >= MANY else 1)
-        self._hashes: Iterable[str] = ()
+        self.limits = limits
+        self.files, self.problems = find(paths, scope)
+        self._parse = partial(parse_file, limits=limits, project=project)
+        self._workers = Workers(processors() if len(self.files) >= MANY else 1)
+        self._glancing: Iterable[Glance] = ()
         self._results: Iterable[Parsed] = ()
         self._parsed: dict[str, Parsed] = {}
 
     def begin_parsing(self) -> None:
         """Let other processes begin to parse everything, if there is much."""
-        self._results = self._workers.map(self._parse, self._found, _PARSED_AT_ONCE)
+        self._results = self._workers.map(self._parse, self.files, _PARSED_AT_ONCE)
 
     def begin_hashing(self) -> None:
         """Let other processes begin to hash everything, if there is much."""
-        hash_one = partial(_hash_file, limits=self._limits)
-        self._hashes = self._workers.map(hash_one, self._found, _HASHED_AT_ONCE)
+        glance = partial(_glance, limits=self.limits)
+        self._glancing = self._workers.map(glance, self.files, _HASHED_AT_ONCE)
 
     @cached_property
+    def glances(self) -> dict[str, Glance]:
+        """What each file shows, by its name."""
+        glances = dict(zip(self._names, self._glancing, strict=True))
+        self._workers.close()
+        return glances
+
+    @property
     def digests(self) -> dict[str, str]:
         """The SHA-256 of each file by its name; empty where it cannot be read."""
-        found = dict(zip(self._names, self._hashes, strict=True))
-        self._workers.close()
-        return found
+        return {name: glance.digest for name, glance in self.glances.items()}
 
     @property
     def names(self) -> frozenset[str]:
@@ -146,7 +161,12 @@ class Manifests:
 
     @property
     def _names(self) -> list[str]:
-        return [item.name for item in self._found]
+        return [item.name for item in self.files]
+
+    def unread(self, unchanged: Mapping[str, Unchanged]) -> Loaded:
+        """Everything but what the files declare."""
+        files, problems = tuple(self.files), tuple(self.problems)
+        return Loaded(self.scope, files, (), problems, self.digests, self.limits, unchanged)
 
     def loaded(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Loaded:
         """What everything declares, except for the partners that are `unchanged`.
@@ -166,11 +186,11 @@ class Manifests:
         digests = self.digests if left_out else {}
         return Loaded(
             self.scope,
-            tuple(self._found),
+            tuple(self.files),
             tuple(one.declared for one in parsed if one.declared),
-            (*self._problems, *(problem for one in parsed for problem in one.problems)),
+            (*self.problems, *(problem for one in parsed for problem in one.problems)),
             digests | {name: one.digest for name, one in self._parsed.items()},
-            self._limits,
+            self.limits,
             left_out,
         )
 
@@ -182,21 +202,39 @@ class Manifests:
             self._parsed = dict(zip(names, self._results, strict=True))
             self._results = ()
         left |= self._parsed.keys()
-        todo = [item for item in self._found if item.name not in left]
+        todo = [item for item in self.files if item.name not in left]
         results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
         self._parsed |= zip((item.name for item in todo), results, strict=True)
         return [self._parsed[name] for name in names]
 
 
 _PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
+_PARTNER = re.compile(
+    rb"""^(?:partner|"partner"|'partner'):[ \t]+(["']?)([\w.-]+)\1[ \t]*(?:[ \t]\#.*)?\r?$""",
+    re.MULTILINE,
+)
 
 
-def _hash_file(item: Found, limits: ReadLimits) -> str:
+def _glance(item: ManifestFile, limits: ReadLimits) -> Glance:
     data = content(item, limits.file_bytes)
-    return "" if isinstance(data, Problem) else hashlib.sha256(data).hexdigest()
+    if isinstance(data, Problem):
+        return Glance("", "")
+    return Glance(hashlib.sha256(data).hexdigest(), _seeming_partner(data, limits))
 
 
-def _parse_file(item: Found, limits: ReadLimits, project: str) -> Parsed:
+def _seeming_partner(data: bytes, limits: ReadLimits) -> str:
+    """The partner of a manifest, by its line or, where that is not to be seen, by reading all."""
+    if line := _PARTNER.search(data):
+        return line[2].decode(errors="replace")
+    try:
+        raw = read(data, limits)
+    except Suspect:
+        return ""
+    return str(raw.get("partner", "")) if isinstance(raw, dict) else ""
+
+
+def parse_file(item: ManifestFile, limits: ReadLimits, project: str) -> Parsed:
+    """Read and check one file."""
     data = content(item, limits.file_bytes)
     if isinstance(data, Problem):
         return Parsed("", None, (data,))

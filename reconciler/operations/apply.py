@@ -53,7 +53,7 @@ class Dialogue(Report, Protocol):
         """Tell what was committed."""
 
 
-class Outcome(NamedTuple):
+class ApplyOutcome(NamedTuple):
     """The plan that an apply came to, and the mail servers by partner that failed their test."""
 
     plan: Plan
@@ -67,7 +67,7 @@ def apply(
     *,
     verification: Verification | None = None,
     lock_timeout: float = 0,
-) -> Outcome:
+) -> ApplyOutcome:
     """Apply a saved plan, or the manifests of a context; waits `lock_timeout` seconds for others.
 
     Raises:
@@ -100,7 +100,7 @@ def apply(
             dialogue.warn(secrets.reference_warnings(work.plan, context.settings.secrets))
         if gate:
             gate.keep(work.plan, dialogue)
-    return Outcome(work.plan, gate.failing if gate else {})
+    return ApplyOutcome(work.plan, gate.failing if gate else {})
 
 
 def _with_secrets(

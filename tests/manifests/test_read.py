@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from reconciler.diagnostics.problem import Problem
-from reconciler.manifests.files import Found, Scope, content, find, scope_of
+from reconciler.manifests.files import ManifestFile, Scope, content, find, scope_of
 from reconciler.manifests.positions import locate
 from reconciler.manifests.read import Quoted, ReadLimits, Suspect, read
 from tests.support.estates import Manifest, cnpj, codes, manifest, outgoing, read_one, run, write
@@ -527,7 +527,7 @@ def test_a_socket_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("_no_waiting")
 def test_a_device_is_not_read_for_ever() -> None:
-    assert isinstance(content(Found("zero.yaml", Path("/dev/zero")), 10), Problem)
+    assert isinstance(content(ManifestFile("zero.yaml", Path("/dev/zero")), 10), Problem)
 
 
 def test_links_that_lead_to_each_other_are_left(tmp_path: Path) -> None:
@@ -592,7 +592,7 @@ def test_a_folder_that_may_not_be_read_is_told(
 def test_no_more_than_a_byte_beyond_the_limit_is_read(tmp_path: Path, limit: int) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"0123456789")
-    data = content(Found("a.yaml", file), limit)
+    data = content(ManifestFile("a.yaml", file), limit)
     assert data == b"0123456789"[: limit + 1]
 
 
