@@ -136,10 +136,11 @@ class Writer:
         Raises:
             RowsMissing: the server is not there.
         """
-        number = self._after.get((change.partner, change.server))
+        row: Values = change.row
+        number = self._after.get((change.partner, change.name.rpartition("/")[0]))
         if number is None:
             raise RowsMissing
-        return (number, *change.row)
+        return (number, *row)
 
 
 class _Sorted:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
@@ -45,6 +45,7 @@ from reconciler.operations.partners import (
 )
 from reconciler.operations.request import PlanRequest
 from reconciler.operations.unchanged import clean_files, doubtful
+from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget
 from reconciler.secrets.scope import Scopes
 from reconciler.settings import Settings
@@ -80,12 +81,16 @@ class _Terms(NamedTuple):
     snapshot: str | None
 
 
+_Columns = tuple[tuple[Any, ...], ...]
+"""Changes field by field: so they take half the time to go from one process to another."""
+
+
 class _Result(NamedTuple):
     """What comes of a share: of each partner, with the companies that it declares, and warnings
     about manifests by the names of those.
     """
 
-    outcomes: list[PartnerOutcome]
+    outcomes: list[tuple[PartnerOutcome, _Columns]]
     companies: dict[str, tuple[str, ...]]
     problems: list[tuple[str, tuple[Problem, ...]]]
 
@@ -137,7 +142,7 @@ class Team:
         if len(made) < len(results) or _claim_the_same(made):
             raise Unfit
         warnings = sorted(item for result in made for item in result.problems)
-        everything = (outcome for result in made for outcome in result.outcomes)
+        everything = (_unpacked(*packed) for result in made for packed in result.outcomes)
         planned = put_together(names, everything, connection, target, request)
         problems = (problem for _file, of_file in warnings for problem in of_file)
         return replace(planned, problems=(*problems, *planned.problems))
@@ -194,8 +199,18 @@ def _claim_the_same(results: Sequence[_Result]) -> bool:
     return any(
         elsewhere(outcome.part.partner, outcome.unregistered, owned)
         for result in results
-        for outcome in result.outcomes
+        for outcome, _ in result.outcomes
     )
+
+
+def _packed(outcome: PartnerOutcome) -> tuple[PartnerOutcome, _Columns]:
+    part = outcome.part
+    return outcome._replace(part=replace(part, changes=())), tuple(zip(*part.changes, strict=True))
+
+
+def _unpacked(outcome: PartnerOutcome, columns: _Columns) -> PartnerOutcome:
+    changes = tuple(map(Change._make, zip(*columns, strict=True)))
+    return outcome._replace(part=replace(outcome.part, changes=changes))
 
 
 class _Desk(NamedTuple):
@@ -238,7 +253,8 @@ def _plan_share(share: _Share, terms: bytes) -> _Result | None:
         made = _outcomes(declarations, share.partners, request, desk)
     except Failure:
         return None
-    return _Result(made, {name: (*one.companies,) for name, one in declarations.items()}, warnings)
+    companies = {name: tuple(one.companies) for name, one in declarations.items()}
+    return _Result(list(map(_packed, made)), companies, warnings)
 
 
 def _outcomes(
