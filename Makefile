@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test lint generate bench clean
+.PHONY: help install demo test test-all lint generate bench clean
 
 help:
 	@echo 'make demo      run the main job on examples/mailboxes.yaml, and test mailboxes'
-	@echo 'make test      run all tests'
+	@echo 'make test      run the tests that take two minutes, on SQLite and one PostgreSQL'
+	@echo 'make test-all  run all tests, on every database and mail server that is installed'
 	@echo 'make lint      check style, types and import layers'
 	@echo 'make generate  rewrite the files that are made from the code'
 	@echo 'make bench     measure 10,000 and 100,000 mail servers (takes a while)'
@@ -29,6 +30,9 @@ demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
 test: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto --quick
+
+test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -n auto
 
 lint: $(INSTALLED)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from benchmarks.maillab import DOMAIN
 from reconciler.model.state import MailServer
-from reconciler.probes.message import compose, token
+from reconciler.probes.message import compose, new_token
 from reconciler.probes.policy import Pace, Policy
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.probes.schedule import Prober
@@ -193,7 +193,7 @@ async def plain(work: Work) -> Counter[str]:
                 (f"MAIL FROM:<{name}>\r\n", b"250"),
                 (f"RCPT TO:<{name}>\r\n", b"250"),
                 ("DATA\r\n", b"354"),
-                (compose(name, "Bench", name, token()).data.decode(), b"250"),
+                (compose(name, "Bench", name, new_token()).data.decode(), b"250"),
                 ("QUIT\r\n", b"221"),
             ):
                 writer.write(said.encode())
@@ -232,7 +232,7 @@ async def library(work: Work) -> Counter[str]:
             )
             await client.connect()
             await client.auth_plain(name, PASSWORD)
-            message = compose(name, "Bench", name, token()).data.removesuffix(b".\r\n")
+            message = compose(name, "Bench", name, new_token()).data.removesuffix(b".\r\n")
             await client.sendmail(name, [name], message)
             await client.quit()
 

@@ -30,7 +30,7 @@ __all__ = ["Mailbox", "Mailboxes", "Secret", "keyring", "where"]
 
 
 class Mailbox(NamedTuple):
-    """A row of the view `company_mailbox`: a mailbox that a company uses, all that it takes to.
+    """A row of the view `company_mailbox`: a mailbox of a company, with all it takes to use it.
 
     `password_reference` says where the password is, as in `vault:smtp/acme#/nfe`;
     `password_sealed` is what `Mailboxes.password` opens.
@@ -61,7 +61,7 @@ class Mailbox(NamedTuple):
     folder: str | None
 
     def __repr__(self) -> str:
-        """Without what is sealed, which has no business in a log."""
+        """Leaves out the sealed password, which does not belong in a log."""
         return f"<mailbox {self.mail_server_id} of {self.cnpj}>"
 
 
@@ -77,11 +77,11 @@ class Mailboxes:
         Raises:
             Failure: the database is not of this version of the tool.
         """
-        found = schema.status_of(connection)
-        schema.require(found)
+        status = schema.status_of(connection)
+        schema.require(status)
         self._connection = connection
         self._ring = ring
-        self._database = found.database_id or ""
+        self._database = status.database_id or ""
 
     def of_company(self, cnpj: str, direction: str | None = None) -> Iterator[Mailbox]:
         """The mailboxes of a company, by its CNPJ without the mask: `outgoing`, `incoming`, all."""

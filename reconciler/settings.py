@@ -1,4 +1,4 @@
-"""What the platform engineer decides: `reconciler.toml` and `RECONCILER_*`."""
+"""The settings of the platform engineer: `reconciler.toml` and `RECONCILER_*`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.plan.guards import ELSEWHERE
 from reconciler.probes.settings import ProbeSettings
 from reconciler.secrets.settings import SecretSettings
+
+if TYPE_CHECKING:
+    Guard = str
+else:
+    Guard = Literal[ELSEWHERE]
 
 FILE = "reconciler.toml"
 DEFAULT_DATABASE = "sqlite:///reconciler.db"
@@ -27,7 +33,7 @@ ENVIRONMENT = {
     "RECONCILER_PLAN_LIFETIME": "plan_lifetime",
     "RECONCILER_PLAN_KEY_FILE": "plan_key_file",
 }
-"""The settings that the environment can give; it wins over the file."""
+"""The settings that the environment can set; it takes precedence over the file."""
 
 
 class _Section(BaseModel):
@@ -43,21 +49,10 @@ class Limits(_Section):
 
 
 class AcceptedGuard(_Section):
-    """A guard that one change may pass; `lost-input` can be accepted here and not in manifests."""
+    """A guard that one change may pass."""
 
     partner: str
-    guard: Literal[
-        "mass-delete",
-        "mass-unlink",
-        "mass-deactivate",
-        "lost-input",
-        "suspected-rename",
-        "orphaned-company",
-        "takeover",
-        "credential-moved",
-        "older-commit",
-        "undoes-rollback",
-    ]
+    guard: Guard
     count: int = Field(ge=1)
     reason: str = ""
     until: date | None = None
@@ -78,10 +73,10 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 def _lifetime(value: object) -> timedelta:
     match = _LIFETIME.fullmatch(value) if isinstance(value, str) else None
-    found = int(match[1]) * _UNITS[match[2]] if match else timedelta()
-    if not timedelta(minutes=1) <= found <= timedelta(days=30):
+    lifetime = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+    if not timedelta(minutes=1) <= lifetime <= timedelta(days=30):
         raise PydanticCustomError("MBX651", "")
-    return found
+    return lifetime
 
 
 class Settings(_Section):
@@ -101,15 +96,15 @@ class Settings(_Section):
     secrets: SecretSettings = SecretSettings()
 
 
-def find(given: Path | None, folders: tuple[Path, ...]) -> Path | None:
-    """The settings file: the one given, or the first that one of `folders` has."""
-    if given is not None:
-        return given
+def find(named: Path | None, folders: tuple[Path, ...]) -> Path | None:
+    """The settings file: the one named, or the first in one of `folders`."""
+    if named is not None:
+        return named
     return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """The settings of `file`, and of the environment where that says something.
+    """The settings of `file`, overridden by the environment.
 
     Raises:
         Failure: the file cannot be read, or holds something that is no setting.

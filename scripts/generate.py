@@ -23,9 +23,9 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from reconciler.diagnostics.messages import GUARD_CODES, PROBES
 from reconciler.diagnostics.messages.adoption import ADOPTION
 from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.messages.fields import FIELDS
 from reconciler.diagnostics.messages.message import Message
 from reconciler.diagnostics.messages.options import OPTIONS
@@ -34,6 +34,8 @@ from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.diagnostics.messages.tests import TESTS
+from reconciler.plan.guards import GUARDS
 from reconciler.render import schemas
 from scripts import probe_page
 
@@ -46,12 +48,15 @@ _GROUPS = {
     "Keys and values": FIELDS,
     "Rules between entries": RULES,
     "Advanced options": OPTIONS,
-    "Guards, plans and databases": PLANS,
+    "Guards, plans and databases": {
+        **PLANS,
+        **{guard.code: guard.message for guard in GUARDS.values()},
+    },
     "Rolling back": ROLLBACKS,
     "Export and adoption": ADOPTION,
     "Settings and the command line": COMMANDS,
     "Secrets": SECRETS,
-    "Tests of mailboxes": PROBES,
+    "Tests of mailboxes": TESTS | {code: item.message for code, item in failures().items()},
 }
 _POT_HEADER = """\
 # Every text of reconciler. Made by `make generate`; translations are made from it.
@@ -113,7 +118,7 @@ def plan_schema() -> str:
 
 def codes() -> str:
     """Every code, for people: what it says, why, and how it is mended."""
-    guards = {code: guard for guard, code in GUARD_CODES.items()}
+    guards = {guard.code: guard.name for guard in GUARDS.values()}
     lines = [
         "# Codes",
         "",
@@ -152,6 +157,9 @@ def catalogue() -> str:
         for texts in _texts(file):
             where = (file.relative_to(ROOT).as_posix(), 1)
             catalog.add(texts if len(texts) > 1 else texts[0], locations=[where])
+    for failure in failures().values():
+        for text in (*failure.message[1:], *failure.repairs.values()):
+            catalog.add(text, locations=[("reconciler/diagnostics/messages/failures.toml", 1)])
     stream = BytesIO()
     write_po(stream, catalog, width=0, omit_header=True, sort_output=True, include_lineno=False)
     return _POT_HEADER + stream.getvalue().decode().lstrip("\n")
@@ -171,14 +179,28 @@ def _texts(file: Path) -> Iterator[tuple[str, ...]]:
 
 
 def readme() -> str:
-    """The README, with what its `$` commands print now, one after the other in one folder."""
+    """The README with its table of guards, and with what its `$` commands print now, one after the
+    other in one folder.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(ROOT / "examples" / "mailboxes.yaml", folder)
         (folder / "reconciler.toml").touch()
         text = (ROOT / "README.md").read_text(encoding="utf-8")
+        text = re.sub(
+            r"(?<=^\| guard \|).*?(?=^$)", _guards(), text, flags=re.DOTALL | re.MULTILINE
+        )
         block = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
         return block.sub(lambda found: _console(found[0], folder), text)
+
+
+def _guards() -> str:
+    """The rest of the table of guards, behind its first heading."""
+    rows = [" stops | accepted |", "|---|---|---|"]
+    for guard in GUARDS.values():
+        accepted = ": ".join(filter(None, (guard.accepted.value, guard.instead)))
+        rows.append(f"| `{guard.name}` | {guard.stops} | {accepted} |")
+    return "\n".join(rows) + "\n"
 
 
 def _console(block: str, folder: Path) -> str:

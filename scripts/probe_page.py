@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnostics.messages import PROBES
-from reconciler.probes.failures import NO_VERDICT, ROWS
-from reconciler.probes.results import Again
-from reconciler.render.explain_text import steps
-from reconciler.render.probe_failure import STEPS, by_provider
+from reconciler.diagnostics.messages.failures import Again, ProbeFailure, failures
 
 _MARK = "<!-- Everything below is made from the code by `make generate`. -->\n"
 _SECTIONS = (
@@ -36,24 +32,24 @@ def page(text: str) -> str:
 def _failures() -> Iterator[str]:
     for title, first, last in _SECTIONS:
         yield f"### {title}\n"
-        for code in sorted(ROWS):
+        for code, failure in failures().items():
             if first <= int(code.removeprefix("MBX")) <= last:
-                yield from _failure(code)
+                yield from _failure(failure)
 
 
-def _failure(code: str) -> Iterator[str]:
-    message, row = PROBES[code], ROWS[code]
-    verdict = "; not tested" if code in NO_VERDICT else ""
-    yield f"#### {code}: {_plain(message.title)}\n"
-    if row.sample:
-        yield f"- The server says: `{row.sample}`"
-    if where := steps(code):
-        yield f"- Step: {', '.join(f'`{step}`' for step in STEPS if step in where)}"
-    yield f"- Cause: {_plain(message.cause)}"
-    yield f"- Fix: {_plain(message.repair)}"
-    for name, repair in by_provider(code).items():
-        yield f"- {name}: {_plain(repair)}"
-    yield f"- {_AGAIN[row.again].capitalize()}{verdict}.\n"
+def _failure(failure: ProbeFailure) -> Iterator[str]:
+    title, cause, repair = map(_plain, failure.message[1:])
+    yield f"#### {failure.code}: {title}\n"
+    if failure.server_says:
+        yield f"- The server says: `{failure.server_says}`"
+    if failure.steps:
+        yield f"- Step: {', '.join(f'`{step}`' for step in failure.steps)}"
+    yield f"- Cause: {cause}"
+    yield f"- Fix: {repair}"
+    for name, text in failure.repairs.items():
+        yield f"- {name}: {_plain(text)}"
+    verdict = "; not tested" if failure.not_tested else ""
+    yield f"- {_AGAIN[failure.again].capitalize()}{verdict}.\n"
 
 
 def _plain(template: str) -> str:

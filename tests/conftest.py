@@ -20,6 +20,7 @@ from tests.support.estates import Cli, fresh, run
 from tests.support.servers import EVERY, SERVERS
 from tests.support.servers.databases import Database, Databases
 from tests.support.servers.runs import Run
+from tests.support.suites import Suites
 
 REQUIRED = os.environ.get("RECONCILER_TEST_REQUIRE") == "all"
 RUN = pytest.StashKey[Run]()
@@ -30,14 +31,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-story", action="append", default=[], help="write what this story expects"
     )
+    parser.addoption("--quick", action="store_true", help="only the quick tests")
 
 
 # Databases
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    line = "databases(*kinds): the kinds of database that a test runs on, by default every one"
-    config.addinivalue_line("markers", line)
+    for line in (
+        "databases(*kinds): the kinds of database that a test runs on, by default every one",
+        "slow(*kinds): left out by --quick, on these kinds of database or on all",
+    ):
+        config.addinivalue_line("markers", line)
+    config.pluginmanager.register(Suites(config))
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     run = Run(Path(worker["run"])) if worker else Run.begin()
     config.stash[RUN] = run

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from reconciler.cli import options, terminal
 from reconciler.database import schema, tables
-from reconciler.database.engine import shown_url, transaction
+from reconciler.database.engine import shown_url
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.words import N_, _
+from reconciler.operations import db
+from reconciler.operations.context import Context
 
 _CONDITIONS = {
     Condition.NEW: N_("new: none of the tables is there; apply and db upgrade create them"),
@@ -33,20 +33,10 @@ def command() -> None:
     short_help=_("Create the tables, or bring them up to date."),
     help=_("Create the tables, or bring them up to date. Nothing happens where they are."),
 )
-@options.settings
-@options.database
+@options.context()
 @options.lock_timeout
-def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: float) -> int:
-    context = terminal.context((), None, settings_file, database_url)
-    engine = context.engine(writes=True, wait=lock_timeout)
-    with transaction(engine) as connection:
-        schema.lock(connection)
-        before = schema.status_of(connection)
-        if before.condition is Condition.NEWER:
-            schema.require(before)
-        if before.condition is not Condition.CURRENT:
-            schema.upgrade(connection)
-        after = schema.status_of(connection)
+def upgrade(context: Context, lock_timeout: float) -> int:
+    before, after = db.upgrade(context, lock_timeout=lock_timeout)
     terminal.say(
         _("Schema {before} → {after}.").format(
             before=before.revision or _("new"), after=after.revision
@@ -60,19 +50,18 @@ def upgrade(settings_file: Path | None, database_url: str | None, lock_timeout: 
     short_help=_("Show which schema the database has."),
     help=_("Show which schema the database has; exit 1 where this version cannot work with it."),
 )
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
-def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    engine = terminal.context((), None, settings_file, database_url).engine(writes=False)
-    found = schema.status(engine)
+def status(context: Context, form: str) -> int:
+    engine = context.engine(writes=False)
+    current = schema.status(engine)
     if form == "json":
         terminal.say_json(
             {
-                "condition": found.condition.value,
-                "schema_revision": found.revision,
+                "condition": current.condition.value,
+                "schema_revision": current.revision,
                 "wanted_revision": tables.SCHEMA_REVISION,
-                "database_id": found.database_id,
+                "database_id": current.database_id,
                 "dialect": engine.dialect.name,
             }
         )
@@ -80,10 +69,10 @@ def status(settings_file: Path | None, database_url: str | None, form: str) -> i
         terminal.say(
             [
                 _("database: {url}").format(url=shown_url(engine.url)),
-                _("id: {id}").format(id=found.database_id or "–"),
+                _("id: {id}").format(id=current.database_id or "–"),
                 _("schema: {revision} ({condition})").format(
-                    revision=found.revision or "–", condition=_(_CONDITIONS[found.condition])
+                    revision=current.revision or "–", condition=_(_CONDITIONS[current.condition])
                 ),
             ]
         )
-    return 0 if found.condition in (Condition.CURRENT, Condition.NEW) else 1
+    return 0 if current.condition in (Condition.CURRENT, Condition.NEW) else 1

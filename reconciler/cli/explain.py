@@ -6,10 +6,10 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.closest import closest
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _
 from reconciler.render import explain_text
+from reconciler.render.messages import MESSAGES
 
 
 @click.command(

@@ -10,8 +10,9 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
+from reconciler.operations.context import Context
 from reconciler.operations.keys import new_key, rotation, usage
-from reconciler.secrets.rotate import KeyStatus, Progress
+from reconciler.secrets.rotate import KeyStatus, RotationProgress
 
 
 @click.group(
@@ -67,11 +68,10 @@ def _create(file: Path, text: str) -> None:
         "by who has both keys."
     ),
 )
-@options.settings
-@options.database
-def rotate(settings_file: Path | None, database_url: str | None) -> int:
-    active, batches = rotation(terminal.context((), None, settings_file, database_url))
-    progress = Progress()
+@options.context()
+def rotate(context: Context) -> int:
+    active, batches = rotation(context)
+    progress = RotationProgress()
     for progress in batches:
         terminal.note(n_("{count} password seen", "{count} passwords seen", sum(progress)))
     words = [
@@ -96,11 +96,10 @@ def rotate(settings_file: Path | None, database_url: str | None) -> int:
         "leave the key ring; exit 1 where one is needed that is not in it."
     ),
 )
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
-def status(settings_file: Path | None, database_url: str | None, form: str) -> int:
-    active, keys = usage(terminal.context((), None, settings_file, database_url))
+def status(context: Context, form: str) -> int:
+    active, keys = usage(context)
     if form == "json":
         terminal.say_json({"active": active, **keys._asdict()})
     else:

@@ -10,12 +10,12 @@ import click
 from reconciler.cli import options
 from reconciler.cli.plan import TEST_FAILED
 from reconciler.cli.reporting import FORMS, report
-from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _
-from reconciler.probes import documents
-from reconciler.probes.documents import Document
-from reconciler.probes.results import Outcome
+from reconciler.probes import shards
+from reconciler.probes.results import ProbeOutcome
+from reconciler.probes.shards import ShardResults
+from reconciler.render.messages import MESSAGES
 
 FEW = 10
 """Up to so many mail servers, every step of them is shown."""
@@ -36,14 +36,14 @@ _LARGEST = 512 * 1024 * 1024
 @options.output_format(*FORMS)
 @options.results_out
 def merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
-    results = documents.merged((str(file), _document(file)) for file in files)
-    with report(form, out, steps=len(results) <= FEW) as found:
+    results = shards.merged((str(file), _document(file)) for file in files)
+    with report(form, out, steps=len(results) <= FEW) as told:
         for result in results:
-            found.add(result)
-    return TEST_FAILED if found.tally.outcomes[Outcome.FAILED] else 0
+            told.add(result)
+    return TEST_FAILED if told.tally.outcomes[ProbeOutcome.FAILED] else 0
 
 
-def _document(file: Path) -> Document:
+def _document(file: Path) -> ShardResults:
     """The results in a file.
 
     Raises:
@@ -52,7 +52,7 @@ def _document(file: Path) -> Document:
     try:
         if file.stat().st_size > _LARGEST:
             raise Failure.of("MBX850", file=str(file))
-        document = documents.read(json.loads(file.read_text(encoding="utf-8")), str(file))
+        document = shards.read(json.loads(file.read_text(encoding="utf-8")), str(file))
     except OSError as error:
         raise Failure.of("MBX856", file=str(file), reason=error.strerror or "") from None
     except (ValueError, RecursionError):
@@ -62,6 +62,6 @@ def _document(file: Path) -> Document:
     return document
 
 
-def _codes(document: Document) -> set[str]:
+def _codes(document: ShardResults) -> set[str]:
     failed = {result.diagnosis.code for result in document.results if result.diagnosis}
-    return failed | {warned.code for result in document.results for warned in result.warnings}
+    return failed | {warning.code for result in document.results for warning in result.warnings}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure, WrongUse
 from reconciler.diagnostics.words import _
 from reconciler.model import cnpj
-from reconciler.plan.accept import NEVER, Acceptance
-from reconciler.plan.guards import GUARDS
+from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import ELSEWHERE
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
@@ -48,6 +50,31 @@ manifests: Callable[[F], F] = together(
 database = click.option(
     "--database", "database_url", metavar="URL", help=_("Database. Default: from the settings.")
 )
+
+
+def context(*, paths: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The options that lead to a `Context`, with those of manifests where it has `paths`.
+
+    The command gets the context in their place, as `context`.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        @wraps(function)
+        def command(
+            settings_file: Path | None,
+            database_url: str | None,
+            paths: tuple[Path, ...] = (),
+            root: Path | None = None,
+            **rest: Any,
+        ) -> int:
+            opened = terminal.context(paths, root, settings_file, database_url)
+            return function(context=opened, **rest)
+
+        return together(manifests if paths else settings, database)(command)
+
+    return decorate
+
+
 selection: Callable[[F], F] = together(
     click.option("--partner", "partners", multiple=True, help=_("Only this partner.")),
     click.option(
@@ -118,7 +145,6 @@ def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
 
 def _accepted(text: str) -> Acceptance:
     match = _ACCEPT.fullmatch(text)
-    guards = [guard for guard in GUARDS if guard not in NEVER]
-    if not match or match[2] not in guards:
-        raise WrongUse.of("MBX609", text=text, guards=", ".join(guards))
+    if not match or match[2] not in ELSEWHERE:
+        raise WrongUse.of("MBX609", text=text, guards=", ".join(ELSEWHERE))
     return Acceptance(match[2], int(match[3]), partner=match[1] or "")

@@ -17,6 +17,7 @@ from reconciler.render.style import clean
 
 if TYPE_CHECKING:
     from reconciler.model.unchanged import Unchanged
+    from reconciler.operations.context import Context
     from reconciler.operations.inputs import Inputs
     from reconciler.operations.plan import Planned
     from reconciler.plan.file.sign import PlanKey
@@ -37,8 +38,7 @@ TEST_FAILED = 6
         "that resolves it, and makes the exit code 3."
     ),
 )
-@options.manifests
-@options.database
+@options.context(paths=True)
 @options.selection
 @options.accept
 @options.full
@@ -53,10 +53,7 @@ TEST_FAILED = 6
     "--detailed-exitcode", is_flag=True, help=_("Exit with 2 where there are changes to apply.")
 )
 def command(
-    paths: tuple[Path, ...],
-    root: Path | None,
-    settings_file: Path | None,
-    database_url: str | None,
+    context: Context,
     partners: tuple[str, ...],
     servers: tuple[str, ...],
     accepted: tuple[str, ...],
@@ -68,7 +65,6 @@ def command(
 ) -> int:
     from reconciler.operations.plan import Ask, plan  # noqa: PLC0415 - `rollback` shares the rest
 
-    context = terminal.context(paths, root, settings_file, database_url)
     key = context.plan_key() if out else None
     ask = Ask(partners, servers, options.acceptances(accepted))
     planned = plan(context, ask, recording=bool(out), check_secrets=check_secrets)

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import terminal
 from reconciler.diagnostics.words import _, n_
-from reconciler.probes.results import Outcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.render.probe_text import WORDS, mailbox, names
 
 _WIDTH = 30
@@ -39,7 +39,7 @@ class Progress:
     def add(self, result: ProbeResult) -> None:
         """Tell of one more that is finished."""
         self._done += len(result.names)
-        self._failed += result.outcome is Outcome.FAILED
+        self._failed += result.outcome is ProbeOutcome.FAILED
         if self._bar:
             self._draw()
         elif self._lines:

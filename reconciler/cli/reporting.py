@@ -13,8 +13,8 @@ import click
 
 from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.documents import Shard, Tally
 from reconciler.probes.results import ProbeResult
+from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
 from reconciler.render.style import PLAIN, Style, clean
 
@@ -80,16 +80,16 @@ def report(
     """
     with _place(out, hide) as say:
         style = PLAIN if out else terminal.style()
-        found = Report(form, say, shard, style, steps=steps)
-        found.begin()
+        made = Report(form, say, shard, style, steps=steps)
+        made.begin()
         try:
-            yield found
+            yield made
         except BaseException:
-            found.end(complete=False)
+            made.end(complete=False)
             raise
-        found.end(complete=True)
+        made.end(complete=True)
     if out or form != "text":
-        terminal.note(probe_text.summary(found.tally))
+        terminal.note(probe_text.summary(made.tally))
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _
+from reconciler.operations.context import Context
 from reconciler.operations.show import show
 from reconciler.render import list_text
 
@@ -23,11 +22,10 @@ from reconciler.render import list_text
     ),
 )
 @click.argument("address", metavar="PARTNER/ID")
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
-def command(address: str, settings_file: Path | None, database_url: str | None, form: str) -> int:
-    shown = show(terminal.context((), None, settings_file, database_url), address)
+def command(context: Context, address: str, form: str) -> int:
+    shown = show(context, address)
     if form == "json":
         terminal.say_json(list_text.show_data(*shown))
     else:

@@ -83,18 +83,18 @@ def say_json(document: Any) -> None:
 
 def show_problems(problems: Iterable[Problem], sources: Sources) -> None:
     """Print problems to standard error, and how many there are."""
-    found = diagnostics.describe(problems, sources)
-    if not found:
+    described = diagnostics.describe(problems, sources)
+    if not described:
         return
     colours = style(sys.stderr)
-    note("\n\n".join(diagnostics.text(item, colours) for item in found))
-    note(f"\n{tally(found)}")
+    note("\n\n".join(diagnostics.text(item, colours) for item in described))
+    note(f"\n{tally(described)}")
 
 
-def tally(found: list[diagnostics.Diagnostic]) -> str:
+def tally(described: list[diagnostics.Diagnostic]) -> str:
     """How many errors and warnings there are, in words."""
-    errors = sum(item.severity is Severity.ERROR for item in found)
-    warnings = len(found) - errors
+    errors = sum(item.severity is Severity.ERROR for item in described)
+    warnings = len(described) - errors
     words = [n_("{count} error", "{count} errors", errors)] if errors else []
     words += [n_("{count} warning", "{count} warnings", warnings)] if warnings else []
     return ", ".join(words)

@@ -18,9 +18,9 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.reporting import FORMS, report
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.test import Tests, changed_servers, test
-from reconciler.probes.documents import Shard
-from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.select import MailboxFilter
+from reconciler.probes.shards import Shard
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
@@ -131,15 +131,15 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
 @options.output_format(*FORMS)
 @options.results_out
 @click.pass_context
-def command(ctx: click.Context, /, **given: Any) -> int:
+def command(ctx: click.Context, /, **arguments: Any) -> int:
     if ctx.invoked_subcommand:
         _require_nothing(ctx)
         return 0
-    return _test(**given)
+    return _test(**arguments)
 
 
 def _require_nothing(ctx: click.Context) -> None:
-    """An option before the subcommand would be for another one."""
+    """Refuse options before the subcommand, which would have no effect."""
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
         if source is click.core.ParameterSource.COMMANDLINE:
@@ -178,7 +178,7 @@ def _test(
 
 
 class _Audience:
-    """Shows results at the terminal or writes them to a file, and how far the run is."""
+    """Shows results at the terminal or writes them to a file, and shows progress."""
 
     def __init__(self, form: str, out: Path | None, shard: Shard, *, steps: bool) -> None:
         self._form = form
@@ -219,7 +219,7 @@ class _Audience:
                 raise
             finally:
                 progress.clear()
-                self.failed = results.tally.outcomes[Outcome.FAILED]
+                self.failed = results.tally.outcomes[ProbeOutcome.FAILED]
 
 
 command.add_command(merge)

@@ -6,6 +6,8 @@ Columns that a row of `model` has are called as its fields are. A row belongs to
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 SCHEMA_REVISION = "0001"
 """The migration that this version of the tool works with."""
@@ -37,6 +40,16 @@ metadata = MetaData(
     }
 )
 
+FALSE, TRUE = text("(false)"), text("(true)")
+BINARY = {"mariadb_default_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
+"""MariaDB compares text by a language's rules unless told otherwise: `Acme`, `ACME`, `Áçme` and
+`Acme ` would be one name. SQLite and PostgreSQL compare the characters as they are.
+"""
+
+
+def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
+    return Table(name, metadata, *parts, **{**BINARY, **options})
+
 
 def _owner() -> tuple[Column[str], Column[str]]:
     return (Column("project", String(100)), Column("file", String(1000)))
@@ -46,16 +59,14 @@ def _key(name: str, target: str) -> Column[str]:
     return Column(name, String(63), ForeignKey(target, ondelete="RESTRICT"), primary_key=True)
 
 
-database_identity = Table(
+database_identity = _table(
     "database_identity",
-    metadata,
     Column("row", Integer, primary_key=True, autoincrement=False, server_default=text("1")),
     Column("id", String(36), nullable=False),
 )
 
-partner_lock = Table(
+partner_lock = _table(
     "partner_lock",
-    metadata,
     Column("partner", String(63), primary_key=True),
     Column("serial", Integer, nullable=False),
     Column("holder", String(36)),
@@ -65,29 +76,26 @@ partner_lock = Table(
     Column("until", String(19)),
 )
 
-partner = Table(
+partner = _table(
     "partner",
-    metadata,
     Column("id", String(63), primary_key=True),
     Column("project", String(100)),
 )
 
-company = Table(
+company = _table(
     "company",
-    metadata,
     Column("cnpj", String(14), primary_key=True),
     Column("partner", String(63), ForeignKey("partner.id"), nullable=False, index=True),
     Column("nickname", String(200), nullable=False),
     Column("notification_email", String(254)),
     Column("extensions", String(1000), nullable=False, server_default=""),
-    Column("own_mailboxes", Boolean, nullable=False, server_default=text("false")),
-    Column("head_office", Boolean, nullable=False, server_default=text("false")),
+    Column("own_mailboxes", Boolean, nullable=False, server_default=FALSE),
+    Column("head_office", Boolean, nullable=False, server_default=FALSE),
     *_owner(),
 )
 
-host_profile = Table(
+host_profile = _table(
     "host_profile",
-    metadata,
     _key("partner", "partner.id"),
     Column("host", String(253), primary_key=True),
     Column("protocol", String(4), primary_key=True),
@@ -100,16 +108,15 @@ host_profile = Table(
     *_owner(),
 )
 
-mail_server = Table(
+mail_server = _table(
     "mail_server",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("partner", String(63), ForeignKey("partner.id"), nullable=False),
     Column("stable_id", String(63)),
     Column("direction", String(8), nullable=False),
     Column("protocol", String(4), nullable=False),
     Column("nickname", String(200), nullable=False),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("active", Boolean, nullable=False, server_default=TRUE),
     Column("host", String(253), nullable=False),
     Column("port", Integer),
     Column("security", String(8)),
@@ -129,16 +136,15 @@ mail_server = Table(
     Column("reply_to", String(254)),
     Column("folder", String(200)),
     Column("company", String(14), ForeignKey("company.cnpj")),
-    Column("importable", Boolean, nullable=False, server_default=text("true")),
+    Column("importable", Boolean, nullable=False, server_default=TRUE),
     Column("ignore_changes", String(300), nullable=False, server_default=""),
     *_owner(),
     UniqueConstraint("partner", "stable_id"),
     Index(None, "partner", "protocol", "host", "username"),
 )
 
-link = Table(
+link = _table(
     "link",
-    metadata,
     Column(
         "mail_server_id",
         Integer,
@@ -148,15 +154,14 @@ link = Table(
     ),
     Column("cnpj", String(14), ForeignKey("company.cnpj"), primary_key=True),
     Column("sender_name", String(200)),
-    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("active", Boolean, nullable=False, server_default=TRUE),
     *_owner(),
     Index(None, "cnpj"),
     sqlite_with_rowid=False,
 )
 
-revision = Table(
+revision = _table(
     "revision",
-    metadata,
     Column("number", Integer, primary_key=True),
     Column("plan_id", String(36), nullable=False, unique=True),
     Column("applied_at", DateTime, nullable=False),
@@ -170,9 +175,8 @@ revision = Table(
     Column("summary", Text, nullable=False),
 )
 
-unchanged = Table(
+unchanged = _table(
     "unchanged",
-    metadata,
     Column("project", String(100), primary_key=True),
     Column("partner", String(63), primary_key=True),
     Column("context", String(64), nullable=False),
@@ -183,9 +187,8 @@ unchanged = Table(
     Column("digest", String(64), nullable=False),
 )
 
-revision_change = Table(
+revision_change = _table(
     "revision_change",
-    metadata,
     Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("partner", String(63), nullable=False),
@@ -199,17 +202,15 @@ revision_change = Table(
     sqlite_with_rowid=False,
 )
 
-revision_password = Table(
+revision_password = _table(
     "revision_password",
-    metadata,
     Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
     Column("partner", String(63), primary_key=True),
     Column("server", String(63), primary_key=True),
 )
 
-revision_acceptance = Table(
+revision_acceptance = _table(
     "revision_acceptance",
-    metadata,
     Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
     Column("partner", String(63), primary_key=True),
     Column("guard", String(32), primary_key=True),
@@ -219,9 +220,8 @@ revision_acceptance = Table(
     ForeignKeyConstraint(["partner"], ["partner.id"]),
 )
 
-drift_report = Table(
+drift_report = _table(
     "drift_report",
-    metadata,
     Column("project", String(100), primary_key=True),
     Column("partner", String(63), primary_key=True),
     Column("kind", String(16), primary_key=True),
@@ -231,9 +231,8 @@ drift_report = Table(
     sqlite_with_rowid=False,
 )
 
-probe_result = Table(
+probe_result = _table(
     "probe_result",
-    metadata,
     Column(
         "mail_server_id",
         Integer,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from random import uniform
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from reconciler.database import bulk, clock
 from reconciler.database.engine import transaction
+from reconciler.database.retry import attempts
 from reconciler.database.tables import mail_server, probe_result
 from reconciler.diagnostics.problem import Locked
 
 PASSED, FAILED, NOT_TESTED = "passed", "failed", "not-tested"
 BATCH = 500
 """As many verdicts are written with one transaction."""
-_TRIES = 6
 _LINE = 400
 
 
@@ -78,14 +76,13 @@ def keep(engine: Engine, verdicts: Iterable[tuple[int, TestVerdict]]) -> None:
 
 
 def _keep(engine: Engine, batch: dict[int, TestVerdict]) -> None:
-    for left in range(_TRIES - 1, -1, -1):
+    for left in attempts():
         try:
             with transaction(engine) as connection:
                 _write(connection, batch)
         except Locked:
             if not left:
                 raise
-            time.sleep(uniform(0, 0.2))  # noqa: S311 - so that two do not try in step
         else:
             return
 

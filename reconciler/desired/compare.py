@@ -1,4 +1,4 @@
-"""What manifests declare × what the database has → everything that differs, once for all uses."""
+"""What manifests declare, what the database has → all changes between them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def compare(
 
 
 def between(declaration: PartnerDeclaration, observed: State, desired: Desired) -> Comparison:
-    """The comparison of what was observed with a state that is desired already."""
+    """Compare what was observed with a desired state that is already known."""
     before = observed.renamed(desired.new_names)
     changes = diff(declaration.partner, before, desired.state)
     differing = sum(change.after is not None for change in changes)

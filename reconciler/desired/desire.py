@@ -79,7 +79,7 @@ R = TypeVar("R", Company, HostProfile)
 
 
 def _released(row: R, coverage: Coverage) -> R:
-    """A row that is no longer declared goes free; its file stays, to tell it from a foreign one."""
+    """A row that is no longer declared is released; `file` stays, to tell it from a foreign row."""
     return row._replace(project=None) if coverage.holds(row) else row
 
 
@@ -125,19 +125,19 @@ def _servers(
 
 
 def _left_to_others(server: MailServer, row: MailServer | None) -> MailServer:
-    """A server whose ignored fields stay as its row has them; a new one gets them all."""
+    """The server with its ignored fields as its row has them; a new server keeps its own."""
     return server.keeping(server.ignore_changes, row) if row and server.ignore_changes else server
 
 
 def _declared_elsewhere(profile: HostProfile | None, coverage: Coverage) -> HostProfile | None:
-    """A profile that a file of the project declares which is not part of this run."""
+    """The profile, if a file of the project that is not part of this run declares it."""
     if profile and profile.project == coverage.project and not coverage.holds(profile):
         return profile
     return None
 
 
 def _foreign(state: State) -> dict[tuple[str, str], HostProfile]:
-    """The profiles that another program wrote; one that the tool has released has its file."""
+    """The profiles that another program wrote; released ones still have a `file`."""
     return {
         (row.host.lower(), row.protocol): row
         for row in state.hosts.values()
@@ -154,14 +154,14 @@ def _links(
 ) -> dict[str, Links]:
     result: dict[str, Links] = {}
     for name in servers:
-        wanted = linking.links.get(name, {})
-        there = before.links.get(name, ())
+        declared_links = linking.links.get(name, {})
+        rows = before.links.get(name, ())
         item = declared.servers.get(name)
-        kept = () if item and item.exclusive_links else _kept(there, wanted, coverage)
-        if links := tuple(sorted((*wanted.values(), *kept))):
+        kept = () if item and item.exclusive_links else _kept(rows, declared_links, coverage)
+        if links := tuple(sorted((*declared_links.values(), *kept))):
             result[name] = links
     return result
 
 
-def _kept(there: Links, wanted: Mapping[str, Link], coverage: Coverage) -> Links:
-    return tuple(row for row in there if row.cnpj not in wanted and not coverage.holds(row))
+def _kept(rows: Links, declared_links: Mapping[str, Link], coverage: Coverage) -> Links:
+    return tuple(row for row in rows if row.cnpj not in declared_links and not coverage.holds(row))

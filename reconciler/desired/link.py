@@ -108,7 +108,7 @@ def _twice(cnpj: str, server: str, place: Place, declared: PartnerDeclaration) -
 
 
 def _places(cnpj: str, server: str, declared: PartnerDeclaration) -> Iterator[Place]:
-    """Everywhere that this link is written by name."""
+    """Every place where this link is written by name."""
     if item := declared.servers.get(server):
         for index, link_item in enumerate(item.links):
             if link_item.kind == "company" and link_item.cnpj == cnpj:
@@ -176,10 +176,10 @@ def _expand(
     linking: Linking,
 ) -> None:
     links = linking.links[stable_id]
-    found = [cnpj for cnpj in sorted(known.companies) if stands_for(item, cnpj)]
-    if not found and not known.offline:
+    cnpjs = [cnpj for cnpj in sorted(known.companies) if stands_for(item, cnpj)]
+    if not cnpjs and not known.offline:
         linking.problems.append(Problem("MBX326", place, {"name": masked(item.cnpj)}))
-    for cnpj in found:
+    for cnpj in cnpjs:
         if cnpj in links:
             continue
         if server.server.direction == "incoming" and cnpj in known.unreadable:

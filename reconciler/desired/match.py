@@ -42,7 +42,7 @@ def name_rows(
 
 
 def old_names(declared: PartnerDeclaration) -> dict[str, str]:
-    """The ids that servers had before and nobody has now, with the ids they have now."""
+    """Former ids that no server has any more, each with the present id of its server."""
     return {
         old: stable_id
         for stable_id, server in declared.servers.items()
@@ -52,7 +52,7 @@ def old_names(declared: PartnerDeclaration) -> dict[str, str]:
 
 
 def may_be_swapped(declared: PartnerDeclaration, observed: State) -> bool:
-    """Whether a rename may be a swap, or the line that is left of one."""
+    """Whether a rename may be a swap, or the leftover line of one."""
     return any(
         stable_id in observed.servers and _candidates(stable_id, server, observed)
         for stable_id, server in declared.servers.items()
@@ -61,7 +61,7 @@ def may_be_swapped(declared: PartnerDeclaration, observed: State) -> bool:
 
 
 def _candidates(new: str, server: ServerDeclaration, observed: State) -> list[str]:
-    """The rows that a server may have had the ids of."""
+    """The rows under former ids of a server."""
     return [old for old in server.renamed_from if old in observed.servers and old != new]
 
 
@@ -105,7 +105,7 @@ def _rename(
 
 
 def _in_the_way(declared: PartnerDeclaration, observed: State, naming: Naming) -> Iterator[Problem]:
-    """Renames to the id of a row that keeps it."""
+    """Renames to an id that another row keeps."""
     for old, new in naming.new_names.items():
         if new in observed.servers and new not in naming.new_names:
             yield _conflict(declared.servers[new], old, declared)

@@ -33,7 +33,7 @@ DEFAULTS = {"verify_certificate": True, "timeout": 30}
 def resolve(
     server: MailServer, hosts: HostProfile | None, database: HostProfile | None
 ) -> MailServer:
-    """`server` with every advanced option settled and its origin noted.
+    """`server` with every advanced option resolved and its origin noted.
 
     A profile under `hosts:` takes the place of the one in the database, which then says nothing.
     """
@@ -52,7 +52,7 @@ def _options(profile: HostProfile | None) -> Values:
 def _settle(
     own: Values, hosts: Values, database: Values, host: str, protocol: str
 ) -> tuple[Any, ...]:
-    """The settled options, and behind them their origins."""
+    """The resolved options, followed by their origins."""
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     sources = (("server", own), ("hosts", hosts), ("database", database))
@@ -78,10 +78,10 @@ def _usual(protocol: str, security: object) -> list[tuple[int, str]]:
 def _pair(
     values: dict[str, object], origins: dict[str, str], origin: str, pairs: list[tuple[int, str]]
 ) -> None:
-    """Fill in port and security from the first of `pairs` that fits what is given already."""
-    given = (values.get("port"), values.get("security"))
+    """Fill in port and security from the first of `pairs` that agrees with what is set already."""
+    written = (values.get("port"), values.get("security"))
     fitting = [
-        pair for pair in pairs if given[0] in (None, pair[0]) and given[1] in (None, pair[1])
+        pair for pair in pairs if written[0] in (None, pair[0]) and written[1] in (None, pair[1])
     ]
     if not fitting and origin == "default":
         fitting = pairs[:1]

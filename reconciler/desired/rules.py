@@ -26,7 +26,7 @@ _MIXED_UP = {
 
 
 def check(declared: PartnerDeclaration, state: State, known: Known) -> Iterator[Problem]:
-    """Everything that `declared`, leading to `state`, does against the rules."""
+    """Every rule that `declared`, leading to `state`, breaks."""
     yield from _head_offices(declared)
     yield from _company_files(declared, known)
     yield from _elsewhere(declared, known)

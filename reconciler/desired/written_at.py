@@ -32,14 +32,14 @@ class Places:
     @cached_property
     def _links(self) -> dict[tuple[str, str], Place]:
         """Where links are written by name."""
-        found: dict[tuple[str, str], Place] = {}
+        places: dict[tuple[str, str], Place] = {}
         for name, server in self._declared.servers.items():
             for index, item in enumerate(server.links):
                 if item.kind == "company":
-                    found.setdefault((name, item.cnpj), server.link_place(index))
+                    places.setdefault((name, item.cnpj), server.link_place(index))
         for imported in self._declared.imports:
-            found.setdefault((imported.item.server, imported.company), imported.place)
-        return found
+            places.setdefault((imported.item.server, imported.company), imported.place)
+        return places
 
     def _expansion(self, name: str, cnpj: str) -> Place | None:
         """The item that stands for a link; the server itself where none does."""

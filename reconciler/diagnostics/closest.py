@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 _COMPARED = 100
-"""As many names are compared; comparing ten thousand with ten thousand would take hours."""
+"""How many names are compared at most: ten thousand with ten thousand would take hours."""
 
 
 def closest(name: str, known: Collection[str], likeness: float = 0.6) -> str:
@@ -17,6 +17,6 @@ def closest(name: str, known: Collection[str], likeness: float = 0.6) -> str:
 
 
 def _alike(name: str, known: Collection[str]) -> list[str]:
-    """Some of `known` that begin or end as `name` does."""
+    """Some of `known` that begin or end like `name`."""
     alike = (item for item in known if item[:4] == name[:4] or item[-4:] == name[-4:])
     return list(islice(alike, _COMPARED))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 Path = tuple[str | int, ...]
 
@@ -37,7 +37,7 @@ class Source(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Somewhere in a manifest: by path, or by mark where no path leads there."""
+    """A position in a manifest: by path, or by mark where no path leads to it."""
 
     file: str
     path: Path = ()
@@ -66,13 +66,13 @@ class Failure(Exception):  # noqa: N818 - a failure of the run, not of the progr
         super().__init__(", ".join(problem.code for problem in self.problems))
 
     @classmethod
-    def of(cls, code: str, place: Place | None = None, /, **values: object) -> Failure:
+    def of(cls, code: str, place: Place | None = None, /, **values: object) -> Self:
         """The failure of a single problem."""
         return cls([Problem(code, place, values)])
 
 
 class Stale(Failure):
-    """The plan no longer fits the database, was altered, or is for another one."""
+    """The plan no longer fits the database, was altered, or is for another database."""
 
     exit_code = 4
 

@@ -1,4 +1,4 @@
-"""Every word that the tool says goes through here, to the one gettext catalogue.
+"""Every text that users read goes through here, to the one gettext catalogue.
 
 `reconciler/diagnostics/locale/reconciler.pot` lists them all.
 """
@@ -21,7 +21,7 @@ def n_(one: str, many: str, count: int) -> str:
 
 
 class Word(str):
-    """A text of the catalogue that fills in another one; translated where it is shown."""
+    """A text of the catalogue that is filled into another; translated where it is shown."""
 
     __slots__ = ()
 
@@ -29,3 +29,14 @@ class Word(str):
 def N_(text: str) -> Word:  # noqa: N802 - gettext's own name for it
     """Marks a text that is translated where it is shown."""
     return Word(text)
+
+
+KIND_WORDS = {
+    "partner": N_("partner"),
+    "company": N_("company"),
+    "head_office": N_("head office"),
+    "host": N_("host"),
+    "server": N_("mail server"),
+    "link": N_("link"),
+}
+"""What people call each kind of row."""

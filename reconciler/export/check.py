@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.desired import secrets
 from reconciler.desired.desire import desire
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Place, Problem, Severity
 from reconciler.export.draft import Draft
 from reconciler.export.unsayable import PARTNER, RowName, Unfit, column, of_problem, words
+from reconciler.manifests import secrets
 from reconciler.manifests.load import parse
 from reconciler.manifests.partner import PartnerDeclaration, by_partner
 from reconciler.manifests.read import ReadLimits

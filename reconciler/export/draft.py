@@ -9,11 +9,11 @@ from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
-from reconciler.diagnostics.words import _
+from reconciler.diagnostics.words import KIND_WORDS, _
 from reconciler.export import entries
 from reconciler.export import options as advanced
 from reconciler.export.names import file_stem
-from reconciler.export.unsayable import WORDS, RowName
+from reconciler.export.unsayable import RowName
 from reconciler.manifests.yamltext import InQuotes, Plain, Value, entry
 from reconciler.model.cnpj import masked
 from reconciler.model.state import HostProfile, Links, MailServer, State
@@ -154,7 +154,7 @@ class _Drafting:
         for kind, name in sorted(self._left_out):
             # The name is another program's: in a comment it must not end the line.
             words = _("left out, for no manifest can say it: {kind} {name}")
-            yield f"# {words.format(kind=_(WORDS[kind]), name=json.dumps(name))}\n"
+            yield f"# {words.format(kind=_(KIND_WORDS[kind]), name=json.dumps(name))}\n"
 
     def _host_entries(self) -> Iterator[str]:
         by_host: dict[str, list[HostProfile]] = {}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Problem
-from reconciler.diagnostics.words import N_, Word, _
+from reconciler.diagnostics.words import Word, _
 from reconciler.manifests.read import FORBIDDEN
 from reconciler.model.cnpj import masked
 from reconciler.model.state import Company, MailServer, Row, State
@@ -18,14 +18,6 @@ RowName = tuple[str, str]
 """The kind of a row and its name below its partner, as a change has them."""
 PARTNER: RowName = ("partner", "")
 
-WORDS = {
-    "partner": N_("partner"),
-    "company": N_("company"),
-    "head_office": N_("head office"),
-    "host": N_("host"),
-    "server": N_("mail server"),
-    "link": N_("link"),
-}
 _COLUMNS = {"password": "password_reference", "sender": "sender_email"}
 _SETTINGS = frozenset({"MBX661"})
 """Problems that are mended in the settings."""

@@ -10,7 +10,6 @@ from reconciler.manifests import declaration as d
 from reconciler.manifests import schema
 from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
 from reconciler.plan.accept import Acceptance
-from reconciler.secrets.references import to_text
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
 
@@ -108,7 +107,7 @@ def _row(
         origins=None,
         auth=server.auth,
         username=server.username,
-        password_reference=_reference(server.password),
+        password_reference=server.password,
         sender_name=server.sender.name if server.sender else None,
         sender_email=server.sender.email if server.sender else None,
         reply_to=server.reply_to,
@@ -123,10 +122,6 @@ def _row(
 
 def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
     return tuple(sorted(set(ignore.fields))) if ignore else ()
-
-
-def _reference(secret: schema.SecretReference | None) -> str | None:
-    return to_text(secret.reference) if isinstance(secret, schema.Spec) else secret
 
 
 def _link(link: schema.LinkSpec) -> d.LinkItem:

@@ -16,7 +16,7 @@ from reconciler.diagnostics.problem import Mark, Path, Place, Problem
 from reconciler.diagnostics.words import N_
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
 from reconciler.manifests.values import ONE_LINE
-from reconciler.secrets.references import FORMS
+from reconciler.secrets.stores.kinds import KINDS
 
 _SHAPES = {
     "model_type": N_("keys with values"),
@@ -27,7 +27,7 @@ _SHAPES = {
 }
 _RANGES = {"greater_than_equal", "less_than_equal"}
 _EITHER = {
-    **{f"<{one}>": (one, *(other for other in FORMS if other != one)) for one in FORMS},
+    **{f"<{one}>": (one, *(other for other in KINDS if other != one)) for one in KINDS},
     "<link>": ("cnpj", "branches_of", "all"),
     "<branches_of>": ("branches_of", "cnpj", "all"),
     "<all>": ("all", "cnpj", "branches_of"),

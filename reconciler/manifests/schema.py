@@ -6,14 +6,22 @@ The JSON Schema that editors use is made from these models; their descriptions a
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    create_model,
+)
 
 from reconciler.manifests.values import (
     AsFlag,
     AsNumber,
-    AwsName,
     Cnpj,
     Day,
     Email,
@@ -28,30 +36,23 @@ from reconciler.manifests.values import (
     OptionalText,
     Port,
     Seconds,
-    SecretFile,
     SecretKey,
     SecretVersion,
     Security,
     ShortReference,
     Text,
-    Variable,
-    VaultPath,
 )
 from reconciler.model.state import Ignorable
-from reconciler.secrets.references import FORMS, Reference
+from reconciler.plan.guards import IN_MANIFESTS
+from reconciler.secrets.references import LONGEST, Reference, to_text
+from reconciler.secrets.stores.kinds import KINDS
+from reconciler.secrets.stores.store import StoreKind
 
 Protocol = Literal["smtp", "imap", "pop3"]
-Guard = Literal[
-    "mass-delete",
-    "mass-unlink",
-    "mass-deactivate",
-    "suspected-rename",
-    "orphaned-company",
-    "takeover",
-    "credential-moved",
-    "older-commit",
-    "undoes-rollback",
-]
+if TYPE_CHECKING:
+    Guard = str
+else:
+    Guard = Literal[IN_MANIFESTS]
 
 
 class Spec(BaseModel):
@@ -109,71 +110,55 @@ class CompanyEntry(Spec):
     )
 
 
-class EnvironmentReference(Spec):
-    env: Variable = Field(description="Name of the environment variable that holds the secret.")
+def _secret_entry(kind: StoreKind) -> Any:
+    """What a manifest writes for a secret of a store; it becomes what the database keeps of it."""
+    most = LONGEST if kind.word else None
+    name = Annotated[str, StringConstraints(pattern=kind.pattern, max_length=most)]
+    below: Any = name
+    if kind.word:
+        fields: dict[str, Any] = {kind.word: (name, Field(description=kind.word_description))}
+        key = Field(... if kind.key_needed else None, description=kind.key_description)
+        optional = Annotated[SecretKey | None, OptionalText]
+        fields["key"] = (SecretKey if kind.key_needed else optional, key)
+        if kind.versions:
+            newest = Field(None, description="Which version; the newest if not given.")
+            fields["version"] = (Annotated[SecretVersion | None, OptionalText], newest)
+        below = create_model(f"{kind.name.title()}Secret", __base__=Spec, **fields)
+    fields = {kind.name: (below, Field(description=kind.description))}
+    entry: Any = create_model(f"{kind.name.title()}Reference", __base__=Spec, **fields)
 
-    @property
-    def reference(self) -> Reference:
-        return Reference("env", self.env)
+    def text(value: Any) -> str:
+        item = getattr(value, kind.name)
+        if kind.word is None:
+            return to_text(Reference(kind.name, item))
+        version = item.version if kind.versions else None
+        return to_text(Reference(kind.name, getattr(item, kind.word), item.key, version))
 
-
-class FileReference(Spec):
-    file: SecretFile = Field(description="Name of the file, in the secrets folder, that holds it.")
-
-    @property
-    def reference(self) -> Reference:
-        return Reference("file", self.file)
-
-
-class VaultSecret(Spec):
-    path: VaultPath = Field(description="Where it is, below the mount that the settings name.")
-    key: SecretKey = Field(description="Which of the keys there.")
-    version: Annotated[SecretVersion | None, OptionalText] = Field(
-        None, description="Which version; the newest if not given."
-    )
-
-
-class VaultReference(Spec):
-    vault: VaultSecret = Field(description="The secret in HashiCorp Vault or OpenBao.")
-
-    @property
-    def reference(self) -> Reference:
-        secret = self.vault
-        return Reference("vault", secret.path, secret.key, secret.version)
+    return Annotated[entry, AfterValidator(text), Tag(f"<{kind.name}>")]
 
 
-class AwsSecret(Spec):
-    name: AwsName = Field(description="Its name.")
-    key: Annotated[SecretKey | None, OptionalText] = Field(
-        None, description="Which of the keys, where it is an object of JSON."
-    )
-
-
-class AwsReference(Spec):
-    aws: AwsSecret = Field(description="The secret in AWS Secrets Manager.")
-
-    @property
-    def reference(self) -> Reference:
-        return Reference("aws", self.aws.name, self.aws.key)
+def _written(kind: StoreKind) -> str:
+    """How a reference to a store is written, in short."""
+    keys = ", ".join(filter(None, (kind.word, "key" if kind.key_needed else "")))
+    return f"{{{kind.name}: {f'{{{keys}}}' if keys else kind.example}}}"
 
 
 def _reference_kind(value: Any) -> str:
     if not isinstance(value, dict):
         return "<short>"
-    return next((f"<{store}>" for store in FORMS if store in value), "<env>")
+    return next((f"<{store}>" for store in KINDS if store in value), "<env>")
 
 
-SecretReference = Annotated[
-    Annotated[
-        Annotated[ShortReference, Tag("<short>")]
-        | Annotated[EnvironmentReference, Tag("<env>")]
-        | Annotated[FileReference, Tag("<file>")]
-        | Annotated[VaultReference, Tag("<vault>")]
-        | Annotated[AwsReference, Tag("<aws>")],
-        Discriminator(_reference_kind),
-    ],
-    NotPlain,
-]
+if TYPE_CHECKING:
+    SecretReference = str
+else:
+    SecretReference = Annotated[
+        Annotated[
+            Union[(Annotated[ShortReference, Tag("<short>")], *map(_secret_entry, KINDS.values()))],
+            Discriminator(_reference_kind),
+        ],
+        NotPlain,
+    ]
 
 
 class Sender(Spec):
@@ -254,8 +239,8 @@ class Server(Options):
     )
     password: Annotated[SecretReference | None, OptionalText] = Field(
         None,
-        description="Where the password, or the credentials of oauth2, are: {env: NAME}, "
-        "{file: name}, {vault: {path, key}}, {aws: {name}} or ref+…://…; never the password.",
+        description="Where the password, or the credentials of oauth2, are: "
+        f"{', '.join(map(_written, KINDS.values()))} or ref+…://…; never the password.",
     )
     sender: Sender | None = None
     reply_to: Annotated[Email | None, OptionalText] = Field(

@@ -23,14 +23,8 @@ from pydantic_core import PydanticCustomError
 from reconciler.manifests.read import Quoted
 from reconciler.model import cnpj as cnpjs
 from reconciler.secrets import references
-from reconciler.secrets.references import (
-    FORMS,
-    SHORT,
-    BadReferenceError,
-    from_short,
-    is_text,
-    to_text,
-)
+from reconciler.secrets.references import SHORT, BadReferenceError, from_short, is_text, to_text
+from reconciler.secrets.stores.kinds import KINDS
 
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -136,7 +130,7 @@ def _written_secret(value: Any) -> Any:
                 value.startswith(SHORT) or is_text(value)
             )  # of which `_short` tells the form
         case dict():
-            is_written = _is_only_a_key(value, FORMS) or any(
+            is_written = _is_only_a_key(value, KINDS) or any(
                 _is_only_a_key(below, _PARTS) for below in value.values() if isinstance(below, dict)
             )
         case _:
@@ -187,14 +181,6 @@ OptionalText = BeforeValidator(_null)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
-Variable = Annotated[str, StringConstraints(pattern=references.VARIABLE)]
-SecretFile = Annotated[str, StringConstraints(pattern=references.FILE)]
-VaultPath = Annotated[
-    str, StringConstraints(pattern=references.PATH, max_length=references.LONGEST)
-]
-AwsName = Annotated[
-    str, StringConstraints(pattern=references.AWS_NAME, max_length=references.LONGEST)
-]
 SecretKey = Annotated[str, StringConstraints(pattern=references.KEY)]
 SecretVersion = Annotated[Number, Field(ge=1)]
 ShortReference = Annotated[
@@ -203,7 +189,7 @@ ShortReference = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": rf"^ref\+({'|'.join(form.scheme for form in FORMS.values())})://[^\s]+$",
+            "pattern": rf"^ref\+({'|'.join(kind.scheme for kind in KINDS.values())})://[^\s]+$",
             "examples": ["ref+vault://smtp/acme#/nfe"],
         }
     ),

@@ -17,7 +17,7 @@ _WEIGHTS = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 class CnpjError(ValueError):
-    """Why a text is no CNPJ: `shape`, or `digits` with the check digits it should end in."""
+    """Why a text is not a CNPJ: `shape`, or `digits` with the check digits it should end in."""
 
     def __init__(self, reason: str, expected: str = "") -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ def parse(text: str) -> str:
     """The bare CNPJ that `text` writes, with or without its mask.
 
     Raises:
-        CnpjError: it has not the shape of a CNPJ, or its check digits are wrong.
+        CnpjError: it does not have the shape of a CNPJ, or its check digits are wrong.
     """
     upper = text.upper() if text.isascii() else text
     masked = _MASKED.fullmatch(upper)

@@ -26,7 +26,7 @@ class Coverage:
 
     @property
     def reach(self) -> tuple[str, bool, tuple[str, ...], tuple[str, ...]]:
-        """All that `holds` goes by: two runs with the same hold the same rows."""
+        """Everything that `holds` depends on, as text: equal for runs that cover the same rows."""
         if self.whole:
             return (self.project, True, (), ())
         loose = (file for file in self.files if not self._is_below(file))

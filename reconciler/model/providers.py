@@ -17,9 +17,9 @@ USUAL_PORTS = {
     "imap": ((993, "tls"), (143, "starttls")),
     "pop3": ((995, "tls"), (110, "starttls")),
 }
-"""Port and security of RFC 8314, preferred first; `none` is never chosen for anybody."""
+"""Port and security of RFC 8314, preferred first; `none` is only ever chosen by the user."""
 PLAIN_PORTS = {"smtp": 25, "imap": 143, "pop3": 110}
-"""The port of who has chosen `none` and says no port."""
+"""The port where `none` is chosen without a port."""
 
 
 class Endpoint(NamedTuple):
@@ -69,13 +69,13 @@ NOTHING_KNOWN = Traits()
 
 
 def endpoints(host: str, protocol: str) -> tuple[Endpoint, ...]:
-    """What the catalogue knows of `host`, in lower case, preferred first; empty when unknown."""
+    """The endpoints of `host`, in lower case, preferred first; empty for an unknown host."""
     entry = _entry_of(host, protocol)
     return entry.endpoints if entry else ()
 
 
 def traits(host: str, protocol: str) -> Traits:
-    """What is to know of `host`, in lower case."""
+    """What a client has to know about `host`, in lower case."""
     entry = _entry_of(host, protocol)
     return entry.traits if entry else NOTHING_KNOWN
 

@@ -30,7 +30,7 @@ Ignorable = Literal[
     "folder",
     "importable",
 ]
-"""The fields of a mail server that can be left to other programs: not those it is known by."""
+"""The fields of a mail server that can be left to other programs: those that do not identify it."""
 IGNORABLE: frozenset[str] = frozenset(get_args(Ignorable))
 
 
@@ -133,7 +133,7 @@ class MailServer(NamedTuple):
 
     @property
     def mailbox(self) -> tuple[str, str, str]:
-        """What makes two servers of a partner the same mailbox."""
+        """Two servers of a partner with the same value are the same mailbox."""
         return (self.protocol, self.host.lower(), self.username or "")
 
     @property
@@ -164,7 +164,7 @@ def called(stable_id: str | None, number: int) -> str:
 
 
 def id_of(name: str) -> str | None:
-    """The id of a mail server that is called so; None where it has none."""
+    """The id in this name of a mail server; None where it has none."""
     if name.startswith("#"):
         return name[1:] if name.startswith("##") else None
     return name
@@ -221,7 +221,7 @@ class State:
         return foreign - released + sum(1 for row in links if row.project != project)
 
     def renamed(self, new_names: Mapping[str, str]) -> State:
-        """The same rows, with servers called by the names they are about to get."""
+        """The same rows, with servers under their new names."""
         if not new_names:
             return self
         return State(

@@ -38,11 +38,11 @@ class Unchanged(NamedTuple):
         return same and self.context == context
 
     def is_of(self, rows: str) -> bool:
-        """Whether this is of the rows with this digest."""
+        """Whether the fact is about rows with this digest."""
         return self.digest == _digest(self, rows)
 
     def bound_to(self, rows: str) -> Unchanged:
-        """The same fact, of the rows with this digest."""
+        """The same fact, about rows with this digest."""
         return self._replace(digest=_digest(self, rows))
 
 

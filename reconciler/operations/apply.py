@@ -24,7 +24,7 @@ from reconciler.operations.context import Context
 from reconciler.operations.inputs import Inputs
 from reconciler.operations.plan import Ask, Planned, all_acceptances, plan
 from reconciler.operations.transaction import Work, check
-from reconciler.operations.verify import Gate, Report, Verification
+from reconciler.operations.verify import Gate, GateAudience, Verification
 from reconciler.plan import freshness
 from reconciler.plan.file.read import SavedPlan
 from reconciler.plan.plan import PartnerPlan, Plan
@@ -33,7 +33,7 @@ _WHO = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "RECONCILER_USER")
 _LONGEST = 200
 
 
-class Dialogue(Report, Protocol):
+class Dialogue(GateAudience, Protocol):
     """Whom an apply tells what it is about to do and has done, and whom it asks."""
 
     def noticed(self, planned: Planned) -> None:
@@ -179,8 +179,7 @@ def _prepare(plan: Plan, context: Context, connection: Connection) -> bool:
 def _require_planned(plan: Plan, status: Status, context: Context, connection: Connection) -> None:
     target = context.target(status, connection.engine)
     empty = status.condition is Condition.NEW or record.is_empty(connection)
-    freshness.require_target(plan, target, empty=empty)
-    freshness.require(plan, target, clock.now(connection))
+    freshness.require(plan, target, clock.now(connection), empty=empty)
 
 
 def _place(environ: Mapping[str, str]) -> str:

@@ -10,17 +10,17 @@ from sqlalchemy import Connection
 
 from reconciler.database import observe
 from reconciler.database import unchanged as recorded
-from reconciler.desired import secrets
 from reconciler.desired.compare import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.ledger import last_applied, undoing
 from reconciler.ledger.last_applied import LastApplied
+from reconciler.manifests import secrets
 from reconciler.manifests.partner import PartnerDeclaration, elsewhere
 from reconciler.model.state import EMPTY, State
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.request import PlanRequest, acceptances_for
-from reconciler.plan.accept import judge
+from reconciler.plan.accept import decide
 from reconciler.plan.alarm import Case
 from reconciler.plan.cause import Cause
 from reconciler.plan.guards import alarms
@@ -213,17 +213,17 @@ def judged(
         *comparison.declaration.acceptances,
         *acceptances_for(name, request.acceptances),
     ]
-    judgement = judge(name, alarms(case), acceptances, used, request.now.date())
+    decision = decide(name, alarms(case), acceptances, used, request.now.date())
     part = PartnerPlan(
         name,
         comparison.changes,
-        judgement.refusals,
-        judgement.accepted,
+        decision.refusals,
+        decision.accepted,
         causes,
         unchanged=comparison.unchanged,
         left_alone=after.left_alone(request.coverage.project),
     )
-    return part, request.without_unselected(judgement.problems)
+    return part, request.without_unselected(decision.problems)
 
 
 def _fact(

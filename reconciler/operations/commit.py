@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from random import uniform
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
@@ -13,6 +12,7 @@ from reconciler.database import clock, lock, schema, tables
 from reconciler.database.dialects import dialect_for
 from reconciler.database.engine import Conflict, ConnectionLost, transaction
 from reconciler.database.lock import Claim, Lock
+from reconciler.database.retry import attempts
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.problem import Failure, Locked
 from reconciler.ledger import record
@@ -20,8 +20,6 @@ from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
 from reconciler.plan.plan import Password, Plan
 
-TRIES = 6
-"""How often a transaction is begun that others keep getting in the way of."""
 _LOOKS = 30
 _LOOK_SECONDS = 1.0
 
@@ -59,10 +57,8 @@ def commit(engine: Engine, work: Work, prepare: Prepare, claim: Claim, seconds: 
         with transaction(engine) as connection:
             made = prepare(connection)
     deadline = time.monotonic() + seconds
-    tries = 0
-    while True:
+    for left in attempts():
         held = _take(engine, claim, seconds)
-        tries += 1
         try:
             applied = _attempt(engine, work, prepare, claim, held)
             return applied._replace(created=applied.created or made)
@@ -74,12 +70,12 @@ def commit(engine: Engine, work: Work, prepare: Prepare, claim: Claim, seconds: 
         except Locked as failure:
             _drop(engine, held)
             in_the_way = isinstance(failure, Conflict) or time.monotonic() < deadline
-            if tries == TRIES or not in_the_way:
+            if not left or not in_the_way:
                 raise
-            time.sleep(uniform(0, 0.2))  # noqa: S311 - so that two do not try in step
         except BaseException:
             _drop(engine, held)
             raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _take(engine: Engine, claim: Claim, seconds: float) -> Lock | None:
@@ -110,14 +106,13 @@ def _attempt(
 
 def _look_up(engine: Engine, plan: Plan, held: Lock | None) -> Applied:
     """Whether a plan was applied whose COMMIT had no answer: the ledger knows."""
-    for _ in range(_LOOKS):
+    for _left in attempts(_LOOKS, (_LOOK_SECONDS, _LOOK_SECONDS)):
         try:
             with transaction(engine) as connection:
                 if held:
                     held.wait(connection)
                 number = record.revision_of(connection, plan.id)
         except Failure:
-            time.sleep(_LOOK_SECONDS)
             continue
         if number is None:
             _drop(engine, held)

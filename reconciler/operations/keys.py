@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reconciler.database import rotating
-from reconciler.database.rotating import SealedPasswords
+from reconciler.database import passwords
+from reconciler.database.passwords import SealedPasswords
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.problem import Failure
 from reconciler.operations.context import Context
-from reconciler.operations.secrets import KEYS
+from reconciler.operations.secrets import KEYS, ring
 from reconciler.secrets import keyring_source, rotate
 from reconciler.secrets.keyring import Key, Keyring, generate
-from reconciler.secrets.rotate import KeyStatus, Progress
+from reconciler.secrets.rotate import KeyStatus, RotationProgress
 from reconciler.secrets.stores.open import Stores
 
 
@@ -36,7 +36,7 @@ class Rotation(NamedTuple):
     """The key that everything is sealed with again, and the progress after each batch."""
 
     active: str
-    progress: Iterator[Progress]
+    progress: Iterator[RotationProgress]
 
 
 def rotation(context: Context) -> Rotation:
@@ -45,12 +45,12 @@ def rotation(context: Context) -> Rotation:
     Raises:
         Failure: there is no key ring, or the database is new.
     """
-    ring = _ring(context)
+    keys = _ring(context)
     status = context.status()
     if status.condition is Condition.NEW:
         raise Failure.of("MBX541")
     rows = SealedPasswords(context.engine(writes=True), status.database_id or "")
-    return Rotation(ring.active.id, rotate.rotate(rows, ring))
+    return Rotation(keys.active.id, rotate.rotate(rows, keys))
 
 
 class Usage(NamedTuple):
@@ -62,15 +62,14 @@ class Usage(NamedTuple):
 
 def usage(context: Context) -> Usage:
     """Which keys the passwords are sealed with; raises as `rotation`."""
-    ring = _ring(context)
+    keys = _ring(context)
     with context.existing() as connection:
-        return Usage(ring.active.id, rotate.status(rotating.texts(connection), ring))
+        return Usage(keys.active.id, rotate.status(passwords.texts(connection), keys))
 
 
 def _ring(context: Context) -> Keyring:
-    settings = context.settings.secrets
-    with Stores(settings, context.environ, context.redacting()) as stores:
-        ring = keyring_source.load(settings, context.environ, stores, settings.deadline)
-    if ring is None:
+    with Stores(context.settings.secrets, context.environ, context.redacting()) as stores:
+        keys = ring(context, stores, needed=True)
+    if keys is None:
         raise Failure.of("MBX688", variable=KEYS)
-    return ring
+    return keys

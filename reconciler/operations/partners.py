@@ -16,7 +16,7 @@ from reconciler.manifests.partner import owners
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.batch import Declarations, Neighbours, PartnerOutcome, outcomes
 from reconciler.operations.request import PlanRequest, acceptances_for
-from reconciler.plan.accept import Acceptance, judge
+from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan
 from reconciler.secrets.scope import Scopes
 
@@ -88,8 +88,8 @@ def _unchanged(fact: Unchanged, request: PlanRequest) -> PartnerOutcome:
     """
     part = PartnerPlan(fact.partner, (), unchanged=fact.unchanged, left_alone=fact.left_alone)
     acceptances = acceptances_for(fact.partner, request.acceptances)
-    judgement = judge(fact.partner, (), acceptances, frozenset(), request.now.date())
-    return PartnerOutcome(part, request.without_unselected(judgement.problems), fact.skipped)
+    decision = decide(fact.partner, (), acceptances, frozenset(), request.now.date())
+    return PartnerOutcome(part, request.without_unselected(decision.problems), fact.skipped)
 
 
 def plan_of(

@@ -19,7 +19,7 @@ from reconciler.model.state import called
 from reconciler.plan.plan import Password, PasswordState, Plan, new_names
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
-from reconciler.secrets.read import Found, newest_versions, problems, resolve
+from reconciler.secrets.read import ReadSecret, newest_versions, problems, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.stores.open import Stores
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
     """
 
     plan: Plan
-    secrets: Mapping[Reference, Found]
+    secrets: Mapping[Reference, ReadSecret]
     ring: Keyring | None
     problems: tuple[Problem, ...] = ()
 
@@ -64,23 +64,23 @@ def check(plan: Plan, connection: Connection | None, means: Means, locate: Locat
     _require_scope(references, means.scopes, locate)
     rows = _Rows(plan, connection)
     current = _current(references, rows, means)
-    read = resolve(
+    resolved = resolve(
         {reference for item, reference in references.items() if item not in current},
         means.stores,
         means.seconds,
     )
     states: dict[Password, PasswordState] = dict.fromkeys(current, PasswordState.UNCHANGED)
     for item in references.keys() - current:
-        states[item] = rows.state(item, read.found.get(references[item]), means.ring)
+        states[item] = rows.state(item, resolved.read.get(references[item]), means.ring)
     passwords = tuple(
         item._replace(state=states[item]) if item in states else item for item in plan.passwords
     )
     places: dict[Reference, list[Place]] = {}
     for item, reference in references.items():
-        if reference in read.failed and (place := locate(item)):
+        if reference in resolved.failed and (place := locate(item)):
             places.setdefault(reference, []).append(place)
-    failed = problems(read.failed, places)
-    return Checked(replace(plan, passwords=passwords), read.found, means.ring, tuple(failed))
+    failed = problems(resolved.failed, places)
+    return Checked(replace(plan, passwords=passwords), resolved.read, means.ring, tuple(failed))
 
 
 def _reference(item: Password) -> Reference:
@@ -131,19 +131,19 @@ class _Rows:
         key = seal.key_id(row.sealed)
         return row.version if key and (ring is None or ring.find(key)) else None
 
-    def state(self, item: Password, found: Found | None, ring: Keyring | None) -> PasswordState:
+    def state(self, item: Password, read: ReadSecret | None, ring: Keyring | None) -> PasswordState:
         """What is known of a password, now that it was read or could not be."""
         row = self._kept.get((item.partner, item.server))
         if row and row.sealed is not None and seal.key_id(row.sealed) is None:
             return PasswordState.FOREIGN
-        if found is None:
+        if read is None:
             return PasswordState.NOT_CHECKED
         if row is None or row.sealed is None:
             return PasswordState.CHANGED if ring else PasswordState.NOT_CHECKED
         if ring is None:
-            return _by_version(row, item, found)
+            return _by_version(row, item, read)
         place = where(self._database, row.number)
-        same = seal.is_same(found.secret, row.fingerprint or "", place, ring)
+        same = seal.is_same(read.secret, row.fingerprint or "", place, ring)
         return {
             True: PasswordState.UNCHANGED,
             False: PasswordState.CHANGED,
@@ -151,7 +151,7 @@ class _Rows:
         }[same]
 
 
-def _by_version(row: Stored, item: Password, found: Found) -> PasswordState:
-    if not (row.version and found.version) or row.reference != item.reference:
+def _by_version(row: Stored, item: Password, read: ReadSecret) -> PasswordState:
+    if not (row.version and read.version) or row.reference != item.reference:
         return PasswordState.NOT_CHECKED
-    return PasswordState.UNCHANGED if row.version == found.version else PasswordState.CHANGED
+    return PasswordState.UNCHANGED if row.version == read.version else PasswordState.CHANGED

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from reconciler.database import passwords as kept
 from reconciler.database import schema
 from reconciler.database.passwords import FORGOTTEN, Sealed, Stored, where
-from reconciler.diagnostics.problem import Stale
 from reconciler.model.state import MailServer, called
+from reconciler.plan import freshness
 from reconciler.plan.plan import Password, Plan
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
-from reconciler.secrets.read import Found
+from reconciler.secrets.read import ReadSecret
 from reconciler.secrets.references import Reference, from_text
 
 
@@ -23,7 +23,7 @@ class Sealer(NamedTuple):
     """Seals what was read for a plan; without a ring, lets go of what no longer fits."""
 
     ring: Keyring | None
-    secrets: Mapping[Reference, Found]
+    secrets: Mapping[Reference, ReadSecret]
 
     def write(self, connection: Connection, plan: Plan) -> tuple[Password, ...]:
         """Seal the passwords of a plan whose changes were just written; those that changed.
@@ -40,7 +40,7 @@ class Sealer(NamedTuple):
         for item in plan.to_seal:
             row = rows.get((item.partner, item.server))
             if row is None or row.reference != item.reference:
-                raise Stale.of("MBX540")
+                raise freshness.overtaken()
             if made := self._sealed(row, from_text(item.reference), database, self.ring):
                 changed.append(item)
                 sealed.append(made)
@@ -58,16 +58,16 @@ class Sealer(NamedTuple):
         self, row: Stored, reference: Reference, database: str, ring: Keyring
     ) -> Sealed | None:
         """What the row gets; None where it keeps what it has."""
-        found = self.secrets.get(reference)
+        read = self.secrets.get(reference)
         foreign = row.sealed is not None and seal.key_id(row.sealed) is None
-        if found is None or foreign:
+        if read is None or foreign:
             return None
         place = where(database, row.number)
-        if row.sealed and seal.is_same(found.secret, row.fingerprint or "", place, ring):
+        if row.sealed and seal.is_same(read.secret, row.fingerprint or "", place, ring):
             return None
-        text = seal.seal(found.secret, place, ring.active)
-        mark = seal.fingerprint(found.secret, place, ring.active)
-        return Sealed(row.number, text, mark, found.version)
+        text = seal.seal(read.secret, place, ring.active)
+        mark = seal.fingerprint(read.secret, place, ring.active)
+        return Sealed(row.number, text, mark, read.version)
 
     @staticmethod
     def _outdated(plan: Plan, rows: Mapping[tuple[str, str], Stored]) -> Iterator[Sealed]:
@@ -84,7 +84,7 @@ NOTHING_TO_SEAL = Sealer(None, {})
 
 def _repointed(plan: Plan) -> dict[str, list[str]]:
     """The servers by partner whose reference a plan changes."""
-    found: dict[str, list[str]] = {}
+    repointed: dict[str, list[str]] = {}
     for part in plan.applicable:
         for change in part.changes:
             before, after = change.before, change.after
@@ -93,5 +93,5 @@ def _repointed(plan: Plan) -> dict[str, list[str]]:
                 and isinstance(after, MailServer)
                 and before.password_reference != after.password_reference
             ):
-                found.setdefault(part.partner, []).append(change.name)
-    return found
+                repointed.setdefault(part.partner, []).append(change.name)
+    return repointed

@@ -1,4 +1,4 @@
-"""What a run may read secrets with: stores, scopes and the key ring, as its settings say."""
+"""What a run reads secrets with: stores, scopes and the key ring, as its settings say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_KEYS_HERE = ("MBX680", "MBX695")
 
 
 def are_sealed(context: Context) -> bool:
-    """Whether the database is to keep passwords, sealed; else it has references alone."""
+    """Whether the database keeps passwords, sealed; else it has only references."""
     settings = context.settings.secrets
     if settings.secret_mode:
         return settings.secret_mode == "encrypted"  # noqa: S105 - no password
@@ -41,7 +41,7 @@ def are_sealed(context: Context) -> bool:
 def scopes(
     partners: Iterable[str], connection: Connection | None, settings: SecretSettings
 ) -> Scopes:
-    """Who may use which secrets; known are these partners, and those of settings and database."""
+    """Who may use which secrets, among these partners and those of settings and database."""
     known = set(partners)
     if connection:
         known.update(observe.partners(connection))
@@ -49,40 +49,35 @@ def scopes(
 
 
 def opener(context: Context, stores: Stores, database: str) -> Opener | None:
-    """What opens the passwords of the database with this id; None where there are no keys here."""
+    """A function that opens passwords of the database with this id; None without keys."""
     from reconciler.database.passwords import where  # noqa: PLC0415 - brings cryptography
     from reconciler.secrets import seal  # noqa: PLC0415
 
-    ring = _ring(context, stores) if are_sealed(context) else None
-    if ring is None:
+    keys = ring(context, stores, needed=False) if are_sealed(context) else None
+    if keys is None:
         return None
 
     def opened(number: int, text: str) -> Secret:
-        secret = seal.unseal(text, where(database, number), ring)
+        secret = seal.unseal(text, where(database, number), keys)
         stores.redactor.add(secret)
         return secret
 
     return opened
 
 
-def ring(context: Context, stores: Stores) -> Keyring | None:
-    """The key ring; None where the settings name none and the environment has none.
+def ring(context: Context, stores: Stores, *, needed: bool) -> Keyring | None:
+    """The key ring; None where neither the settings nor the environment name one.
 
     Raises:
-        Failure: it is not where the settings say, or damaged.
+        Failure: it is damaged; or it is `needed`, and is not where the settings say.
     """
     from reconciler.secrets import keyring_source  # noqa: PLC0415 - brings cryptography
 
     settings = context.settings.secrets
-    return keyring_source.load(settings, context.environ, stores, float(settings.deadline))
-
-
-def _ring(context: Context, stores: Stores) -> Keyring | None:
-    """The key ring, if it is here; one that is damaged is an error."""
     try:
-        return ring(context, stores)
+        return keyring_source.load(settings, context.environ, stores, float(settings.deadline))
     except Failure as failure:
-        if failure.problems[0].code not in NO_KEYS_HERE:
+        if needed or failure.problems[0].code not in NO_KEYS_HERE:
             raise
     return None
 
@@ -109,7 +104,7 @@ def checked(
     with Stores(settings, context.environ, context.redacting()) as stores:
         keys: Keyring | None = None
         if are_sealed(context):
-            keys = ring(context, stores) if applying else _ring(context, stores)
+            keys = ring(context, stores, needed=applying)
         known = scopes(_partners(plan, inputs), connection, settings)
         means = Means(stores, known, keys, float(settings.deadline))
         result = check(plan, connection, means, partial(_place, inputs))
@@ -147,7 +142,7 @@ def _place(inputs: Inputs | None, item: Password) -> Place | None:
 
 
 def reference_warnings(plan: Plan, settings: SecretSettings) -> tuple[Problem, ...]:
-    """That the database keeps only references of what was applied, where that surprises."""
+    """A warning where it may surprise that the database keeps only references."""
     references = [
         change.after.password_reference
         for part in plan.applicable

@@ -13,17 +13,17 @@ from reconciler.operations.secrets import opener
 from reconciler.operations.verify import KEPT_SECONDS
 from reconciler.plan.plan import Plan
 from reconciler.probes.credentials import Credentials
-from reconciler.probes.documents import Shard
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.probes.run import Run
 from reconciler.probes.schedule import Prober
 from reconciler.probes.select import MailboxFilter, SelectedServers, select_servers
+from reconciler.probes.shards import Shard
 from reconciler.probes.targets import Purpose
 from reconciler.secrets.stores.open import Stores
 
 
 class Tests(NamedTuple):
-    """Which mailboxes are tested and how.
+    """Which mailboxes are tested, and how.
 
     `to` is whom messages go to in place of the sender, and `sink` the host and port that takes all
     of them without a login. `deadline` is in seconds.
@@ -42,22 +42,22 @@ class Audience(Protocol):
     """Who is told of a run of tests."""
 
     def nothing(self, *, new: bool) -> None:
-        """No mail server is selected; the database may be `new`."""
+        """No mail server is selected; a `new` database has none."""
 
     def testing(
         self, servers: int, hide: Callable[[str], str]
     ) -> AbstractContextManager[Callable[[ProbeResult], None]]:
-        """Tests of so many `servers` begin; each result goes to what is returned.
+        """Tests of so many `servers` begin; each result is passed to what this yields.
 
-        Whatever goes to a file passes through `hide`.
+        Whatever is written to a file passes through `hide`.
         """
 
 
 def test(context: Context, tests: Tests, audience: Audience) -> None:
-    """Test mailboxes; their results go to the audience, and the verdicts to the database.
+    """Test mailboxes; the results go to the audience, the verdicts to the database.
 
     Raises:
-        Failure: the database cannot be read, or verdicts could not be kept.
+        Failure: the database cannot be read, or verdicts could not be written.
     """
     settings = context.settings
     selected, partners, database_id = _selected(context, tests, audience)
@@ -69,8 +69,8 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
         opened = opener(context, stores, database_id)
         credentials = Credentials.of(settings.secrets, stores, partners, opened)
         # A message that went to a sink says nothing about the mailbox.
-        keeping = None if tests.sink else context.engine(writes=True, wait=KEPT_SECONDS)
-        run = Run(selected, purpose, credentials, context.engine(writes=False), keeping)
+        writing = None if tests.sink else context.engine(writes=True, wait=KEPT_SECONDS)
+        run = Run(selected, purpose, credentials, context.engine(writes=False), writing)
         tell = stack.enter_context(audience.testing(selected.servers, redactor.redact))
         prober = Prober(settings.probes.policy(tests.sink), settings.probes.pace())
         _run(run, prober, tell, tests.deadline)
@@ -81,7 +81,7 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
 def _selected(
     context: Context, tests: Tests, audience: Audience
 ) -> tuple[SelectedServers, set[str], str]:
-    """The servers that are meant, all partners of the database, and its id."""
+    """The servers asked for, all partners of the database, and its id."""
     with context.reading() as connection:
         if connection is None:
             audience.nothing(new=True)
@@ -93,7 +93,7 @@ def _selected(
 
 
 def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
-    """The servers that a plan changes, with their links, as far as it can be applied."""
+    """Partner and id of the servers that a plan changes, or whose links it does, unless refused."""
     return frozenset(
         (change.partner, change.server)
         for part in plan.applicable
@@ -105,7 +105,7 @@ def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
 def _run(
     run: Run, prober: Prober, tell: Callable[[ProbeResult], None], deadline: float | None
 ) -> None:
-    """Test everything; whatever ends it, what was found until then is told and kept."""
+    """Test everything; whatever ends it, the results until then are told and written."""
 
     def consume(result: ProbeResult) -> None:
         tell(run.finished(result))
@@ -119,7 +119,7 @@ def _run(
 
 
 async def _in_time(work: Coroutine[None, None, None], deadline: float | None) -> bool:
-    """Whether `work` was done before `deadline` seconds were over."""
+    """Whether `work` was done within `deadline` seconds."""
     limit = asyncio.timeout(deadline)
     try:
         async with limit:

@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.database import observe, unchanged
 from reconciler.database.write import RowsMissing, Writer
-from reconciler.diagnostics.problem import Failure, Problem, Stale
 from reconciler.ledger import record
-from reconciler.model import as_json
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.seal import NOTHING_TO_SEAL, Sealer
-from reconciler.plan.plan import Moved, PartnerPlan, Password, Plan, moved, unfinished
+from reconciler.plan import freshness
+from reconciler.plan.freshness import StaleRow, stale_rows, unwritten_rows
+from reconciler.plan.plan import PartnerPlan, Password, Plan
 
 
 class Work(NamedTuple):
@@ -57,21 +57,20 @@ def write(connection: Connection, work: Work, applied_by: str, now: datetime) ->
         Failure: the rows do not read as planned afterwards.
     """
     plan = work.plan
-    if number := record.revision_of(connection, plan.id):
-        raise Stale.of("MBX527", number=number)
+    freshness.require_unapplied(record.revision_of(connection, plan.id))
     writer = Writer(connection)
-    _fail_for(_moved(connection, plan.applicable, writer), Stale, "MBX520")
+    freshness.require_fresh(_stale(connection, plan.applicable, writer))
     try:
         writer.write(change for part in plan.applicable for change in part.changes)
     except (IntegrityError, RowsMissing):
-        raise Stale.of("MBX540") from None
+        raise freshness.overtaken() from None
     sealed = work.sealer.write(connection, plan)
     applied = (*plan.applicable, *_agreed(connection, work))
     if not (applied or sealed):
         unchanged.write(connection, plan.project, work.unchanged)
         return Done(None)
     number = record.record(connection, plan, record.Made(applied, sealed), applied_by, now)
-    _fail_for(_unfinished(connection, work), Failure, "MBX525")
+    freshness.require_written(_unwritten(connection, work))
     unchanged.write(connection, plan.project, work.unchanged)
     return Done(number, sealed)
 
@@ -82,19 +81,21 @@ def check(connection: Connection, plan: Plan) -> None:
     Raises:
         Stale: as for `apply`.
     """
-    if number := record.revision_of(connection, plan.id):
-        raise Stale.of("MBX527", number=number)
+    freshness.require_unapplied(record.revision_of(connection, plan.id))
     by_name = {part.partner: part for part in plan.applicable}
     found = observe.read(connection, list(by_name))
-    current = (item for name, now in found for item in moved(by_name[name].changes, now.state))
-    _fail_for(current, Stale, "MBX520")
+    freshness.require_fresh(
+        row for name, now in found for row in stale_rows(by_name[name].changes, now.state)
+    )
 
 
-def _moved(connection: Connection, parts: Iterable[PartnerPlan], writer: Writer) -> Iterator[Moved]:
+def _stale(
+    connection: Connection, parts: Iterable[PartnerPlan], writer: Writer
+) -> Iterator[StaleRow]:
     by_name = {part.partner: part for part in parts}
     for name, found in observe.read(connection, list(by_name), lock=True):
         writer.know(name, found.row_ids)
-        yield from moved(by_name[name].changes, found.state)
+        yield from stale_rows(by_name[name].changes, found.state)
 
 
 def _agreed(connection: Connection, work: Work) -> Iterator[PartnerPlan]:
@@ -103,12 +104,14 @@ def _agreed(connection: Connection, work: Work) -> Iterator[PartnerPlan]:
     for name, rows in observe.rows(connection, list(by_name), lock=True):
         if unchanged.holds(facts[name], rows):
             changes = by_name[name].changes
-            others = {item.change for item in unfinished(changes, observe.understood(rows).state)}
+            others = {
+                item.change for item in unwritten_rows(changes, observe.understood(rows).state)
+            }
             if left := tuple(change for change in changes if change not in others):
                 yield PartnerPlan(name, left)
 
 
-def _unfinished(connection: Connection, work: Work) -> Iterator[Moved]:
+def _unwritten(connection: Connection, work: Work) -> Iterator[StaleRow]:
     """The rows that do not read as desired; none of a partner whose fact holds, which says that
     all of its rows do.
     """
@@ -116,17 +119,4 @@ def _unfinished(connection: Connection, work: Work) -> Iterator[Moved]:
     for name, rows in observe.rows(connection, list(by_name)):
         fact = facts.get(name)
         if fact is None or not unchanged.holds(fact, rows):
-            yield from unfinished(by_name[name].changes, observe.understood(rows).state)
-
-
-def _fail_for(found: Iterable[Moved], failure: type[Failure], code: str) -> None:
-    problems = [Problem(code, None, _values(item)) for item in found]
-    if problems:
-        raise failure(problems)
-
-
-def _values(moved_row: Moved) -> dict[str, str]:
-    """The row's name, and what was planned from, is there now, and was wanted."""
-    change, now = moved_row
-    before, current, after = as_json.differing(change.before, now, change.after)
-    return {"address": change.address, "before": before, "now": current, "after": after}
+            yield from unwritten_rows(by_name[name].changes, observe.understood(rows).state)

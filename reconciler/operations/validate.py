@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.desired import secrets
 from reconciler.desired.desire import desire
 from reconciler.diagnostics.problem import Problem
+from reconciler.manifests import secrets
 from reconciler.manifests.partner import elsewhere, owners
 from reconciler.model.state import EMPTY
 from reconciler.operations import inputs

@@ -21,14 +21,14 @@ from reconciler.plan.accept import Acceptance
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.probes import gate
 from reconciler.probes.credentials import Credentials
-from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.run import verdict_of, without_secrets
 from reconciler.probes.schedule import Prober
 from reconciler.probes.select import numbers_of
 from reconciler.secrets.stores.open import Stores
 
 KEPT_SECONDS = 10
-"""How long to wait for the locks of others when results are kept."""
+"""How long to wait for the locks of others when verdicts are written."""
 
 
 class Verification(NamedTuple):
@@ -38,14 +38,14 @@ class Verification(NamedTuple):
     deactivate: bool = False
 
 
-class Report(Protocol):
-    """Who is told of tests."""
+class GateAudience(Protocol):
+    """Who is told of the tests before an apply."""
 
     def testing(self, count: int) -> AbstractContextManager[Callable[[ProbeResult], None]]:
-        """Tests of `count` mail servers begin; each result goes to what is returned."""
+        """Tests of `count` mail servers begin; each result is passed to what this yields."""
 
     def warn(self, problems: Sequence[Problem]) -> None:
-        """Tell what was noticed."""
+        """Tell of problems that stop nothing."""
 
     def failed(self, failure: Failure) -> None:
         """Tell of a failure that does not end the run."""
@@ -53,21 +53,23 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the tests before an apply have found."""
+    """The results of the tests before an apply."""
 
     context: Context
     verification: Verification
     results: tuple[ProbeResult, ...]
 
     @classmethod
-    def of(cls, plan: Plan, verification: Verification, context: Context, report: Report) -> Gate:
+    def of(
+        cls, plan: Plan, verification: Verification, context: Context, audience: GateAudience
+    ) -> Gate:
         """Test what `plan` is about to make active."""
         settings, results = context.settings, list[ProbeResult]()
         with ExitStack() as stack:
             redactor = context.redacting()
             stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
-            known = {part.partner for part in plan.partners} | _partners(context)
-            credentials = Credentials.of(settings.secrets, stores, known)
+            partners = {part.partner for part in plan.partners} | _partners(context)
+            credentials = Credentials.of(settings.secrets, stores, partners)
             changing = sorted({item.partner for item in plan.changed_passwords})
             targets = gate.targets(
                 plan,
@@ -77,7 +79,7 @@ class Gate:
                 _states(context, changing),
             )
             if targets:
-                tell = stack.enter_context(report.testing(len(targets)))
+                tell = stack.enter_context(audience.testing(len(targets)))
 
                 def consume(result: ProbeResult) -> None:
                     shown = without_secrets(result, redactor.redact)
@@ -93,7 +95,7 @@ class Gate:
         """The servers that failed, as `partner/id`, by their partner."""
         names: dict[str, list[str]] = {}
         for result in self.results:
-            if result.outcome is Outcome.FAILED:
+            if result.outcome is ProbeOutcome.FAILED:
                 for name in result.names:
                     names.setdefault(name.partition("/")[0], []).append(name)
         return names
@@ -103,38 +105,38 @@ class Gate:
         work: Work,
         acceptances: tuple[Acceptance, ...],
         inputs: Inputs | None,
-        report: Report,
+        audience: GateAudience,
     ) -> Work:
-        """What is left of the work: partners that failed stay out, or their servers inactive."""
+        """What is left of the work, without partners of failing servers or with these inactive."""
         plan, failing = work.plan, self.failing
         left = tuple(fact for fact in work.unchanged if fact.partner not in failing)
         if not self.verification.deactivate:
-            report.warn([_left_out(partner, names) for partner, names in sorted(failing.items())])
+            audience.warn([_left_out(partner, names) for partner, names in sorted(failing.items())])
             return work._replace(plan=gate.without(plan, failing), unchanged=left)
         known = {part.partner: part for part in plan.partners}
         parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
         inactive = self._inactive(plan, parts, acceptances, inputs)
         for names in failing.values():
             for name in names:
-                report.warn([Problem("MBX858", None, {"name": name})])
-        return work._replace(plan=gate.with_others(plan, inactive), unchanged=left)
+                audience.warn([Problem("MBX858", None, {"name": name})])
+        return work._replace(plan=gate.with_parts(plan, inactive), unchanged=left)
 
-    def keep(self, plan: Plan, report: Report) -> None:
-        """Keep what was found of the servers that were applied as they were tested."""
+    def keep(self, plan: Plan, audience: GateAudience) -> None:
+        """Write the verdicts on the servers that were applied as they were tested."""
         applied = set(gate.names_of(plan))
         engine = self.context.engine(writes=True, wait=KEPT_SECONDS)
         with transaction(engine, only_reads=True) as connection:
             numbers = numbers_of(connection, applied)
-        found = [
+        tested = [
             (numbers[name], verdict_of(result))
             for result in self.results
             for name in result.names
             if name in numbers
         ]
         try:
-            verdicts.keep(engine, found)
+            verdicts.keep(engine, tested)
         except Failure as failure:  # what was applied stays applied
-            report.failed(failure)
+            audience.failed(failure)
 
     def _inactive(
         self,
@@ -160,7 +162,7 @@ class Gate:
 
 
 def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
-    """What the database has of these partners."""
+    """What the database has of these partners, by their names."""
     with context.reading() as connection:
         observed = observe.read(connection, partners) if connection and partners else ()
         return {name: item.state for name, item in observed}

@@ -1,17 +1,16 @@
-"""Alarms and what somebody accepted → refusals, and acceptances that were used up."""
+"""Alarms and acceptances → refusals, and the acceptances that an apply uses up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Place, Problem
-from reconciler.plan.alarm import Alarm
+from reconciler.plan.alarm import AcceptedIn, Alarm
+from reconciler.plan.guards import GUARDS
 from reconciler.plan.plan import Accepted, Refusal
-
-NEVER = frozenset({"linked-delete", "lost-password"})
-"""The guards that cannot be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,72 +29,65 @@ class Acceptance:
     partner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What became of one partner's alarms."""
+class Decision(NamedTuple):
+    """What became of one partner's alarms, and what is wrong with its acceptances."""
 
     refusals: tuple[Refusal, ...]
     accepted: tuple[Accepted, ...]
     problems: tuple[Problem, ...]
 
 
-def judge(
+def decide(
     partner: str,
     alarms: Iterable[Alarm],
     acceptances: Iterable[Acceptance],
     used: frozenset[Accepted],
     today: date,
-) -> Judgement:
+) -> Decision:
     """Hold each alarm against the acceptances of its partner.
 
     `used` are the manifests' acceptances that an earlier revision has used; `today` is in UTC.
     """
-    offers = list(acceptances)
-    valid = [offer for offer in offers if not _problem_of(partner, offer, used, today)]
+    valid, problems = [], []
+    for acceptance in acceptances:
+        if problem := _problem_of(partner, acceptance, used, today):
+            problems.append(problem)
+        else:
+            valid.append(acceptance)
     refusals, accepted, spent = [], [], set[Acceptance]()
     for alarm in alarms:
-        offer = _matching(alarm, valid)
-        if offer and alarm.guard not in NEVER:
-            accepted.append(_record(partner, offer))
-            spent.add(offer)
+        named = [acceptance for acceptance in valid if acceptance.guard == alarm.guard]
+        exact = next((item for item in named if item.count == alarm.count), None)
+        if exact and GUARDS[alarm.guard].accepted is not AcceptedIn.NOWHERE:
+            accepted.append(_record(partner, exact))
+            spent.add(exact)
         else:
-            refusals.append(Refusal(partner, alarm, _offered(alarm, valid)))
-    miscounted = {refusal.alarm.guard for refusal in refusals}
-    problems = []
-    for offer in offers:
-        if problem := _problem_of(partner, offer, used, today):
-            problems.append(problem)
-        elif offer.place and offer not in spent and offer.guard not in miscounted:
-            problems.append(_unused(partner, offer))
-    return Judgement(tuple(refusals), tuple(accepted), tuple(problems))
+            refusals.append(Refusal(partner, alarm, named[0].count if named else None))
+    refused = {refusal.alarm.guard for refusal in refusals}
+    problems += [
+        _problem("MBX511", partner, acceptance)
+        for acceptance in valid
+        if acceptance.place and acceptance not in spent and acceptance.guard not in refused
+    ]
+    return Decision(tuple(refusals), tuple(accepted), tuple(problems))
 
 
-def _matching(alarm: Alarm, offers: Iterable[Acceptance]) -> Acceptance | None:
-    wanted = (alarm.guard, alarm.count)
-    return next((offer for offer in offers if (offer.guard, offer.count) == wanted), None)
-
-
-def _offered(alarm: Alarm, offers: Iterable[Acceptance]) -> int | None:
-    return next((offer.count for offer in offers if offer.guard == alarm.guard), None)
-
-
-def _record(partner: str, offer: Acceptance) -> Accepted:
-    until = offer.until.isoformat() if offer.until else ""
-    return Accepted(partner, offer.guard, offer.count, offer.reason, until)
+def _record(partner: str, acceptance: Acceptance) -> Accepted:
+    until = acceptance.until.isoformat() if acceptance.until else ""
+    return Accepted(partner, acceptance.guard, acceptance.count, acceptance.reason, until)
 
 
 def _problem_of(
-    partner: str, offer: Acceptance, used: frozenset[Accepted], today: date
+    partner: str, acceptance: Acceptance, used: frozenset[Accepted], today: date
 ) -> Problem | None:
     """Why an acceptance does not count, if it does not."""
-    values = {"partner": partner, "guard": offer.guard, "count": offer.count}
-    if offer.until and offer.until < today:
-        return Problem("MBX512", offer.place, {**values, "until": offer.until.isoformat()})
-    if offer.place and _record(partner, offer) in used:
-        return Problem("MBX513", offer.place, values)
+    if acceptance.until and acceptance.until < today:
+        return _problem("MBX512", partner, acceptance, until=acceptance.until.isoformat())
+    if acceptance.place and _record(partner, acceptance) in used:
+        return _problem("MBX513", partner, acceptance)
     return None
 
 
-def _unused(partner: str, offer: Acceptance) -> Problem:
-    values = {"partner": partner, "guard": offer.guard, "count": offer.count}
-    return Problem("MBX511", offer.place, values)
+def _problem(code: str, partner: str, acceptance: Acceptance, **values: str) -> Problem:
+    named = {"partner": partner, "guard": acceptance.guard, "count": acceptance.count}
+    return Problem(code, acceptance.place, {**named, **values})

@@ -1,8 +1,8 @@
 """Why each change is there: the manifests changed since the last apply, the database did, or both.
 
-Three rows are compared: what was last applied, what the database has, and what is wanted. What the
-database still has as it was applied was changed by the manifests; what is wanted as it was applied
-was changed in the database.
+Three rows are compared: what was last applied, what the database has, and what is desired. A row
+that the database still has as it was applied was changed by the manifests; one that is desired as
+it was applied was changed in the database.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Changed = Literal["manifest", "database", "both"]
 
 
 class Cause(NamedTuple):
-    """Why one change is there; `fields` tells it for each field where they differ in that.
+    """Why one change is there; `fields` says it by field, where fields differ in that.
 
     `revision` is the last that touched the row, `applied_at` that time, in UTC; both are None where
     the ledger does not know the row. It was a rollback where `rolls_back` has a number.
@@ -37,20 +37,20 @@ FOREIGN = Cause("database")
 
 
 def unknown(change: Change) -> Cause:
-    """Why a change is there of a row that the ledger does not know."""
+    """The cause of a change of a row that the ledger does not know."""
     return NEW if change.before is None else FOREIGN
 
 
 def compared(change: Change, last: Row | None) -> Cause:
-    """Why a change of a row is there that was last applied as `last`; without the revision."""
+    """The cause of a change of a row that was last applied as `last`, without its revision."""
     before, after = change.before, change.after
     last = as_left(last, before, after)
     if before is None or after is None or last is None:
         return Cause(_changed(last != before, last != after))
     fields = {
-        name: _changed(was != is_, was != wanted)
-        for name, was, is_, wanted in zip(last._fields, last, before, after, strict=True)
-        if is_ != wanted
+        name: _changed(was != is_, was != desired)
+        for name, was, is_, desired in zip(last._fields, last, before, after, strict=True)
+        if is_ != desired
     }
     if len(set(fields.values())) == 1:
         return Cause(next(iter(fields.values())))
@@ -63,11 +63,11 @@ def _changed(theirs: bool, ours: bool) -> Changed:
     return "database" if theirs else "manifest"
 
 
-def as_left(last: Row | None, now: Row | None, wanted: Row | None = None) -> Row | None:
-    """`last` with the fields as they are `now` that it, or what is wanted, leaves to others."""
+def as_left(last: Row | None, now: Row | None, desired: Row | None = None) -> Row | None:
+    """`last` with the fields as they are `now` that it, or `desired`, leaves to others."""
     if not (isinstance(last, MailServer) and isinstance(now, MailServer)):
         return last
     names = set(last.ignore_changes or ())
-    if isinstance(wanted, MailServer):
-        names.update(wanted.ignore_changes)
+    if isinstance(desired, MailServer):
+        names.update(desired.ignore_changes)
     return last.keeping(names, now) if names else last

@@ -29,9 +29,9 @@ class Action(StrEnum):
 
 
 class Change(NamedTuple):
-    """One difference: a row before and after; None where it is not there.
+    """One difference: a row before and after, None where it does not exist.
 
-    `name` is what the row is called below its partner. A link's begins with its server's.
+    `name` identifies the row below its partner; that of a link is `server/cnpj`.
     """
 
     partner: str
@@ -61,13 +61,13 @@ class Change(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The one name of the row: `server.acme/nfe-out`."""
+        """The one name of the row, as in `server.acme/nfe-out`."""
         suffix = "" if isinstance(self.row, Partner) else f"/{self.name}"
         return f"{self.kind}.{self.partner}{suffix}"
 
     @property
     def renamed_from(self) -> str | None:
-        """The id that a server has until now, where it gets another one."""
+        """The id that a server has so far, where it gets another one."""
         row = self.before
         if isinstance(row, MailServer) and row.stable_id != self.name:
             return row.stable_id
@@ -75,7 +75,7 @@ class Change(NamedTuple):
 
     @property
     def server(self) -> str:
-        """The server that it is about, by the name it will have; empty for other kinds."""
+        """The mail server it concerns, by the name it will have; empty for other kinds of row."""
         kind = type(self.row)
         if kind is Link:
             return self.name.rpartition("/")[0]
@@ -134,11 +134,16 @@ def _links(
 
 
 class FieldChange(NamedTuple):
-    """A field of a row that differs; `path` leads into fields that have parts."""
+    """A field of a row that differs; `path` leads into fields that have parts.
+
+    Of a list, `added` and `removed` are the items that only one of the two has.
+    """
 
     path: tuple[str, ...]
     before: Any
     after: Any
+    added: tuple[Any, ...] = ()
+    removed: tuple[Any, ...] = ()
 
 
 def changed_fields(change: Change) -> tuple[FieldChange, ...]:
@@ -146,30 +151,39 @@ def changed_fields(change: Change) -> tuple[FieldChange, ...]:
     from deepdiff import DeepDiff  # noqa: PLC0415 - only runs that show an update pay for it
 
     before, after = _plain(change.before), _plain(change.after)
-    differing = {name for name in after if before[name] != after[name]}
-    tree = DeepDiff(
-        {name: before[name] for name in differing},
-        {name: after[name] for name in differing},
-        view="tree",
-        ignore_type_in_groups=[],
-    )
-    found = {
-        tuple(step for step in item.path(output_format="list") if isinstance(step, str))
-        for report in tree.values()
-        for item in report
-    }
-    return tuple(FieldChange(path, _at(before, path), _at(after, path)) for path in sorted(found))
+    names = [name for name in after if before[name] != after[name]]
+    old, new = ({name: row[name] for name in names} for row in (before, after))
+    fields: dict[tuple[str, ...], FieldChange] = {}
+    tree = DeepDiff(old, new, view="tree", ignore_type_in_groups=[], ignore_order=True)
+    for items in tree.values():
+        for item in items:
+            steps = item.path(output_format="list")
+            path = tuple(step for step in steps if isinstance(step, str))
+            field = fields.setdefault(path, FieldChange(path, _at(before, path), _at(after, path)))
+            if len(steps) > len(path):
+                fields[path] = field._replace(
+                    added=(*field.added, *_present(item.t2)),
+                    removed=(*field.removed, *_present(item.t1)),
+                )
+    for name in set(names) - {path[0] for path in fields}:  # lists of another order
+        fields[name,] = FieldChange((name,), before[name], after[name])
+    return tuple(fields[path] for path in sorted(fields))
+
+
+def _present(item: Any) -> tuple[Any, ...]:
+    """The item of a list as DeepDiff reports it; none where only the other list has one."""
+    from deepdiff.helper import notpresent  # noqa: PLC0415 - as above
+
+    return () if item is notpresent else (item,)
 
 
 def _plain(row: Row | None) -> dict[str, Any]:
     assert row is not None
-    fields: dict[str, Any] = {}
-    for name, value in row._asdict().items():
-        if hasattr(value, "_asdict"):
-            fields[name] = value._asdict()
-        else:
-            fields[name] = value
-    return fields
+    fields = row._asdict()
+    return {
+        name: value._asdict() if hasattr(value, "_asdict") else value
+        for name, value in fields.items()
+    }
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

@@ -1,27 +1,43 @@
-"""Whether a plan may be applied here and now: its database, its time and its schema."""
+"""Whether a plan may be applied here and now, or is stale: every reason for that."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
-from reconciler.diagnostics.problem import Stale
+from reconciler.diagnostics.problem import Failure, Problem, Stale
 from reconciler.diagnostics.words import _
-from reconciler.plan.plan import DatabaseTarget, Plan
+from reconciler.model import as_json
+from reconciler.model.state import (
+    EMPTY,
+    Company,
+    HeadOffice,
+    HostProfile,
+    Link,
+    MailServer,
+    Row,
+    State,
+)
+from reconciler.plan.diff import Change
+from reconciler.plan.plan import DatabaseTarget, Plan, new_names
 
 
-def require(plan: Plan, found: DatabaseTarget, now: datetime) -> None:
-    """Refuse a plan whose time is over, or that was made for another schema than `found` has.
+def require(plan: Plan, current: DatabaseTarget, now: datetime, *, empty: bool) -> None:
+    """Refuse a plan whose time is over, or that was made for another database or schema.
 
-    `now` is the time by the clock of that database. A plan for a new one fits every schema.
+    `now` is the time by the clock of the `current` database, and `empty` whether nothing was ever
+    applied to it. A plan for a new database fits every schema.
 
     Raises:
         Stale: it must be made anew.
     """
+    require_target(plan, current, empty=empty)
     if now >= plan.expires_at:
         raise Stale.of("MBX550", until=_text(plan.expires_at), now=_text(now))
     planned = plan.target
-    if planned.id is not None and planned.schema_revision != found.schema_revision:
-        raise Stale.of("MBX555", planned=planned.schema_revision, found=found.schema_revision)
+    if planned.id is not None and planned.schema_revision != current.schema_revision:
+        raise Stale.of("MBX555", planned=planned.schema_revision, found=current.schema_revision)
 
 
 def require_target(plan: Plan, current: DatabaseTarget, *, empty: bool) -> None:
@@ -44,3 +60,109 @@ def _name(target: DatabaseTarget) -> str:
 
 def _text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def require_unapplied(revision: int | None) -> None:
+    """Refuse a plan that was applied before, as that revision.
+
+    Raises:
+        Stale: it was.
+    """
+    if revision is not None:
+        raise Stale.of("MBX527", number=revision)
+
+
+def overtaken() -> Stale:
+    """What to raise where somebody changed rows of the plan while it was applied."""
+    return Stale.of("MBX540")
+
+
+class StaleRow(NamedTuple):
+    """A change whose row is not as expected, and the row as it is `now`."""
+
+    change: Change
+    now: Row | None
+
+
+def require_fresh(rows: Iterable[StaleRow]) -> None:
+    """Refuse a plan of which rows no longer read as it was planned from.
+
+    Raises:
+        Stale: there are such rows; each is a problem.
+    """
+    if problems := _problems("MBX520", rows):
+        raise Stale(problems)
+
+
+def require_written(rows: Iterable[StaleRow]) -> None:
+    """Refuse to commit rows that do not read as they were written.
+
+    Raises:
+        Failure: there are such rows; each is a problem.
+    """
+    if problems := _problems("MBX525", rows):
+        raise Failure(problems)
+
+
+def _problems(code: str, rows: Iterable[StaleRow]) -> list[Problem]:
+    problems = []
+    for change, now in rows:
+        before, current, after = as_json.differing(change.before, now, change.after)
+        values = {"address": change.address, "before": before, "now": current, "after": after}
+        problems.append(Problem(code, None, values))
+    return problems
+
+
+def stale_rows(changes: Iterable[Change], current: State) -> tuple[StaleRow, ...]:
+    """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
+    planned = tuple(changes)
+    if current == EMPTY:
+        return tuple(StaleRow(change, None) for change in planned if change.before is not None)
+    current = current.renamed(new_names(planned))
+    rows = _Rows(current)
+    stale = []
+    for change in planned:
+        now = rows.of(change)
+        if now != change.before:
+            stale.append(StaleRow(change, now))
+        elif change.after is None and isinstance(change.before, MailServer):
+            stale.extend(StaleRow(change, link) for link in current.links.get(change.name, ()))
+    return tuple(stale)
+
+
+def unwritten_rows(changes: Iterable[Change], current: State) -> tuple[StaleRow, ...]:
+    """The rows that do not read as desired after `changes` were made."""
+    rows = _Rows(current)
+    return tuple(
+        StaleRow(change, now) for change in changes if (now := rows.of(change)) != change.after
+    )
+
+
+class _Rows:
+    """The rows of a state by the changes that are about them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._links: dict[str, dict[str, Link]] = {}
+
+    def of(self, change: Change) -> Row | None:
+        """The row that a change is about; None where it is not there."""
+        state, row = self._state, change.row
+        if type(row) is Link:  # nine of ten are, and matching costs more than looking
+            return self._links_of(change.server).get(row.cnpj)
+        match row:
+            case MailServer():
+                return state.servers.get(change.name)
+            case Company(cnpj=cnpj):
+                return state.companies.get(cnpj)
+            case HeadOffice(root=root):
+                return state.head_offices.get(root)
+            case HostProfile(host=host, protocol=protocol):
+                return state.hosts.get((host, protocol))
+            case _:
+                return state.partner
+
+    def _links_of(self, server: str) -> dict[str, Link]:
+        if server not in self._links:
+            self._links[server] = {link.cnpj: link for link in self._state.links.get(server, ())}
+        return self._links[server]

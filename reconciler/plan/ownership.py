@@ -1,7 +1,7 @@
 """Whether changes touch anything but who manages the rows.
 
-That is what taking over may change and still change nothing for anybody: project and file, an id or
-a place of the password where a row had none, and what only the tool itself goes by.
+Taking rows over may change the following and still change nothing for anybody: project and file, an
+id or a reference to the password where a row had none, and what only the tool itself reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UP_TO_OWNER = slice(Link._fields.index("project"))
 
 
 class Difference(NamedTuple):
-    """A field of a row that would not be as it was; the whole row where `field` is empty."""
+    """A field of a row that would change; the whole row where `field` is empty."""
 
     change: Change
     field: str
@@ -49,7 +49,7 @@ def _is_own_profile(row: Row | None, project: str) -> bool:
 
 
 def _same_link(before: Row, after: Row) -> bool:
-    """What `_fields` would find for most rows that there are, and sooner."""
+    """What `_fields` would find out too, but faster; most rows are links."""
     return isinstance(before, Link) and before[_UP_TO_OWNER] == after[_UP_TO_OWNER]
 
 
@@ -61,7 +61,7 @@ def _fields(change: Change, before: Row, after: Row) -> Iterator[Difference]:
 
 
 def _is_filled_in(name: str, before: Row, after: Row) -> bool:
-    """Whether a field was only given what it lacked, or means nothing for this row."""
+    """Whether a field only gets what it lacked, or means nothing for this row."""
     if not isinstance(before, MailServer) or not isinstance(after, MailServer):
         return False
     match name:

@@ -1,4 +1,4 @@
-"""Changes → plan: what is selected, what is refused, and whether the database still fits.
+"""Changes → plan: what is selected, and what is refused.
 
 A plan is plain data, one part for each partner. A partner with a refusal is left whole as it was;
 the others can be applied.
@@ -13,14 +13,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from reconciler.model.state import (
-    EMPTY,
     Company,
-    HeadOffice,
     HostProfile,
     Link,
     MailServer,
     Partner,
-    Row,
     State,
 )
 from reconciler.plan.alarm import Alarm
@@ -29,11 +26,11 @@ from reconciler.plan.diff import Change
 
 
 class Refusal(NamedTuple):
-    """A guard that nobody accepted; `offered` is another count that somebody did accept."""
+    """An alarm that nobody accepted; `miscounted` is another count that somebody did accept."""
 
     partner: str
     alarm: Alarm
-    offered: int | None = None
+    miscounted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,13 @@ class Accepted:
 
 
 class Selection(NamedTuple):
-    """What a run was limited to: whole partners, and single servers of one."""
+    """What a run is limited to: whole partners, and single servers by partner and id."""
 
     partners: tuple[str, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
 
     def named(self) -> set[str]:
-        """The partners that the selection is about; none where it is about all."""
+        """The partners that are selected, whole or in part; empty where all are."""
         return {*self.partners, *(partner for partner, _ in self.servers)}
 
 
@@ -92,7 +89,7 @@ class PasswordState(StrEnum):
     UNCHANGED = "unchanged"
     NOT_CHECKED = "not checked"
     FOREIGN = "foreign"
-    """Another program stored it in a form of its own; it is left as it is."""
+    """Another program stored it, in a form of its own; it is left alone."""
 
 
 class Password(NamedTuple):
@@ -119,7 +116,7 @@ class DatabaseTarget:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run would do. `partners` holds those with changes or refusals, by name.
+    """Everything that a run would do. `partners` has those with changes or refusals, by name.
 
     `rolls_back` is the revision that the plan undoes, if it is a rollback.
 
@@ -149,7 +146,7 @@ class Plan:
 
     @property
     def changed_passwords(self) -> tuple[Password, ...]:
-        """The passwords that an apply seals, as far as that is known."""
+        """The passwords that are known to have changed, which an apply seals."""
         return tuple(item for item in self.to_seal if item.state is PasswordState.CHANGED)
 
     @property
@@ -183,26 +180,26 @@ def select(
     changes: tuple[Change, ...], servers: Iterable[str], before: State, after: State
 ) -> tuple[Change, ...]:
     """The changes of some servers, with those that they depend on."""
-    wanted = _with_occupants(changes, set(servers))
-    rows = [row for state in (before, after) for name in wanted if (row := state.servers.get(name))]
+    names = _with_occupants(changes, set(servers))
+    rows = [row for state in (before, after) for name in names if (row := state.servers.get(name))]
     hosts = {(row.host.lower(), row.protocol) for row in rows}
-    cnpjs = {link.cnpj for name in wanted for link in after.links.get(name, ())}
+    cnpjs = {link.cnpj for name in names for link in after.links.get(name, ())}
     cnpjs |= {row.company for row in rows if row.company}
-    return tuple(change for change in changes if _belongs(change, wanted, hosts, cnpjs))
+    return tuple(change for change in changes if _belongs(change, names, hosts, cnpjs))
 
 
-def _with_occupants(changes: tuple[Change, ...], wanted: set[str]) -> set[str]:
-    """`wanted` and every server whose row has a name that one of them is to get."""
+def _with_occupants(changes: tuple[Change, ...], names: set[str]) -> set[str]:
+    """`names` and those of every server whose row now has a name that one of them is to get."""
     occupants = {
         change.before.stable_id: change.name
         for change in changes
         if isinstance(change.before, MailServer) and change.before.stable_id != change.name
     }
-    for name in list(wanted):
-        while (occupant := occupants.get(name)) and occupant not in wanted:
-            wanted.add(occupant)
+    for name in list(names):
+        while (occupant := occupants.get(name)) and occupant not in names:
+            names.add(occupant)
             name = occupant  # noqa: PLW2901 - a chain of renames, followed to its end
-    return wanted
+    return names
 
 
 def _belongs(
@@ -221,38 +218,6 @@ def _belongs(
             return False
 
 
-class Moved(NamedTuple):
-    """A row that is not as expected: what was planned from, what is there now, what was wanted."""
-
-    change: Change
-    now: Row | None
-
-
-def moved(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
-    """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
-    planned = tuple(changes)
-    if current == EMPTY:
-        return tuple(Moved(change, None) for change in planned if change.before is not None)
-    current = current.renamed(new_names(planned))
-    rows = _Rows(current)
-    found = []
-    for change in planned:
-        now = rows.of(change)
-        if now != change.before:
-            found.append(Moved(change, now))
-        elif change.after is None and isinstance(change.before, MailServer):
-            found.extend(Moved(change, link) for link in current.links.get(change.name, ()))
-    return tuple(found)
-
-
-def unfinished(changes: Iterable[Change], current: State) -> tuple[Moved, ...]:
-    """The rows that do not read as wanted after `changes` were made."""
-    rows = _Rows(current)
-    return tuple(
-        Moved(change, now) for change in changes if (now := rows.of(change)) != change.after
-    )
-
-
 def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
     """What servers are called before and after `changes`, where that differs."""
     return {
@@ -261,33 +226,3 @@ def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
         if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
         if change.before.stable_id != change.name
     }
-
-
-class _Rows:
-    """The rows of a state by the changes that are about them."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._links: dict[str, dict[str, Link]] = {}
-
-    def of(self, change: Change) -> Row | None:
-        """The row that a change is about; None where it is not there."""
-        state, row = self._state, change.row
-        if type(row) is Link:  # nine of ten are, and matching costs more than looking
-            return self._links_of(change.server).get(row.cnpj)
-        match row:
-            case MailServer():
-                return state.servers.get(change.name)
-            case Company(cnpj=cnpj):
-                return state.companies.get(cnpj)
-            case HeadOffice(root=root):
-                return state.head_offices.get(root)
-            case HostProfile(host=host, protocol=protocol):
-                return state.hosts.get((host, protocol))
-            case _:
-                return state.partner
-
-    def _links_of(self, server: str) -> dict[str, Link]:
-        if server not in self._links:
-            self._links[server] = {link.cnpj: link for link in self._state.links.get(server, ())}
-        return self._links[server]

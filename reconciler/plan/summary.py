@@ -1,4 +1,4 @@
-"""How much a plan does, in numbers: the last line of every plan, and what the ledger keeps."""
+"""A plan in numbers: for the last line of every plan, and for the ledger."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The secrets of mail servers, got before their conversations begin.
+"""The secrets of mail servers, fetched before their conversations begin.
 
 Those of a batch are read together when the first of them is needed, each within its partner's
-scope. One that cannot be had is a failure of its own (`MBX829`), and no login.
+scope. If one cannot be had, that is a failure of its own (`MBX829`), and nobody logs in.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols.aside import aside
-from reconciler.probes.target import SecretSource, Target, distinct
-from reconciler.probes.target import Sensitive as Revealing
-from reconciler.secrets import read as resolving
-from reconciler.secrets.read import Resolved
+from reconciler.probes.target import SecretSource, Sensitive, Target, distinct
+from reconciler.secrets.read import Resolved, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.secret import Secret
@@ -27,10 +25,10 @@ from reconciler.secrets.settings import SecretSettings, rules
 from reconciler.secrets.stores.open import Stores
 
 
-class Asking(NamedTuple):
-    """A server that may need a secret, and what it is called in its batch.
+class SecretRequest(NamedTuple):
+    """A server that may need a secret, and its key in the batch.
 
-    `sealed` is what its row keeps of the password, where `key` is the number of the row.
+    `sealed` is the password as its row keeps it; `key` is then the number of the row.
     """
 
     key: Hashable
@@ -57,20 +55,20 @@ class Credentials:
         cls,
         settings: SecretSettings,
         stores: Stores,
-        known: Collection[str],
+        partners: Collection[str],
         opener: Opener | None = None,
     ) -> Credentials:
-        """Those of these settings; `known` are all partners that there are."""
-        return cls(settings, stores, Scopes(rules(settings), known), opener)
+        """Those of these settings; `partners` are all that exist."""
+        return cls(settings, stores, Scopes(rules(settings), partners), opener)
 
-    def batch(self, asking: Iterable[Asking]) -> Secrets:
-        """What these servers log in with: what their rows keep sealed, as the application does;
-        where there is none, or no key to open it, what their references lead to.
+    def batch(self, requests: Iterable[SecretRequest]) -> Secrets:
+        """What these servers log in with: what their rows keep sealed, as for the application; or
+        what their references lead to, if nothing is sealed or there is no key to open it.
         """
-        wanted = {item.key: self._opened(item) or self._wanted(item) for item in asking}
-        return Secrets(self, {key: item for key, item in wanted.items() if item is not None})
+        sources = {item.key: self._opened(item) or self._reference(item) for item in requests}
+        return Secrets(self, {key: source for key, source in sources.items() if source is not None})
 
-    def _opened(self, item: Asking) -> Secret | Exception | None:
+    def _opened(self, item: SecretRequest) -> Secret | Exception | None:
         """The password that the row keeps sealed, or why it cannot be opened."""
         if item.server.auth == "none" or item.sealed is None or self.opener is None:
             return None
@@ -81,63 +79,64 @@ class Credentials:
             is_foreign = failure.problems[0].code == "MBX692"
             return None if is_foreign and item.server.password_reference else failure
 
-    def _wanted(self, item: Asking) -> Reference | Exception | None:
-        """The reference of a server, or why it may not be read."""
+    def _reference(self, item: SecretRequest) -> Reference | Exception | None:
+        """The reference of the server, or why it may not be read."""
         server = item.server
         if server.auth == "none" or not server.password_reference:
             return None
         try:
             reference = from_text(server.password_reference)
         except BadReferenceError:
-            return Trouble("MBX846", values=(("value", "password_reference"),))
+            return ProbeError("MBX846", value="password_reference")
         problem = self.scopes.problem(item.partner, reference, None)
         return Failure([problem]) if problem else reference
 
 
 @dataclass
 class Secrets:
-    """The secrets of a batch of servers, by what these are called in it."""
+    """The secrets of a batch, by the keys of its servers: known, to be read, or out of reach."""
 
-    of: Credentials
-    wanted: Mapping[Hashable, Reference | Secret | Exception]
+    credentials: Credentials
+    sources: Mapping[Hashable, Reference | Secret | Exception]
     _reading: asyncio.Task[Resolved] | None = field(default=None, init=False)
 
     def source(self, key: Hashable) -> SecretSource | None:
-        """Where the secret of this server is got; None where it has none."""
-        return partial(self._get, key) if key in self.wanted else None
+        """What fetches the secret of this server; None where it has none."""
+        return partial(self._get, key) if key in self.sources else None
 
     def distinct(self, targets: Mapping[Hashable, Target]) -> tuple[Target, ...]:
         """Every mailbox once, of targets by the keys of their servers.
 
-        Who may not use a secret shares no verdict with those who may.
+        A server that may not use a secret shares no result with those that may.
         """
-        refused = [key for key in targets if isinstance(self.wanted.get(key), Exception)]
+        refused = [key for key in targets if isinstance(self.sources.get(key), Exception)]
         others = (target for key, target in targets.items() if key not in refused)
         return (*distinct(others), *(targets[key] for key in refused))
 
     def forget(self) -> None:
-        """Have nobody look out for them any more: their conversations are over."""
-        for item in self.wanted.values():
+        """Let the redactor drop them, as their conversations are over."""
+        redactor = self.credentials.stores.redactor
+        for item in self.sources.values():
             if isinstance(item, Secret):
-                self.of.stores.redactor.forget(item)
+                redactor.forget(item)
         if self._reading and self._reading.done() and not self._reading.cancelled():
-            for found in self._reading.result().found.values():
-                self.of.stores.redactor.forget(found.secret)
+            for read in self._reading.result().read.values():
+                redactor.forget(read.secret)
 
-    async def _get(self, key: Hashable) -> Revealing:
-        wanted = self.wanted[key]
-        if isinstance(wanted, Exception):
-            raise wanted
-        if not isinstance(wanted, Reference):
-            return wanted
+    async def _get(self, key: Hashable) -> Sensitive:
+        source = self.sources[key]
+        if isinstance(source, Exception):
+            raise source
+        if not isinstance(source, Reference):
+            return source
         if self._reading is None:
             self._reading = asyncio.ensure_future(aside(self._read))
-        # One conversation that is given up must not take the answer from the others.
+        # A conversation that is given up must not cancel the reading for the others.
         resolved = await asyncio.shield(self._reading)
-        if wanted in resolved.failed:
-            raise Failure(resolved.failed[wanted])
-        return resolved.found[wanted].secret
+        if source in resolved.failed:
+            raise Failure(resolved.failed[source])
+        return resolved.read[source].secret
 
     def _read(self) -> Resolved:
-        references = {item for item in self.wanted.values() if isinstance(item, Reference)}
-        return resolving.resolve(references, self.of.stores, self.of.settings.deadline)
+        references = {item for item in self.sources.values() if isinstance(item, Reference)}
+        return resolve(references, self.credentials.stores, self.credentials.settings.deadline)

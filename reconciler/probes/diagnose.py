@@ -1,4 +1,4 @@
-"""From the way a conversation ended to its diagnosis."""
+"""From the error that ended a conversation to its diagnosis."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import ssl
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from reconciler.probes.failure import ServerRefusal, Trouble
-from reconciler.probes.failures import ROWS, Row, Sign
-from reconciler.probes.results import Again
+from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.probes.failure import ProbeError, ServerRefusal
+from reconciler.probes.results import REASON, Diagnosis, Facts
 from reconciler.probes.target import Door
 
 _TLS_PORTS = (465, 993, 995, 2465)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\d)")
 _BRACKETED = re.compile(r"\[([A-Z][A-Z0-9/-]*)[^\]]*\]", re.IGNORECASE)
+_NO_SECRET, _REFUSED = "MBX829", "MBX817"
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     # The first that fits; some are families of others.
     (ssl.SSLCertVerificationError, "verify"),
@@ -28,11 +30,10 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "refused"),
     (ConnectionError, "dropped"),
 )
-NONSENSE = "nonsense"
 
 
 class Ending(NamedTuple):
-    """How a conversation ended, in the terms of the table."""
+    """How a conversation ended, in the terms of `Symptom`."""
 
     step: str
     protocol: str
@@ -43,58 +44,56 @@ class Ending(NamedTuple):
     text: str = ""
 
 
-class Found(NamedTuple):
-    code: str
-    again: Again
-    line: str
-
-
-def diagnose(error: BaseException, step: str, door: Door, provider: str | None) -> Found:
-    """What `error`, raised while `step` was taken, means."""
-    protocol = door.protocol
-    if isinstance(error, Trouble):
-        return Found(error.code, ROWS[error.code].again, error.line)
-    provider = provider or ""
+def diagnose(error: BaseException, step: str, door: Door, provider: str | None) -> Diagnosis:
+    """What `error`, raised in `step`, means. `line` is what the server said, secrets included."""
+    if isinstance(error, Failure):
+        return Diagnosis(_NO_SECRET, step, "", Again.NO, provider, _reason(error.problems[0]))
+    if isinstance(error, ProbeError):
+        again = failures()[error.code].again
+        return Diagnosis(error.code, step, error.line, again, provider, error.values)
+    ending = Ending(step, door.protocol, provider or "")
     if isinstance(error, ServerRefusal):
-        line = f"{error.basic} {error.text}".strip()
-        basic = error.basic or NONSENSE
-        enhanced = _enhanced(protocol, error.text)
-        return _found(Ending(step, protocol, provider, "", basic, enhanced, error.text), line)
-    kind = _kind(error)
-    text = "" if kind == "timeout" else str(error)
-    if kind == "timeout" and step == "greeting" and door.security != "tls":
-        kind = "timeout-on-tls-port" if door.port in _TLS_PORTS else kind
-    return _found(Ending(step, protocol, provider, kind, text=text), text)
+        line, enhanced = f"{error.basic} {error.text}".strip(), _enhanced(door.protocol, error.text)
+        basic = error.basic or "nonsense"
+        ending = ending._replace(basic=basic, enhanced=enhanced, text=error.text)
+    else:
+        kind = _kind(error, step, door)
+        line = "" if kind.startswith("timeout") else str(error)
+        ending = ending._replace(kind=kind, text=line)
+    for symptom, failure in _symptoms():
+        if _matches(symptom, ending):
+            again = symptom.again or failure.again
+            return Diagnosis(failure.code, step, line, again, provider)
+    return Diagnosis(_REFUSED, step, line, Again.NO, provider)
 
 
-def _found(ending: Ending, line: str) -> Found:
-    for sign, row in _signs():
-        if _fits(sign, ending):
-            return Found(row.code, sign.again or row.again, line)
-    return Found("MBX817", Again.NO, line)
+def _reason(problem: Problem) -> Facts:
+    """Why there is no secret: a code, and its values under prefixed names."""
+    values = tuple((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
+    return ((REASON, problem.code), *values)
 
 
-def _fits(sign: Sign, ending: Ending) -> bool:
+def _matches(symptom: Symptom, ending: Ending) -> bool:
     return (
-        ending.step in sign.steps.split()
-        and ending.protocol in sign.protocols.split()
-        and sign.kind == ending.kind
-        and sign.enhanced in ("", ending.enhanced)
-        and ending.basic.startswith(sign.basic)
-        and (not sign.provider or ending.provider.startswith(sign.provider))
-        and (not sign.text or _pattern(sign.text).search(ending.text) is not None)
+        ending.step in symptom.steps
+        and ending.protocol in symptom.protocols
+        and symptom.kind == ending.kind
+        and symptom.enhanced in ("", ending.enhanced)
+        and ending.basic.startswith(symptom.basic)
+        and ending.provider.startswith(symptom.provider)
+        and (not symptom.text or _pattern(symptom.text).search(ending.text) is not None)
     )
 
 
 @cache
-def _signs() -> tuple[tuple[Sign, Row], ...]:
-    """Every sign of the table, the more telling one first; the order of rows settles the rest."""
-    found = [(sign, row) for row in ROWS.values() for sign in row.signs]
-    return tuple(sorted(found, key=lambda pair: _weight(pair[0]), reverse=True))
+def _symptoms() -> tuple[tuple[Symptom, ProbeFailure], ...]:
+    """Every symptom, the most specific first; among equals the order of the file decides."""
+    pairs = [(symptom, failure) for failure in failures().values() for symptom in failure.symptoms]
+    return tuple(sorted(pairs, key=lambda pair: _weight(pair[0]), reverse=True))
 
 
-def _weight(sign: Sign) -> tuple[bool, bool, bool, int]:
-    return (bool(sign.enhanced), bool(sign.text), bool(sign.provider), len(sign.basic))
+def _weight(symptom: Symptom) -> tuple[bool, bool, bool, int]:
+    return bool(symptom.enhanced), bool(symptom.text), bool(symptom.provider), len(symptom.basic)
 
 
 @lru_cache(maxsize=256)
@@ -106,11 +105,14 @@ def _enhanced(protocol: str, text: str) -> str:
     if protocol == "smtp":
         match = _ENHANCED.match(text)
         return match[0] if match else ""
-    bracketed = _BRACKETED.match(text)
-    return bracketed[1].upper() if bracketed else ""
+    match = _BRACKETED.match(text)
+    return match[1].upper() if match else ""
 
 
-def _kind(error: BaseException) -> str:
+def _kind(error: BaseException, step: str, door: Door) -> str:
     if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
         return "gaierror-temporary"
-    return next((kind for family, kind in _KINDS if isinstance(error, family)), "system")
+    kind = next((kind for family, kind in _KINDS if isinstance(error, family)), "system")
+    if kind == "timeout" and step == "greeting" and door.security != "tls":
+        return "timeout-on-tls-port" if door.port in _TLS_PORTS else kind
+    return kind

@@ -1,15 +1,10 @@
-"""How a conversation ends early: by a server's refusal, or by what this side will not take."""
+"""The two ways to end a conversation early: a refusal by the server, and one by this side."""
 
 from __future__ import annotations
 
-from reconciler.probes.results import Facts
-
 
 class ServerRefusal(Exception):  # noqa: N818 - the server's word, not an error of the program
-    """What a server said instead of what was hoped for.
-
-    `basic` is its status (`535`, `NO`, `-ERR`); `text` is everything behind that.
-    """
+    """A server's refusal: `basic` is the status (`535`, `NO`, `-ERR`), `text` what follows it."""
 
     def __init__(self, basic: str, text: str) -> None:
         super().__init__(basic, text)
@@ -17,11 +12,11 @@ class ServerRefusal(Exception):  # noqa: N818 - the server's word, not an error 
         self.text = text
 
 
-class Trouble(Exception):  # noqa: N818 - a diagnosis in the making
-    """A failure whose code is known where it is found."""
+class ProbeError(Exception):
+    """A failure whose code is known where it occurs; `values` fill in its message."""
 
-    def __init__(self, code: str, line: str = "", values: Facts = ()) -> None:
+    def __init__(self, code: str, line: str = "", **values: str | int) -> None:
         super().__init__(code, line)
         self.code = code
         self.line = line
-        self.values = values
+        self.values = tuple(values.items())

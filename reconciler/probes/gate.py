@@ -8,21 +8,21 @@ from datetime import date
 
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, MailServer, State
-from reconciler.plan.accept import Acceptance, judge
+from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Case, Thresholds
-from reconciler.plan.cause import Cause, unknown
+from reconciler.plan.cause import unknown
 from reconciler.plan.diff import Change
 from reconciler.plan.guards import alarms
 from reconciler.plan.plan import PartnerPlan, Plan, new_names
-from reconciler.probes.credentials import Asking, Credentials
+from reconciler.probes.credentials import Credentials, SecretRequest
 from reconciler.probes.results import Level
 from reconciler.probes.target import Target
 
-_MATTERING = (
+_TESTED_FIELDS = (
     *("protocol", "host", "port", "security", "verify_certificate", "ca_file", "timeout"),
     *("ehlo_name", "auth", "username", "password_reference", "sender_email", "folder"),
 )
-"""The fields of a server that a test may fail for."""
+"""The fields of a server that can make its test fail."""
 _OF_DEACTIVATING = ("mass-deactivate", "orphaned-company")
 
 
@@ -30,45 +30,44 @@ def targets(
     plan: Plan,
     level: Level,
     credentials: Credentials,
-    to_companies: Collection[str] = (),
-    states: Mapping[str, State] | None = None,
+    to_companies: Collection[str],
+    states: Mapping[str, State],
 ) -> tuple[Target, ...]:
-    """What is tested: of the partners that can be applied, every server that will be active and
-    that the plan creates, activates or changes in what a test may fail for, its password included.
+    """What is tested: every server that will be active and that the plan creates, activates or
+    changes in a field that can make its test fail, its password included.
 
     `states` is what the database has of the partners whose passwords change.
 
-    A partner that a guard stops is not among them: above all no password goes to another host
-    (`credential-moved`) that nobody has accepted. From hosts where nobody may write to itself
-    nothing is sent.
+    A partner that a guard stops is left out: above all no password goes to another host
+    (`credential-moved`) that nobody has accepted. From the hosts `to_companies`, on which no
+    mailbox may write to itself, nothing is sent.
     """
-    changes = [
-        change
+    requests = [
+        SecretRequest(_name(change), change.partner, change.after)
         for part in plan.applicable
         for change in part.changes
         if isinstance(change.after, MailServer) and _needs_test(change.before, change.after)
     ]
-    asking = [Asking(_name(change), change.partner, _server(change)) for change in changes]
-    asking += _with_new_passwords(plan, states or {}, {item.key for item in asking})
-    secrets = credentials.batch(asking)
-    made: dict[Hashable, Target] = {}
-    for name, _partner, server, _sealed in asking:
+    requests += _with_new_passwords(plan, states, {item.key for item in requests})
+    secrets = credentials.batch(requests)
+    by_name: dict[Hashable, Target] = {}
+    for name, _partner, server, _sealed in requests:
         may_send = server.host.lower() not in to_companies
-        far = level if may_send else min(level, Level.LOGIN)
-        made[name] = Target(server, (str(name),), far, secrets.source(name))
-    return secrets.distinct(made)
+        reach = level if may_send else min(level, Level.LOGIN)
+        by_name[name] = Target(server, (str(name),), reach, secrets.source(name))
+    return secrets.distinct(by_name)
 
 
 def _with_new_passwords(
     plan: Plan, states: Mapping[str, State], known: Collection[Hashable]
-) -> Iterator[Asking]:
-    """The active servers that change in nothing but the value of their password."""
+) -> Iterator[SecretRequest]:
+    """The active servers of which nothing but the value of the password changes."""
     names = {part.partner: new_names(part.changes) for part in plan.partners}
     for item in plan.changed_passwords:
         state = states.get(item.partner, EMPTY).renamed(names.get(item.partner, {}))
         server = state.servers.get(item.server)
         if server and server.active and item.address not in known:
-            yield Asking(item.address, item.partner, server)
+            yield SecretRequest(item.address, item.partner, server)
 
 
 def without(plan: Plan, partners: Collection[str]) -> Plan:
@@ -80,12 +79,11 @@ def without(plan: Plan, partners: Collection[str]) -> Plan:
     )
 
 
-def with_others(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:
-    """The plan with these in place of those of the same partners; one without changes is gone."""
-    new = {part.partner: part for part in parts}
-    mixed = {part.partner: part for part in plan.partners} | new
-    partners = tuple(mixed[name] for name in sorted(mixed) if mixed[name].changes)
-    return replace(plan, partners=partners)
+def with_parts(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:
+    """The plan with these parts in place of those of the same partners; empty ones are dropped."""
+    by_partner = {part.partner: part for part in (*plan.partners, *parts)}
+    merged = tuple(by_partner[name] for name in sorted(by_partner) if by_partner[name].changes)
+    return replace(plan, partners=merged)
 
 
 def deactivating(
@@ -97,56 +95,44 @@ def deactivating(
     acceptances: Iterable[Acceptance],
     today: date,
 ) -> PartnerPlan:
-    """The part with just the servers `failing` inactive, as far as the guards let it.
+    """The part with only the servers `failing` inactive, judged by the guards once more.
 
     `before` is what the database has of the partner; `today` is in UTC.
     """
-    kept = [
-        (made, cause)
-        for change, cause in part.explained
-        if (made := _inactive(change, failing)).before != made.after
-    ]
-    there = before.renamed(new_names(part.changes))
-    kept += [(change, unknown(change)) for change in _switched_off(part, failing, there)]
-    changes = tuple(change for change, _cause in kept)
-    case = Case(
-        changes,
-        there,
-        EMPTY,
-        Coverage(project, frozenset(), whole=False),
-        thresholds,
-    )
+    renamed = before.renamed(new_names(part.changes))
+    explained = [(_inactive(change, failing), cause) for change, cause in part.explained]
+    explained = [(change, cause) for change, cause in explained if change.before != change.after]
+    switched = _switched_off(part, failing, renamed)
+    explained += [(change, unknown(change)) for change in switched]
+    changes = tuple(change for change, _cause in explained)
+    causes = tuple(cause for _change, cause in explained) if part.causes else ()
+    coverage = Coverage(project, frozenset(), whole=False)
     known = {(item.guard, item.count) for item in part.accepted}
     new = [
         alarm
-        for alarm in alarms(case)
+        for alarm in alarms(Case(changes, renamed, EMPTY, coverage, thresholds))
         if alarm.guard in _OF_DEACTIVATING and (alarm.guard, alarm.count) not in known
     ]
-    judgement = judge(part.partner, new, acceptances, frozenset(), today)
-    accepted = (*part.accepted, *judgement.accepted)
+    decision = decide(part.partner, new, acceptances, frozenset(), today)
     return replace(
         part,
         changes=changes,
-        causes=_causes(part, kept),
-        refusals=(*part.refusals, *judgement.refusals),
-        accepted=accepted,
+        causes=causes,
+        refusals=(*part.refusals, *decision.refusals),
+        accepted=(*part.accepted, *decision.accepted),
     )
 
 
-def _switched_off(part: PartnerPlan, failing: Collection[str], there: State) -> Iterator[Change]:
-    """Those that failed and that no change is about: only their password is another."""
-    touched = {change.name for change in part.changes if isinstance(change.row, MailServer)}
-    for name, server in there.servers.items():
-        if f"{part.partner}/{name}" in failing and name not in touched:
+def _switched_off(part: PartnerPlan, failing: Collection[str], state: State) -> Iterator[Change]:
+    """The failing servers that no change is about, as only their password is another."""
+    changed = {change.name for change in part.changes if isinstance(change.row, MailServer)}
+    for name, server in state.servers.items():
+        if f"{part.partner}/{name}" in failing and name not in changed:
             yield Change(part.partner, name, server, server._replace(active=False))
 
 
-def _causes(part: PartnerPlan, kept: list[tuple[Change, Cause]]) -> tuple[Cause, ...]:
-    return tuple(cause for _change, cause in kept) if part.causes else ()
-
-
 def names_of(plan: Plan) -> Iterator[tuple[str, str]]:
-    """The partner and id of every server that a plan leaves there, of those it touches."""
+    """Partner and id of every server that a plan creates or changes."""
     for part in plan.applicable:
         for change in part.changes:
             if isinstance(change.after, MailServer):
@@ -158,7 +144,7 @@ def _needs_test(before: object, after: MailServer) -> bool:
         return False
     if not isinstance(before, MailServer) or not before.active:
         return True
-    return any(getattr(before, name) != getattr(after, name) for name in _MATTERING)
+    return any(getattr(before, name) != getattr(after, name) for name in _TESTED_FIELDS)
 
 
 def _inactive(change: Change, failing: Collection[str]) -> Change:
@@ -169,8 +155,3 @@ def _inactive(change: Change, failing: Collection[str]) -> Change:
 
 def _name(change: Change) -> str:
     return f"{change.partner}/{change.name}"
-
-
-def _server(change: Change) -> MailServer:
-    assert isinstance(change.after, MailServer)
-    return change.after

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from reconciler.model import providers
-from reconciler.probes.failures import NO_VERDICT
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.policy import Pace
-from reconciler.probes.results import Again, Diagnosis, ProbeResult
+from reconciler.probes.results import Diagnosis, ProbeOutcome, ProbeResult
 from reconciler.probes.target import Door
 
 Pause = Callable[[float], Awaitable[object]]
@@ -17,24 +16,24 @@ Pause = Callable[[float], Awaitable[object]]
 
 _OF_THE_HOST = frozenset(("resolve", "connect", "tls", "greeting"))
 _PATIENCE = 5
-"""How many times as many failures a host has that asks to come back soon."""
+"""A host that asks to come back soon may fail this many times as often."""
 _TIMEOUTS = frozenset(("MBX755", "MBX757", "MBX818"))
 
 
-class Host:
-    """One host: how many connections at once, and how far apart."""
+class HostPace:
+    """How many connections to one host at once, and how far apart they begin."""
 
-    def __init__(self, host: str, protocol: str, pace: Pace, pause: Pause) -> None:
-        known = providers.traits(host, protocol)
-        self.connections = known.connections or pace.per_host
+    def __init__(self, door: Door, pace: Pace, pause: Pause) -> None:
+        traits = door.traits
+        self.connections = traits.connections or pace.per_host
         self._slots = asyncio.Semaphore(self.connections)
-        self._apart = 60.0 / known.per_minute if known.per_minute else 0.0
+        self._apart = 60.0 / traits.per_minute if traits.per_minute else 0.0
         self._next = 0.0
         self._pause = pause
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One of its connections, when it is free and enough time has passed."""
+        """One of the connections, once it is free and enough time has passed."""
         async with self._slots:
             if self._apart:
                 now = asyncio.get_running_loop().time()
@@ -45,19 +44,19 @@ class Host:
             yield
 
 
-class Behind:
-    """What is known of everything behind one door: how often it failed, each time in the same way.
+class Breaker:
+    """A circuit breaker for one door: after `most` equal failures in a row it is given up.
 
-    After `most` equal failures it is given up: ten thousand mailboxes of a host that is down must
-    not cost ten thousand timeouts. For the same reason no more are let in than it takes to find
-    out, until one of them has got as far as a login.
+    Ten thousand mailboxes of a host that is down must not cost ten thousand timeouts. For the same
+    reason, until one of them gets as far as a login, no more are let in than it takes to find out.
     """
 
     def __init__(self, most: int, connections: int) -> None:
         self._most = most
         self._connections = connections
         self._failures = 0
-        self._enough = most
+        # As many as can find out at once: another would begin when the first of them is done.
+        self._enough = min(most, connections)
         self._last = ""
         self._is_open = False
         self._inside = 0
@@ -73,7 +72,7 @@ class Behind:
         self._inside += 1
 
     def leave(self, result: ProbeResult | None) -> None:
-        """Let the next ones in, and remember how the attempt ended, if one was made."""
+        """Let the next ones in, and take note of the result, if there is one."""
         self._inside -= 1
         if result is not None:
             self._note(result)
@@ -87,7 +86,7 @@ class Behind:
 
     def _note(self, result: ProbeResult) -> None:
         diagnosis = result.diagnosis
-        if diagnosis and _says_nothing(diagnosis, result):
+        if diagnosis and _is_unrelated(diagnosis, result):
             return
         if diagnosis is None or diagnosis.step not in _OF_THE_HOST:
             self._failures, self._last, self._is_open, self._enough = 0, "", True, self._most
@@ -107,9 +106,10 @@ class Behind:
         return self._most
 
 
-def _says_nothing(diagnosis: Diagnosis, result: ProbeResult) -> bool:
-    """Whether the host had no part in it: nobody has asked for it, or not been allowed to."""
-    return not result.steps and (diagnosis.step != "resolve" or diagnosis.code in NO_VERDICT)
+def _is_unrelated(diagnosis: Diagnosis, result: ProbeResult) -> bool:
+    """Whether the host had no part in it, because it was never looked up."""
+    never_looked_up = diagnosis.step != "resolve" or diagnosis.outcome is ProbeOutcome.NOT_TESTED
+    return not result.steps and never_looked_up
 
 
 class Hosts:
@@ -118,16 +118,16 @@ class Hosts:
     def __init__(self, pace: Pace, pause: Pause) -> None:
         self._pace = pace
         self._pause = pause
-        self._hosts: dict[str, Host] = {}
-        self._doors: dict[Door, Behind] = {}
+        self._hosts: dict[str, HostPace] = {}
+        self._breakers: dict[Door, Breaker] = {}
 
-    def host(self, door: Door) -> Host:
+    def host(self, door: Door) -> HostPace:
         if door.host not in self._hosts:
-            self._hosts[door.host] = Host(door.host, door.protocol, self._pace, self._pause)
+            self._hosts[door.host] = HostPace(door, self._pace, self._pause)
         return self._hosts[door.host]
 
-    def behind(self, door: Door) -> Behind:
-        if door not in self._doors:
+    def breaker(self, door: Door) -> Breaker:
+        if door not in self._breakers:
             connections = self.host(door).connections
-            self._doors[door] = Behind(self._pace.give_up_after, connections)
-        return self._doors[door]
+            self._breakers[door] = Breaker(self._pace.give_up_after, connections)
+        return self._breakers[door]

@@ -1,4 +1,4 @@
-"""The message of a test send: plain, short, and found again by its token."""
+"""The message of a test send: plain, short, and recognizable by its token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class ProbeMessage(NamedTuple):
-    """From whom to whom, and everything between DATA and its end, dot included."""
+    """Sender, recipient, and what follows DATA, with dots doubled and the final one added."""
 
     sender: str
     recipient: str
@@ -30,24 +30,24 @@ class ProbeMessage(NamedTuple):
     data: bytes
 
 
-def token() -> str:
-    """One word that is in no other message."""
+def new_token() -> str:
+    """A word that is in no other message."""
     return "mbx" + secrets.token_hex(12)
 
 
-def compose(sender: str, name: str | None, recipient: str, word: str) -> ProbeMessage:
-    """The test message `word`; all its texts are known to be single lines."""
+def compose(sender: str, name: str | None, recipient: str, token: str) -> ProbeMessage:
+    """The test message; all texts are known to be single lines."""
     message = EmailMessage()
     message["From"] = _address(sender, name)
     message["To"] = _address(recipient)
-    message["Subject"] = f"Test {word}"
+    message["Subject"] = f"Test {token}"
     message["Date"] = formatdate()
-    message["Message-ID"] = f"<{word}@{sender.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{token}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_BODY.format(token=word), cte="quoted-printable")
+    message.set_content(_BODY.format(token=token), cte="quoted-printable")
     policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
     data = _DOT.sub(b"..", message.as_bytes(policy=policy))
-    return ProbeMessage(sender, recipient, word, data + b".\r\n")
+    return ProbeMessage(sender, recipient, token, data + b".\r\n")
 
 
 def _address(address: str, name: str | None = None) -> Address:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import NamedTuple
 
 MAIL_PORTS = frozenset((25, 465, 587, 2525, 2465, 2587, 143, 993, 110, 995))
 
@@ -34,22 +35,21 @@ class Policy:
     def may_write_to(self, recipient: str, mailbox: str | None) -> bool:
         """Whether a test message for the mailbox `mailbox` may go to `recipient`."""
         address = recipient.lower()
-        itself = mailbox is not None and address == mailbox.lower()
+        is_own = mailbox is not None and address == mailbox.lower()
         domain = "@" + address.rpartition("@")[2]
-        return itself or address in self.recipients or domain in self.recipients
+        return is_own or address in self.recipients or domain in self.recipients
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """How many probes at once, and how often a server is tried again.
 
-    `patience` is the longest wait (seconds) between two attempts at one mailbox; `per_host` holds
-    for hosts of which the catalogue of providers says nothing.
+    `per_host` holds for hosts that the catalogue of providers does not know. `patience` is the
+    longest wait between two attempts at one mailbox, `round_trip` for a message; both in seconds.
     """
 
     at_once: int = 200
     per_host: int = 10
     attempts: int = 3
-    patience: float = 420.0
+    patience: int = 420
     give_up_after: int = 3
-    round_trip: float = 120.0
+    round_trip: int = 120

@@ -1,20 +1,24 @@
-"""What a probe found: frozen values, streamed to whoever wants them."""
+"""The results of probes: frozen values, handed on one by one as they come."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
-Facts = tuple[tuple[str, str | int], ...]
-"""Names and values that a step learned, in the order they are shown."""
+from reconciler.diagnostics.messages.failures import Again, failures
 
+Facts = tuple[tuple[str, str | int], ...]
+"""Names and values, in the order in which they are shown."""
+Hide = Callable[[str], str]
+"""Hides the secrets in a text."""
 
 REASON = "reason"
-"""The value of a diagnosis that is another code; the values of that begin with it and `_`."""
+"""The value of a diagnosis that is itself a code; the values of that code are prefixed with it."""
 
 
 class Level(IntEnum):
-    """How far a probe goes. Reading mailboxes know nothing between login and their folder."""
+    """How far a probe goes. For incoming servers `SENDER` is the folder, and `SEND` the same."""
 
     CONNECT = 1
     TLS = 2
@@ -26,26 +30,18 @@ class Level(IntEnum):
         return self.name.lower()
 
 
-class Outcome(StrEnum):
-    """`NOT_TESTED` is no verdict: a secret was missing, or the server asks to come back later."""
+class ProbeOutcome(StrEnum):
+    """`NOT_TESTED` says nothing about the mailbox: a secret was missing, or the server asks for
+    another attempt later.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     NOT_TESTED = "not-tested"
 
 
-class Again(StrEnum):
-    """Whether a machine may try the same again, and when."""
-
-    NO = "no"
-    ONCE = "once"
-    SOON = "soon"
-    WAIT = "in minutes"
-    LATER = "another day"
-
-
 class Step(NamedTuple):
-    """A part of a conversation that went well: its name, its seconds, and what it learned."""
+    """A part of a conversation that went well: its name, its duration in seconds, its findings."""
 
     name: str
     seconds: float
@@ -56,7 +52,7 @@ class Diagnosis(NamedTuple):
     """Why a conversation ended early.
 
     `line` is what the server said, without secrets; `values` fill in the message of `code`, and
-    `provider` chooses its repair.
+    `provider` selects its repair.
     """
 
     code: str
@@ -66,20 +62,25 @@ class Diagnosis(NamedTuple):
     provider: str | None = None
     values: Facts = ()
 
+    @property
+    def outcome(self) -> ProbeOutcome:
+        """The outcome of a probe with this diagnosis."""
+        return ProbeOutcome.NOT_TESTED if failures()[self.code].not_tested else ProbeOutcome.FAILED
 
-class Warned(NamedTuple):
-    """Something that works today and will not for ever."""
+
+class ProbeWarning(NamedTuple):
+    """Something that works today and is going to stop."""
 
     code: str
     values: Facts = ()
 
 
 class ProbeResult(NamedTuple):
-    """The verdict on one mailbox, for every server that shares it.
+    """The result for one mailbox, which holds for every server that shares it.
 
     `names` are servers as `partner/id`. `at` is when the last attempt began, in UTC (ISO 8601);
-    `seconds` is what it took. `given_up` says that no attempt was made, because others
-    had failed on the same host with this very diagnosis.
+    `seconds` is how long it took. `given_up` says that no attempt was made, because others on the
+    same host had failed with this very diagnosis.
     """
 
     names: tuple[str, ...]
@@ -89,11 +90,16 @@ class ProbeResult(NamedTuple):
     security: str
     username: str
     level: Level
-    outcome: Outcome
+    outcome: ProbeOutcome
     steps: tuple[Step, ...] = ()
     diagnosis: Diagnosis | None = None
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[ProbeWarning, ...] = ()
     attempts: int = 1
     given_up: bool = False
     at: str = ""
     seconds: float = 0.0
+
+
+def redacted(facts: Facts, hide: Hide) -> Facts:
+    """`facts` without the secrets in their texts."""
+    return tuple((name, hide(value) if isinstance(value, str) else value) for name, value in facts)

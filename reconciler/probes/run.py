@@ -5,9 +5,8 @@ However many mail servers there are, only those of a few batches are in memory, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -15,23 +14,21 @@ from reconciler.database import verdicts
 from reconciler.database.engine import transaction
 from reconciler.database.verdicts import TestVerdict
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.conversation import untried
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.protocols.aside import aside
-from reconciler.probes.results import Facts, ProbeResult
+from reconciler.probes.results import Hide, ProbeResult, redacted
 from reconciler.probes.select import SelectedServers
 from reconciler.probes.target import Target
 from reconciler.probes.targets import Batch, Purpose, batch_of
 
 _OVER = "MBX854"
-Hide = Callable[[str], str]
 
 
 class Run:
-    """The targets of a run, and what came of them; `keeping` is where verdicts are written, if
-    they are.
+    """The targets of a run, and their verdicts, which are written with `writing` if that is given.
 
-    `failure` is why they no longer are: a run goes on without, so that what it finds is told.
+    `failure` is why verdicts can no longer be written: the run goes on without, so that its results
+    are told.
     """
 
     def __init__(
@@ -40,15 +37,15 @@ class Run:
         purpose: Purpose,
         credentials: Credentials,
         reading: Engine,
-        keeping: Engine | None,
+        writing: Engine | None,
     ) -> None:
         self._waiting = list(reversed(selected.batches))
         self._purpose = purpose
         self._credentials = credentials
         self._reading = reading
-        self._keeping = keeping
-        self._open: dict[tuple[str, ...], _Opened] = {}
-        self._found: list[tuple[int, TestVerdict]] = []
+        self._writing = writing
+        self._open: dict[tuple[str, ...], Batch] = {}
+        self._verdicts: list[tuple[int, TestVerdict]] = []
         self.failure: Failure | None = None
 
     async def targets(self) -> AsyncIterator[Target]:
@@ -60,36 +57,38 @@ class Run:
                 yield target
 
     def finished(self, result: ProbeResult) -> ProbeResult:
-        """Take note of a result; it comes back without any secret of the run."""
+        """Take note of a result; returns it without any secret of the run."""
         shown = without_secrets(result, self._credentials.stores.redactor.redact)
-        shared = self._open.pop(result.names).shared
+        batch = self._open.pop(result.names)
         verdict = verdict_of(shown)
-        self._found += [(shared.batch.numbers[name], verdict) for name in result.names]
-        shared.close_one()
+        self._verdicts += [(batch.numbers[name], verdict) for name in result.names]
+        del batch.open[result.names]
+        if not batch.open:
+            batch.secrets.forget()
         return shown
 
     def untested(self) -> Iterator[ProbeResult]:
-        """A result for everything that is not finished, as the time for it is over."""
-        for opened in list(self._open.values()):
-            yield untried(opened.target, _OVER)
+        """A result for everything that is not finished when the time is over."""
+        for names, batch in list(self._open.items()):
+            yield batch.open[names].untried(_OVER)
         while self._waiting:
             self.keep()
             for target in self._opened(self._read(self._waiting.pop())):
-                yield untried(target, _OVER)
+                yield target.untried(_OVER)
 
     def keep(self) -> None:
-        """Write the verdicts that were found since the last time."""
+        """Write the verdicts since the last time."""
         self._write(self._taken())
 
     def _taken(self) -> list[tuple[int, TestVerdict]]:
-        found, self._found = self._found, []
-        return found
+        taken, self._verdicts = self._verdicts, []
+        return taken
 
-    def _write(self, found: list[tuple[int, TestVerdict]]) -> None:
-        if self._keeping is None or self.failure:
+    def _write(self, taken: list[tuple[int, TestVerdict]]) -> None:
+        if self._writing is None or self.failure:
             return
         try:
-            verdicts.keep(self._keeping, found)
+            verdicts.keep(self._writing, taken)
         except Failure as failure:
             self.failure = failure
 
@@ -97,52 +96,24 @@ class Run:
         with transaction(self._reading) as connection:
             return batch_of(connection, numbers, self._purpose, self._credentials)
 
-    def _opened(self, batch: Batch) -> Iterator[Target]:
-        shared = _Shared(batch)
-        for target in batch.targets:
-            self._open[target.names] = _Opened(target, shared)
-        yield from batch.targets
-
-
-class _Shared:
-    """A batch, until all of its targets are finished: then nobody needs its secrets any more."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self._left = len(batch.targets)
-
-    def close_one(self) -> None:
-        self._left -= 1
-        if not self._left:
-            self.batch.secrets.forget()
-
-
-class _Opened(NamedTuple):
-    """A target that is being tested, or about to be."""
-
-    target: Target
-    shared: _Shared
+    def _opened(self, batch: Batch) -> list[Target]:
+        self._open |= dict.fromkeys(batch.open, batch)
+        return list(batch.open.values())
 
 
 def verdict_of(result: ProbeResult) -> TestVerdict:
     """What the database keeps of a result."""
-    failed = result.diagnosis
+    verdict, failed = TestVerdict(result.outcome.value, str(result.level)), result.diagnosis
     if failed is None:
-        return TestVerdict(result.outcome.value, str(result.level))
-    return TestVerdict(
-        result.outcome.value, str(result.level), failed.code, failed.step, failed.line or None
-    )
+        return verdict
+    return verdict._replace(code=failed.code, step=failed.step, line=failed.line or None)
 
 
 def without_secrets(result: ProbeResult, hide: Hide) -> ProbeResult:
-    """`result` with nothing in it that another mailbox's secret could be read from."""
+    """`result` without anything that would give away a secret of another mailbox."""
     failed = result.diagnosis
     return result._replace(
-        steps=tuple(step._replace(facts=_hidden(step.facts, hide)) for step in result.steps),
+        steps=tuple(step._replace(facts=redacted(step.facts, hide)) for step in result.steps),
         diagnosis=failed
-        and failed._replace(line=hide(failed.line), values=_hidden(failed.values, hide)),
+        and failed._replace(line=hide(failed.line), values=redacted(failed.values, hide)),
     )
-
-
-def _hidden(facts: Facts, hide: Hide) -> Facts:
-    return tuple((name, hide(value) if isinstance(value, str) else value) for name, value in facts)

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import count
 
-from reconciler.probes.conversation import Attempt, given_up
+from reconciler.diagnostics.messages.failures import Again
+from reconciler.probes.conversation import Conversation
 from reconciler.probes.hosts import Hosts, Pause
-from reconciler.probes.message import token
+from reconciler.probes.message import new_token
 from reconciler.probes.policy import Pace, Policy
-from reconciler.probes.protocols.addresses import LookUp, Resolver
+from reconciler.probes.protocols.addresses import LookUp
 from reconciler.probes.protocols.talk import Shared
-from reconciler.probes.protocols.tls import Contexts
-from reconciler.probes.protocols.tokens import Tokens
-from reconciler.probes.results import Again, Diagnosis, Level, Outcome, ProbeResult, Step
+from reconciler.probes.results import Diagnosis, Level, ProbeOutcome, ProbeResult, Step
 from reconciler.probes.target import Target
 
 Consumer = Callable[[ProbeResult], None]
 
 WINDOW = 5
-"""How many targets are taken in, for each one that is being tried."""
+"""How many targets are taken in for each one that is being tried."""
 _FIRST_WAIT, _GROWTH = 5.0, 3.0
 _MINUTES = 300.0
 _NOT_FOUND = "MBX839"
@@ -30,7 +31,7 @@ _LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class Prober:
-    """Probes mailboxes for one run. Everything that may be shared between them, is."""
+    """Probes mailboxes for one run; what can be shared between them is."""
 
     def __init__(
         self,
@@ -40,22 +41,21 @@ class Prober:
         look_up: LookUp | None = None,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        resolver, contexts = Resolver(look_up), Contexts(policy.ca_folder)
-        self._shared = Shared(policy, resolver, contexts)
-        self._tokens = Tokens(policy, resolver, contexts)
+        self._shared = Shared(policy, look_up)
         self._pace = pace
         self._pause = pause
         self._hosts = Hosts(pace, pause)
         self._at_once = asyncio.Semaphore(pace.at_once)
-        self._busy: dict[int, _Busy] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._users = Counter[int]()
 
     async def run(
         self, targets: Iterable[Target] | AsyncIterable[Target], consume: Consumer
     ) -> None:
-        """Probe every target, and give each result to `consume` as soon as there is one.
+        """Probe every target, and pass each result to `consume` as soon as there is one.
 
-        Targets are taken from their iterable only as room is there for them, so that neither they
-        nor their results pile up. What either of the two raises ends the run.
+        Targets are taken from their iterable only as there is room for them, so that neither they
+        nor their results pile up. An exception in either ends the run.
         """
         room = asyncio.Semaphore(self._pace.at_once * WINDOW)
         try:
@@ -67,18 +67,19 @@ class Prober:
             raise several.exceptions[0] from None
 
     async def probe(self, target: Target) -> ProbeResult:
-        """The verdict on one mailbox, after as many attempts as its failures allow."""
-        word = token()
+        """The result for one mailbox, after as many attempts as its failures allow."""
+        token = new_token()
         async with self._alone(target):
-            number, result = 1, await self._attempted(target, word)
-            while (wait := self._wait(result, number)) is not None:
+            for attempt in count(1):
+                result = await self._result(Conversation(target, self._shared, token))
+                if (wait := self._wait(result, attempt)) is None:
+                    break
                 await self._pause(wait)
-                number, result = number + 1, await self._attempted(target, word)
         if not result.given_up:
-            result = result._replace(attempts=number)
-        sent = target.level is Level.SEND and result.outcome is Outcome.PASSED
-        if target.reader and sent and not self._shared.policy.sink:
-            return await self._found(target.reader, word, result)
+            result = result._replace(attempts=attempt)
+        is_sent = target.level is Level.SEND and result.outcome is ProbeOutcome.PASSED
+        if target.reader and is_sent and not self._shared.policy.sink:
+            return await self._round_trip(target.reader, token, result)
         return result
 
     async def _consumed(self, target: Target, consume: Consumer, room: asyncio.Semaphore) -> None:
@@ -87,35 +88,31 @@ class Prober:
         finally:
             room.release()
 
-    async def _attempted(self, target: Target, word: str) -> ProbeResult:
-        return await self._made(Attempt(target, self._shared, self._tokens, word))
-
-    async def _made(self, attempt: Attempt) -> ProbeResult:
-        """The result of an attempt, when its host has room for it; none of a host given up."""
-        door = attempt.door
-        behind, result = self._hosts.behind(door), None
-        await behind.enter()
+    async def _result(self, conversation: Conversation) -> ProbeResult:
+        """The result of a conversation, once its host has room for it and is not given up."""
+        target = conversation.target
+        breaker, result = self._hosts.breaker(target.door), None
+        await breaker.enter()
         try:
-            if behind.given_up:
-                return given_up(attempt.target, behind.given_up)
-            async with self._hosts.host(door).slot(), self._at_once:
-                if behind.given_up:
-                    return given_up(attempt.target, behind.given_up)
-                result = await attempt.made()
-                return result
+            if not breaker.given_up:
+                async with self._hosts.host(target.door).slot(), self._at_once:
+                    if not breaker.given_up:
+                        result = await conversation.run()
+                        return result
+            return target.result(breaker.given_up)._replace(attempts=0, given_up=True)
         finally:
-            behind.leave(result)
+            breaker.leave(result)
 
-    def _wait(self, result: ProbeResult, number: int) -> float | None:
-        """How long to wait before the next attempt; None where there must not be one."""
-        if result.diagnosis is None or result.given_up or number >= self._pace.attempts:
+    def _wait(self, result: ProbeResult, attempt: int) -> float | None:
+        """The seconds to wait after this attempt; None if there must not be another."""
+        if result.diagnosis is None or result.given_up or attempt >= self._pace.attempts:
             return None
         match result.diagnosis.again:
             case Again.SOON:
-                wait = _FIRST_WAIT * _GROWTH ** (number - 1)
-            case Again.ONCE if number == 1:
+                wait = _FIRST_WAIT * _GROWTH ** (attempt - 1)
+            case Again.ONCE if attempt == 1:
                 wait = _FIRST_WAIT
-            case Again.WAIT if number == 1:
+            case Again.WAIT if attempt == 1:
                 wait = _MINUTES
             case _:
                 return None
@@ -123,62 +120,48 @@ class Prober:
         wait *= random.uniform(1.0, 1.3)  # noqa: S311 - nobody gains from guessing it
         return wait if wait <= self._pace.patience else None
 
-    async def _found(self, reader: Target, word: str, sent: ProbeResult) -> ProbeResult:
+    async def _round_trip(self, reader: Target, token: str, sent: ProbeResult) -> ProbeResult:
         """`sent`, once its message has been found in the mailbox `reader`."""
-        since, waited, looks = time.perf_counter(), 0.0, 0
+        began, waited = time.perf_counter(), 0.0
         reader = reader._replace(level=Level.SEND)
-        while True:
-            attempt = Attempt(reader, self._shared, self._tokens, word, finds=word)
+        for looks in count(1):
+            conversation = Conversation(reader, self._shared, token, looks=True)
             async with self._alone(reader):
-                result = await self._made(attempt)
-            looks += 1
-            if attempt.has_found:
-                facts = (("host", result.host), ("looks", looks))
-                step = Step("round-trip", time.perf_counter() - since, facts)
+                result = await self._result(conversation)
+            seconds = time.perf_counter() - began
+            if conversation.has_found:
+                step = Step("round-trip", seconds, (("host", result.host), ("looks", looks)))
                 return sent._replace(steps=(*sent.steps, step))
             failed = result.diagnosis
-            if failed and failed.again not in (Again.SOON, Again.ONCE):
-                return _lost(sent, failed)
             wait = _LOOK_AGAIN[min(looks, len(_LOOK_AGAIN)) - 1]
-            spent = max(waited, time.perf_counter() - since)
-            if spent + wait > self._pace.round_trip:
-                return _lost(sent, failed or self._not_found(reader, result))
+            if failed and failed.again not in (Again.SOON, Again.ONCE):
+                break
+            if max(waited, seconds) + wait > self._pace.round_trip:
+                break
             await self._pause(wait)
             waited += wait
+        diagnosis = (failed or self._not_found(reader))._replace(step="round-trip")
+        return sent._replace(outcome=ProbeOutcome.FAILED, diagnosis=diagnosis)
 
-    def _not_found(self, reader: Target, result: ProbeResult) -> Diagnosis:
-        values = (
-            ("host", result.host),
-            ("port", result.port),
-            ("username", result.username),
-            ("folder", reader.server.folder or "INBOX"),
-            ("seconds", int(self._pace.round_trip)),
-        )
-        return Diagnosis(_NOT_FOUND, "round-trip", again=Again.LATER, values=values)
+    def _not_found(self, reader: Target) -> Diagnosis:
+        kept = ("host", "port", "username", "folder")
+        values = tuple((name, value) for name, value in reader.facts if name in kept)
+        seconds = ("seconds", int(self._pace.round_trip))
+        return Diagnosis(_NOT_FOUND, "", again=Again.LATER, values=(*values, seconds))
 
     @asynccontextmanager
     async def _alone(self, target: Target) -> AsyncIterator[None]:
-        """No other conversation with the same mailbox: some count them and lock it."""
+        """No other conversation with the same mailbox: some servers count them and lock it."""
         key = target.key
-        busy = self._busy.setdefault(key, _Busy())
-        busy.wanted += 1
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        self._users[key] += 1
         try:
-            async with busy.lock:
+            async with lock:
                 yield
         finally:
-            busy.wanted -= 1
-            if not busy.wanted:
-                del self._busy[key]
-
-
-class _Busy:
-    """A mailbox in use, and how many want it."""
-
-    __slots__ = ("lock", "wanted")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.wanted = 0
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._locks[key]
 
 
 async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncIterator[Target]:
@@ -188,8 +171,3 @@ async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncItera
         return
     for target in targets:
         yield target
-
-
-def _lost(sent: ProbeResult, failed: Diagnosis) -> ProbeResult:
-    diagnosis = failed._replace(step="round-trip")
-    return sent._replace(outcome=Outcome.FAILED, diagnosis=diagnosis)

@@ -1,4 +1,4 @@
-"""Which mail servers are tested: the names that somebody gave → numbers of rows, in batches."""
+"""Which mail servers are tested: the names and filters asked for → numbers of rows, in batches."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from reconciler.database.listing import Listed, ServerFilter
 from reconciler.database.tables import mail_server
 from reconciler.diagnostics.closest import closest
 from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.probes.documents import Shard
 from reconciler.probes.results import Level
+from reconciler.probes.shards import Shard
 from reconciler.probes.target import Target
 
 BATCH = 500
-"""As many servers are read together, or one mailbox with all the servers that share it."""
+"""How many servers are read together; more only where they share one mailbox."""
 _KEY_BITS = 64
 
 
 class MailboxFilter(NamedTuple):
-    """Which servers are meant, among the active ones unless `inactive`; by default all.
+    """Which servers are asked for: by default all active ones, with `inactive` the others too.
 
-    `partners` and `servers` (`partner/id`; active or not) add up; the rest leaves what fits all of
-    it. `changed` are partners and ids.
+    `partners` and `servers` (`partner/id`; active or not) add up; the other filters all apply.
+    `changed` are partners and ids.
     """
 
     partners: tuple[str, ...] = ()
@@ -49,50 +49,50 @@ class SelectedServers(NamedTuple):
         return sum(map(len, self.batches))
 
 
-def select_servers(connection: Connection, wanted: MailboxFilter, shard: Shard) -> SelectedServers:
-    """The servers that are meant, of this shard; all that share a mailbox are in one batch.
+def select_servers(
+    connection: Connection, mailboxes: MailboxFilter, shard: Shard
+) -> SelectedServers:
+    """The servers asked for, of this shard; all that share a mailbox are in one batch.
 
     Raises:
         Failure: a partner or server is unknown, or several partners have such a server.
     """
-    keys = sorted(_keys(connection, wanted, shard))
+    keys = sorted(_keys(connection, mailboxes, shard))
     return SelectedServers(tuple(_batches(keys)))
 
 
 def numbers_of(connection: Connection, names: Collection[tuple[str, str]]) -> dict[str, int]:
-    """The rows of servers by partner and id, as `partner/id`; without those that are not there."""
+    """The rows of servers by partner and id, as `partner/id`; without those that do not exist."""
     c = mail_server.c
-    partners = sorted({owner for owner, _name in names})
-    found: dict[str, int] = {}
+    partners = sorted({partner for partner, _name in names})
+    numbers: dict[str, int] = {}
     for start in range(0, len(partners), BATCH):
         query = select(c.partner, c.stable_id, c.id).where(
             c.partner.in_(partners[start : start + BATCH])
         )
-        for owner, name, number in bulk.fetch(connection, query):
-            if (owner, name) in names:
-                found[f"{owner}/{name}"] = number
-    return found
+        for partner, name, number in bulk.fetch(connection, query):
+            if (partner, name) in names:
+                numbers[f"{partner}/{name}"] = number
+    return numbers
 
 
-def rows(connection: Connection, numbers: Iterable[int]) -> list[Listed]:
-    """These rows, as far as they are still there."""
+def rows_of(connection: Connection, numbers: Iterable[int]) -> list[Listed]:
+    """The rows with these numbers, as far as they still exist."""
     return list(listing.read(connection, mail_server.c.id.in_(tuple(numbers))))
 
 
-def _keys(connection: Connection, wanted: MailboxFilter, shard: Shard) -> Iterator[int]:
+def _keys(connection: Connection, mailboxes: MailboxFilter, shard: Shard) -> Iterator[int]:
     """The key of each mailbox and the number of its row, in one number to be sorted by."""
-    conditions = _conditions(connection, wanted)
-    query = select(mail_server.c.id).where(*conditions)
+    query = select(mail_server.c.id).where(*_conditions(connection, mailboxes))
     numbers = [number for (number,) in bulk.fetch(connection, query)]
-    linked = _linked(connection, wanted)
+    by_company = ServerFilter(company=mailboxes.company)
+    linked = listing.linked_to(connection, by_company) if mailboxes.company else set(numbers)
     for start in range(0, len(numbers), BATCH):
-        for row in rows(connection, numbers[start : start + BATCH]):
-            if wanted.changed is not None and not _is_changed(row, wanted.changed):
-                continue
-            if linked is not None and row.row_id not in linked:
-                continue
+        for row in rows_of(connection, numbers[start : start + BATCH]):
+            name = (row.partner, row.server.stable_id)
+            is_changed = mailboxes.changed is None or name in mailboxes.changed
             target = Target(row.server, (row.address,), Level.SEND)
-            if target.in_shard(*shard):
+            if is_changed and row.row_id in linked and target.in_shard(*shard):
                 yield target.key << _KEY_BITS | row.row_id
 
 
@@ -107,31 +107,31 @@ def _batches(keys: list[int]) -> Iterator[tuple[int, ...]]:
         yield tuple(batch)
 
 
-def _conditions(connection: Connection, wanted: MailboxFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(connection: Connection, mailboxes: MailboxFilter) -> Iterator[ColumnElement[bool]]:
     c = mail_server.c
-    named = _named(connection, wanted.servers)
-    active = true() if wanted.inactive else listing.is_active()
-    if wanted.partners:
-        _require_partners(connection, wanted.partners)
-        yield or_(c.id.in_(named), and_(c.partner.in_(wanted.partners), active))
-    elif wanted.servers:
+    named = _named(connection, mailboxes.servers)
+    active = true() if mailboxes.inactive else listing.is_active()
+    if mailboxes.partners:
+        _require_partners(connection, mailboxes.partners)
+        yield or_(c.id.in_(named), and_(c.partner.in_(mailboxes.partners), active))
+    elif mailboxes.servers:
         yield c.id.in_(named)
     else:
         yield active
-    yield from listing.conditions_of(ServerFilter(cnpj=wanted.cnpj, failed=wanted.failed))
+    yield from listing.conditions_of(ServerFilter(cnpj=mailboxes.cnpj, failed=mailboxes.failed))
 
 
 def _named(connection: Connection, servers: Iterable[str]) -> list[int]:
-    found: list[int] = []
+    numbers: list[int] = []
     problems: list[Problem] = []
     for name in servers:
         try:
-            found.append(listing.find(connection, name).row_id)
+            numbers.append(listing.find(connection, name).row_id)
         except Failure as failure:
             problems += failure.problems
     if problems:
         raise Failure(problems)
-    return found
+    return numbers
 
 
 def _require_partners(connection: Connection, names: Iterable[str]) -> None:
@@ -142,14 +142,3 @@ def _require_partners(connection: Connection, names: Iterable[str]) -> None:
             problems.append(Problem("MBX606", None, values))
     if problems:
         raise Failure(problems)
-
-
-def _linked(connection: Connection, wanted: MailboxFilter) -> set[int] | None:
-    """The rows that are linked to a company of the nickname that is wanted, if one is."""
-    if not wanted.company:
-        return None
-    return listing.linked_to(connection, ServerFilter(company=wanted.company))
-
-
-def _is_changed(row: Listed, changed: frozenset[tuple[str, str]]) -> bool:
-    return (row.partner, row.server.stable_id) in changed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from reconciler.probes.policy import MAIL_PORTS, Pace, Policy
 
 PUBLIC = "public"
+_USUAL = Pace()
 
 
 def _network(text: str) -> str:
@@ -28,14 +29,14 @@ def _recipient(text: str) -> str:
 
 
 def _https(text: str) -> str:
-    place = urlsplit(text)
-    if place.scheme != "https" and place.hostname not in ("127.0.0.1", "::1", "localhost"):
+    url = urlsplit(text)
+    if url.scheme != "https" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("https, except on this machine")
     return text
 
 
 class TokenUrls(BaseModel):
-    """What takes the place of the token endpoints of Google and Microsoft."""
+    """Token endpoints to use in place of those of Google and Microsoft."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,11 +45,11 @@ class TokenUrls(BaseModel):
 
 
 class ProbeSettings(BaseModel):
-    """Where probes may connect, whom they may write to, and how hard they press.
+    """Where probes may connect, whom they may write to, and how hard they press servers.
 
-    `networks` are `public` (the Internet) and networks as `10.0.0.0/8`; `recipients` addresses and
-    `@domain`s; `not_to_itself` has hosts where no mailbox may write to itself, so that a company is
-    written to instead. `patience` and `round_trip` are seconds.
+    `networks` are `public` (the Internet) and networks as `10.0.0.0/8`; `recipients` are addresses
+    and `@domain`s; on the hosts `not_to_itself` no mailbox may write to itself, so that a company
+    is written to instead. `patience` and `round_trip` are seconds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -58,22 +59,19 @@ class ProbeSettings(BaseModel):
     recipients: list[Annotated[str, AfterValidator(_recipient)]] = []
     not_to_itself: list[Annotated[str, AfterValidator(str.lower)]] = []
     ca_folder: str | None = None
-    at_once: int = Field(default=Pace.at_once, ge=1, le=2_000)
-    per_host: int = Field(default=Pace.per_host, ge=1, le=200)
-    attempts: int = Field(default=Pace.attempts, ge=1, le=5)
-    patience: int = Field(default=int(Pace.patience), ge=0, le=3_600)
-    give_up_after: int = Field(default=Pace.give_up_after, ge=1, le=100)
-    round_trip: int = Field(default=int(Pace.round_trip), ge=5, le=3_600)
+    at_once: int = Field(default=_USUAL.at_once, ge=1, le=2_000)
+    per_host: int = Field(default=_USUAL.per_host, ge=1, le=200)
+    attempts: int = Field(default=_USUAL.attempts, ge=1, le=5)
+    patience: int = Field(default=_USUAL.patience, ge=0, le=3_600)
+    give_up_after: int = Field(default=_USUAL.give_up_after, ge=1, le=100)
+    round_trip: int = Field(default=_USUAL.round_trip, ge=5, le=3_600)
     token_urls: TokenUrls = TokenUrls()
 
     def policy(self, sink: tuple[str, int] | None = None) -> Policy:
-        """What a probe may do."""
-        networks: list[IPv4Network | IPv6Network] = [
-            ip_network(text) for text in self.networks if text != PUBLIC
-        ]
+        """What a probe may do; all messages go to `sink`, if there is one."""
         return Policy(
             public=PUBLIC in self.networks,
-            networks=tuple(networks),
+            networks=tuple(ip_network(text) for text in self.networks if text != PUBLIC),
             ports=frozenset(self.ports),
             recipients=frozenset(self.recipients),
             sink=sink,
@@ -82,12 +80,5 @@ class ProbeSettings(BaseModel):
         )
 
     def pace(self) -> Pace:
-        """How hard they press."""
-        return Pace(
-            at_once=self.at_once,
-            per_host=self.per_host,
-            attempts=self.attempts,
-            patience=float(self.patience),
-            give_up_after=self.give_up_after,
-            round_trip=float(self.round_trip),
-        )
+        """How many probes at once, and how often."""
+        return Pace(*(getattr(self, name) for name in Pace._fields))

@@ -11,9 +11,9 @@ from reconciler.database import bulk, listing, passwords
 from reconciler.database.listing import Listed
 from reconciler.database.tables import company, link, mail_server
 from reconciler.model.state import MailServer
-from reconciler.probes.credentials import Asking, Credentials, Secrets
+from reconciler.probes.credentials import Credentials, SecretRequest, Secrets
 from reconciler.probes.results import Level
-from reconciler.probes.select import rows
+from reconciler.probes.select import rows_of
 from reconciler.probes.target import Target
 
 _NO_READER = "MBX840"
@@ -22,9 +22,9 @@ _NO_READER = "MBX840"
 class Purpose(NamedTuple):
     """What all tests of a run are to do.
 
-    `to` is whom messages go to in place of the sender. `to_companies` has the hosts where nobody
-    may write to itself: from there it is the notification address of a linked company. With
-    `round_trip` a message is looked for in the incoming mailbox of the same company.
+    `to` is whom messages go to in place of the sender. From the hosts `to_companies`, on which no
+    mailbox may write to itself, they go to the notification address of a linked company. With
+    `round_trip` each message is looked for in an incoming mailbox of the same company.
     """
 
     level: Level = Level.SEND
@@ -34,9 +34,12 @@ class Purpose(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Targets that were made together, the secrets they share, and the rows by their names."""
+    """Targets that were made together, the secrets they share, and the rows by their names.
 
-    targets: tuple[Target, ...]
+    `open` has the targets that are not finished, by their names.
+    """
+
+    open: dict[tuple[str, ...], Target]
     secrets: Secrets
     numbers: Mapping[str, int]
 
@@ -44,27 +47,27 @@ class Batch(NamedTuple):
 def batch_of(
     connection: Connection, numbers: Sequence[int], purpose: Purpose, credentials: Credentials
 ) -> Batch:
-    """The targets of these rows, as far as they are still there."""
-    found = sorted(rows(connection, numbers), key=lambda row: row.row_id)
-    senders = [row for row in found if row.server.direction == "outgoing"]
+    """The targets of the rows with these numbers, as far as they still exist."""
+    rows = sorted(rows_of(connection, numbers), key=lambda row: row.row_id)
+    senders = [row for row in rows if row.server.direction == "outgoing"]
     readers = _readers(connection, senders) if purpose.round_trip else {}
-    everybody = {row.row_id: row for row in (*found, *readers.values())}
-    sealed = passwords.sealed(connection, list(everybody))
+    by_number = {row.row_id: row for row in (*rows, *readers.values())}
+    sealed = passwords.sealed(connection, list(by_number))
     secrets = credentials.batch(
-        Asking(number, row.partner, row.server, sealed.get(number))
-        for number, row in everybody.items()
+        SecretRequest(number, row.partner, row.server, sealed.get(number))
+        for number, row in by_number.items()
     )
     notified = _notified(connection, senders, purpose)
     targets: dict[Hashable, Target] = {}
-    for row in found:
-        made = _target(row, purpose.level, secrets)
+    for row in rows:
+        target = _target(row, purpose.level, secrets)
         if row.server.direction == "outgoing":
-            made = made._replace(recipient=purpose.to or notified.get(row.row_id))
+            target = target._replace(recipient=purpose.to or notified.get(row.row_id))
             if purpose.round_trip:
-                made = _with_reader(made, readers.get(row.row_id), secrets)
-        targets[row.row_id] = made
-    names = {row.address: row.row_id for row in found}
-    return Batch(secrets.distinct(targets), secrets, names)
+                target = _with_reader(target, readers.get(row.row_id), secrets)
+        targets[row.row_id] = target
+    distinct = {target.names: target for target in secrets.distinct(targets)}
+    return Batch(distinct, secrets, {row.address: row.row_id for row in rows})
 
 
 def _target(row: Listed, level: Level, secrets: Secrets) -> Target:
@@ -80,14 +83,14 @@ def _with_reader(sender: Target, reader: Listed | None, secrets: Secrets) -> Tar
 
 
 def _address(server: MailServer) -> str | None:
-    """Where mail for an incoming server goes to, as far as its row tells."""
+    """The address whose mail an incoming server has, as far as its row tells."""
     return server.username if server.username and "@" in server.username else None
 
 
 def _readers(connection: Connection, senders: Iterable[Listed]) -> dict[int, Listed]:
-    """The incoming server in use by a company that also uses the sender, by the sender's row.
+    """An active incoming server of a company that also uses the sender, by the sender's row.
 
-    The one that gets what is written to the sender goes before others.
+    One that gets what is written to the sender itself is preferred.
     """
     own, other = link.alias("own"), link.alias("other")
     query = (
@@ -103,14 +106,14 @@ def _readers(connection: Connection, senders: Iterable[Listed]) -> dict[int, Lis
         )
     )
     pairs = sorted(set(bulk.fetch(connection, query)))
-    known = {row.row_id: row for row in rows(connection, {reader for _, reader in pairs})}
-    found: dict[int, Listed] = {}
+    rows = {row.row_id: row for row in rows_of(connection, {reader for _, reader in pairs})}
     emails = {row.row_id: row.server.sender_email for row in senders}
+    readers: dict[int, Listed] = {}
     for sender, reader in pairs:
-        row = known.get(reader)
-        if row and (sender not in found or _address(row.server) == emails[sender]):
-            found[sender] = row
-    return found
+        row = rows.get(reader)
+        if row and (sender not in readers or _address(row.server) == emails[sender]):
+            readers[sender] = row
+    return readers
 
 
 def _notified(
@@ -118,14 +121,14 @@ def _notified(
 ) -> dict[int, str]:
     """The notification address of the first linked company that has one, by the sender's row."""
     hosts = purpose.to_companies
-    asking = [row.row_id for row in senders if row.server.host.lower() in hosts]
-    if not asking:
+    numbers = [row.row_id for row in senders if row.server.host.lower() in hosts]
+    if not numbers:
         return {}
     query = (
         select(link.c.mail_server_id, link.c.cnpj, company.c.notification_email)
         .join(company, company.c.cnpj == link.c.cnpj)
         .where(
-            link.c.mail_server_id.in_(asking),
+            link.c.mail_server_id.in_(numbers),
             link.c.active,
             company.c.notification_email.is_not(None),
         )

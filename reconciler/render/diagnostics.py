@@ -39,8 +39,8 @@ class Diagnostic:
 
 def describe(problems: Iterable[Problem], sources: Sources) -> list[Diagnostic]:
     """Every problem once, in words and in order."""
-    found = {_key(problem): _describe(problem, sources) for problem in problems}
-    return sorted(found.values(), key=lambda diagnostic: diagnostic.key)
+    described = {_key(problem): _describe(problem, sources) for problem in problems}
+    return sorted(described.values(), key=lambda diagnostic: diagnostic.key)
 
 
 def _key(problem: Problem) -> tuple[Any, ...]:
@@ -112,10 +112,10 @@ def _position(file: str, mark: Mark) -> str:
     return f"{one_line(file)}:{mark.line}:{mark.column}"
 
 
-def _framed(found: Snippet, number: int, style: Style) -> list[str]:
+def _framed(snippet: Snippet, number: int, style: Style) -> list[str]:
     gutter = " " * len(str(number))
-    caret = " " * found.start + style("^" * (found.end - found.start), "red")
-    return [f"   {number} | {one_line(found.text)}", f"   {gutter} | {caret}"]
+    caret = " " * snippet.start + style("^" * (snippet.end - snippet.start), "red")
+    return [f"   {number} | {one_line(snippet.text)}", f"   {gutter} | {caret}"]
 
 
 def data(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
 from reconciler.render.cause_text import since
+from reconciler.render.fields_text import fields
 from reconciler.render.plan_json import resource_change
-from reconciler.render.plan_text import ChangesText, done, fields
+from reconciler.render.plan_text import ChangesText, done
 from reconciler.render.style import Style, clean
 
 FORMAT_VERSION = "1.0"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.words import _
-from reconciler.probes.failures import ROWS
-from reconciler.render.probe_failure import AGAIN, STEPS, by_provider, words
+from reconciler.render.messages import MESSAGES
+from reconciler.render.probe_failure import AGAIN, STEPS, words
 from reconciler.render.style import PLAIN, Style
 
 
@@ -19,41 +19,35 @@ def text(code: str, style: Style = PLAIN) -> str:
 
 def data(code: str) -> dict[str, Any]:
     """The explanation of `code` as JSON has it."""
-    found, row = words(code, None), ROWS.get(code)
-    result: dict[str, Any] = {
-        "code": code,
-        "severity": MESSAGES[code].severity.value,
-        "title": found.title,
-        "cause": found.cause,
-        "repair": found.repair,
+    failure = failures().get(code)
+    result = {"code": code, "severity": MESSAGES[code].severity.value}
+    result |= words(code, None)._asdict()
+    if failure is None:
+        return result
+    repairs = {name: _(repair) for name, repair in failure.repairs.items()}
+    return {
+        **result,
+        "steps": failure.steps,
+        "server_says": failure.server_says,
+        "again": failure.again.value,
+        "repair_by_provider": repairs,
     }
-    if row:
-        result["steps"] = steps(code)
-        result["server_says"] = row.sample
-        result["again"] = row.again.value
-        result["repair_by_provider"] = {name: _(text) for name, text in by_provider(code).items()}
-    return result
-
-
-def steps(code: str) -> list[str]:
-    """The steps of a probe that end with `code`, in their order."""
-    seen = {step for sign in ROWS[code].signs for step in sign.steps.split()}
-    return [step for step in STEPS if step in seen]
 
 
 def _lines(code: str, style: Style) -> Iterator[str]:
-    found, row = words(code, None), ROWS.get(code)
-    yield f"{style(code, 'bold')}: {style(_literal(found.title), 'bold')}"
-    if row and row.sample:
-        yield f"  {_('the server says')}: {row.sample}"
-    if row and (where := steps(code)):
-        yield f"  {_('while')}: {', '.join(_(STEPS[step]) for step in where)}"
-    yield f"  {_literal(found.cause)}"
-    yield f"  {style(_('fix'), 'cyan')}: {_literal(found.repair)}"
-    for name, repair in by_provider(code).items() if row else ():
-        yield f"  {style(name, 'cyan')}: {_literal(_(repair))}"
-    if row:
-        yield f"  {_(AGAIN[row.again])}"
+    title, cause, repair = map(_literal, words(code, None))
+    failure = failures().get(code)
+    yield f"{style(code, 'bold')}: {style(title, 'bold')}"
+    if failure and failure.server_says:
+        yield f"  {_('the server says')}: {failure.server_says}"
+    if failure and failure.steps:
+        yield f"  {_('while')}: {', '.join(_(STEPS[step]) for step in failure.steps)}"
+    yield f"  {cause}"
+    yield f"  {style(_('fix'), 'cyan')}: {repair}"
+    if failure:
+        for name, text in failure.repairs.items():
+            yield f"  {style(name, 'cyan')}: {_literal(_(text))}"
+        yield f"  {_(AGAIN[failure.again])}"
 
 
 def _literal(template: str) -> str:

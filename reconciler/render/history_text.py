@@ -15,8 +15,9 @@ from reconciler.model.state import OPTIONS
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.plan import Accepted, PartnerPlan, Password, Selection
+from reconciler.render.fields_text import change_text, field_text
 from reconciler.render.passwords_text import password_lines
-from reconciler.render.plan_text import BUDGET, ChangesText, done, field_text
+from reconciler.render.plan_text import BUDGET, ChangesText, done
 from reconciler.render.style import Style, clean, one_line
 from reconciler.render.table import table
 
@@ -158,11 +159,10 @@ class RevisionText:
         if change.before is None or change.after is None:
             yield from _whole(change)
             return
-        changed = {field.path: field for field in changed_fields(change)}
-        names = {path[0] for path in changed}
-        for path, field in changed.items():
-            before, after = _value(path[-1], field.before), _value(path[-1], field.after)
-            yield f"      {'.'.join(path)}: {before} → {after}"
+        changed = changed_fields(change)
+        names = {field.path[0] for field in changed}
+        for field in changed:
+            yield f"      {'.'.join(field.path)}: {change_text(field, _value)}"
         same = [name for name in change.row._fields if name not in names]
         if self._full:
             values = change.row._asdict()

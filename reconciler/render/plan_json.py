@@ -9,9 +9,11 @@ from typing import Any
 from reconciler import __version__
 from reconciler.diagnostics.problem import Source
 from reconciler.model import as_json
-from reconciler.model.typed import plain
+from reconciler.model.as_list import plain
+from reconciler.plan.alarm import Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
+from reconciler.plan.guards import GUARDS
 from reconciler.plan.plan import Password, Plan, Refusal
 from reconciler.plan.summary import summarise
 
@@ -148,6 +150,16 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
         "partner": refusal.partner,
         "guard": refusal.alarm.guard,
         "count": refusal.alarm.count,
-        "offered": refusal.offered,
-        "concerns": [concern._asdict() for concern in refusal.alarm.concerns],
+        "offered": refusal.miscounted,
+        "concerns": [_concern(concern, refusal) for concern in refusal.alarm.concerns],
+    }
+
+
+def _concern(concern: Concern, refusal: Refusal) -> dict[str, Any]:
+    address = f"{concern.kind}.{refusal.partner}/{concern.name}"
+    return {
+        "name": address if GUARDS[refusal.alarm.guard].any_kind else concern.name,
+        "detail": concern.detail if concern.number is None else str(concern.number),
+        "file": concern.file,
+        "nickname": concern.nickname,
     }

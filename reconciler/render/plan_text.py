@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
-from reconciler.diagnostics.words import N_, _, n_
+from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
 from reconciler.model.state import (
-    OPTIONS,
     Company,
     HeadOffice,
-    HostProfile,
     Link,
     MailServer,
-    Origins,
-    Partner,
     Row,
 )
 from reconciler.plan.cause import Cause
-from reconciler.plan.diff import Action, Change, FieldChange, changed_fields
+from reconciler.plan.diff import Action, Change
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.plan.summary import Summary, summarise
-from reconciler.render.cause_text import of_field, reason
+from reconciler.render.cause_text import reason
+from reconciler.render.fields_text import fields
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.refusals import refusal_lines
 from reconciler.render.style import Style, one_line
@@ -31,14 +27,6 @@ from reconciler.render.style import Style, one_line
 BUDGET = 200
 """How many changes are shown field by field; what goes away is always shown."""
 
-KINDS = {
-    Partner: N_("partner"),
-    Company: N_("company"),
-    HeadOffice: N_("head office"),
-    HostProfile: N_("host"),
-    MailServer: N_("mail server"),
-    Link: N_("link"),
-}
 _SIGNS = {
     Action.CREATE: ("+", "green"),
     Action.LINK: ("+", "green"),
@@ -46,7 +34,6 @@ _SIGNS = {
     Action.DELETE: ("-", "red"),
     Action.UNLINK: ("-", "red"),
 }
-_OWNERSHIP = ("project", "file")
 Locate = Callable[[Change], str]
 Why = Callable[[Change, Cause], str]
 Fields = Callable[[Change, Cause], Iterator[str]]
@@ -134,15 +121,6 @@ class ChangesText:
             yield from self._fields(change, cause)
 
 
-def fields(change: Change, cause: Cause) -> Iterator[str]:
-    """The fields that a plan tells of: what comes, and what of a row differs."""
-    match change.action:
-        case Action.CREATE:
-            yield from _created(change.row)
-        case Action.UPDATE:
-            yield from _updated(change, cause)
-
-
 def _always_shown(change: Change) -> bool:
     return change.after is None or (change.before is not None and bool(_facets(change)))
 
@@ -158,7 +136,7 @@ def _grouped(changes: Iterable[tuple[Change, Cause]]) -> list[tuple[Change, Caus
 
 
 def _title(change: Change) -> str:
-    words = " ".join([_(KINDS[type(change.row)]), name_of(change)])
+    words = " ".join([_(KIND_WORDS[change.kind]), name_of(change)])
     facets = _facets(change)
     return f"{words}: {', '.join(facets)}" if facets else words
 
@@ -209,76 +187,14 @@ def _project(row: Row) -> str | None:
     return getattr(row, "project", None)
 
 
-def _created(row: Row) -> Iterator[str]:
-    if isinstance(row, Partner | HeadOffice):
-        return
-    fields = row._asdict()
-    origins = fields.pop("origins", None)
-    for name, value in fields.items():
-        told = value not in (None, ()) and (value is not False or name != "own_mailboxes")
-        if told and name not in (*_OWNERSHIP, "stable_id", "cnpj"):
-            yield f"      {name}: {field_text(name, value)}{_origin(name, origins)}"
-
-
-def _updated(change: Change, cause: Cause) -> Iterator[str]:
-    if isinstance(change.row, HeadOffice):
-        return
-    origins = getattr(change.after, "origins", None)
-    changed = {
-        field.path[:1] if isinstance(field.after, tuple) else field.path: field
-        for field in changed_fields(change)
-    }
-    names = {path[0] for path in changed}
-    for path, field in changed.items():
-        name = path[-1]
-        if path[0] != "origins":
-            if not _is_titled(name, field):
-                before, after = field_text(name, field.before), field_text(name, field.after)
-                notes = _origin(name, origins) + of_field(path[0], cause)
-                yield f"      {name}: {before} → {after}{notes}"
-        elif name not in names:
-            value = field_text(name, getattr(change.after, name))
-            origin = f"({field.before} → {field.after}){of_field(path[0], cause)}"
-            yield f"      {name}: {value} {origin}"
-    same = len(change.row) - len(names)
-    hidden = n_("({count} unchanged field)", "({count} unchanged fields)", same)
-    yield f"      {hidden}"
-
-
-def _is_titled(name: str, field: FieldChange) -> bool:
-    """Whether the title of the change says it: a rename, or a takeover by the only project."""
-    return name == "stable_id" or (name == "project" and "" in (field.before, field.after))
-
-
-def _origin(name: str, origins: Origins | None) -> str:
-    return f" ({getattr(origins, name)})" if origins and name in OPTIONS else ""
-
-
-def field_text(name: str, value: Any) -> str:
-    """The value of a field of this name, with its unit or mask."""
-    if name == "timeout" and isinstance(value, int):
-        return f"{value}s"
-    return shown(masked(value) if name == "company" and value else value)
-
-
-def shown(value: Any) -> str:
-    """A value as the manifests would write it."""
-    if value is None or value == ():
-        return "–"
-    if value == "":
-        return '""'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ", ".join(map(one_line, value))
-    return one_line(value)
-
-
 def _counted(changes: Iterable[Change]) -> Counter[str]:
     """How many changes there are of each kind, as in `+ link`."""
-    kinds = Counter((type(change.row), change.action) for change in changes)
+    kinds = Counter((change.kind, change.action) for change in changes)
     return Counter(
-        {f"{_SIGNS[action][0]} {_(KINDS[row])}": kinds[row, action] for row, action in kinds}
+        {
+            f"{_SIGNS[action][0]} {_(KIND_WORDS[kind])}": kinds[kind, action]
+            for kind, action in kinds
+        }
     )
 
 

@@ -1,14 +1,14 @@
-"""What a failed probe means, in words: its title, its cause, and what to do at this provider."""
+"""Failures of probes in words: the title, the cause, and the repair at the provider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reconciler.diagnostics.messages import MESSAGES
-from reconciler.diagnostics.messages.probe_providers import REPAIRS
-from reconciler.diagnostics.words import N_, Word, _
-from reconciler.probes.results import REASON, Again, Diagnosis, Facts, Warned
+from reconciler.diagnostics.messages.failures import Again, failures
+from reconciler.diagnostics.words import N_, _
+from reconciler.probes.results import REASON, Diagnosis, ProbeWarning
+from reconciler.render.messages import MESSAGES
 from reconciler.render.style import one_line
 
 AGAIN = {
@@ -38,45 +38,32 @@ class Words(NamedTuple):
     repair: str
 
 
-class _Given(dict[str, str]):
-    """Values for a message; a name that nobody gave is shown as it is written."""
+class _Values(dict[str, str]):
+    """Values for a message; a name without a value stays as it is written."""
 
     def __missing__(self, name: str) -> str:
         return "{" + name + "}"
 
 
-def described(diagnosis: Diagnosis) -> Words:
-    """The words of a diagnosis, with its values."""
-    return _filled(words(diagnosis.code, diagnosis.provider), diagnosis.values)
-
-
-def warned(warning: Warned) -> Words:
-    """The words of a warning, with its values."""
-    return _filled(words(warning.code, None), warning.values)
+def described(item: Diagnosis | ProbeWarning) -> Words:
+    """The words of a diagnosis or a warning, with its values."""
+    provider = item.provider if isinstance(item, Diagnosis) else None
+    values = _Values((name, one_line(value)) for name, value in item.values)
+    if values.get(REASON) in MESSAGES:
+        values[REASON] = _reason(values)
+    return Words(*(text.format_map(values) for text in words(item.code, provider)))
 
 
 def words(code: str, provider: str | None) -> Words:
     """The words of a code as they are written; the repair is the one for `provider`."""
-    message = MESSAGES[code]
-    repair = REPAIRS.get((code, provider or ""), message.repair)
-    return Words(_(message.title), _(message.cause), _(repair))
+    message, failure = MESSAGES[code], failures().get(code)
+    repair = failure.repairs.get(provider or "") if failure else None
+    return Words(_(message.title), _(message.cause), _(repair or message.repair))
 
 
-def by_provider(code: str) -> dict[str, Word]:
-    """The repairs of a code that hold for one provider only, by its name."""
-    return {name: repair for (found, name), repair in sorted(REPAIRS.items()) if found == code}
-
-
-def _filled(found: Words, values: Facts) -> Words:
-    given = _Given((name, one_line(value)) for name, value in values)
-    if given.get(REASON) in MESSAGES:
-        given[REASON] = _reason(given)
-    return Words(*(text.format_map(given) for text in found))
-
-
-def _reason(given: Mapping[str, str]) -> str:
-    """The code that is the reason of another one, and what it says."""
-    code, mark = given[REASON], f"{REASON}_"
-    named = ((name, text) for name, text in given.items() if name.startswith(mark))
-    values = _Given((name.removeprefix(mark), text) for name, text in named)
-    return f"{code}: {_(MESSAGES[code].title).format_map(values)}"
+def _reason(values: Mapping[str, str]) -> str:
+    """The code that is the reason for another one, and its title."""
+    code, mark = values[REASON], f"{REASON}_"
+    own = ((name, text) for name, text in values.items() if name.startswith(mark))
+    filled = _Values((name.removeprefix(mark), text) for name, text in own)
+    return f"{code}: {_(MESSAGES[code].title).format_map(filled)}"

@@ -6,25 +6,25 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciler.probes import documents
-from reconciler.probes.documents import Shard, Tally
+from reconciler.probes import shards
 from reconciler.probes.results import ProbeResult
-from reconciler.render.probe_failure import described, warned
+from reconciler.probes.shards import Shard, Tally
+from reconciler.render.probe_failure import described
 
 
 def opening(shard: Shard) -> str:
     """The beginning of the document, up to its results."""
-    head = json.dumps(documents.head(shard), ensure_ascii=False)
+    head = json.dumps(shards.head(shard), ensure_ascii=False)
     return f'{head[:-1]}, "results": [\n'
 
 
 def item(result: ProbeResult, *, first: bool) -> str:
-    """One result, as it stands in the document."""
+    """One result, as it is in the document."""
     return ("" if first else ",\n") + json.dumps(data(result), ensure_ascii=False)
 
 
 def closing(tally: Tally, *, complete: bool = True) -> str:
-    """The end of the document; one that is not `complete` is of a run that was interrupted."""
+    """The end of the document; it is not `complete` if the run was interrupted."""
     end = json.dumps({"summary": tally.data(), "complete": complete})
     return f"\n], {end[1:]}\n"
 
@@ -41,9 +41,9 @@ def document(results: Iterable[ProbeResult], shard: Shard = Shard()) -> Iterator
 
 def data(result: ProbeResult) -> dict[str, Any]:
     """A result with its words."""
-    found = documents.data(result)
+    entry = shards.data(result)
     if result.diagnosis:
-        found["failure"] |= described(result.diagnosis)._asdict()
-    for entry, warning in zip(found["warnings"], result.warnings, strict=True):
-        entry.update(warned(warning)._asdict())
-    return found
+        entry["failure"] |= described(result.diagnosis)._asdict()
+    for told, warning in zip(entry["warnings"], result.warnings, strict=True):
+        told.update(described(warning)._asdict())
+    return entry

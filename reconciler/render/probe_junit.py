@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult
-from reconciler.render.probe_failure import described, warned
+from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.shards import Tally
+from reconciler.render.probe_failure import described
 from reconciler.render.probe_text import mailbox, names, step_line
 from reconciler.render.style import clean
 
 
 def document(results: Iterable[ProbeResult]) -> Iterator[str]:
-    """The document. It has its counts in front, so it needs all results."""
+    """The document; its counts come first, so it needs all results."""
     ordered = sorted(results, key=lambda result: (result.host, result.port, result.names))
     suites = Element("testsuites", _counts(ordered))
     for host, group in groupby(ordered, key=lambda result: f"{result.host}:{result.port}"):
@@ -28,15 +28,13 @@ def document(results: Iterable[ProbeResult]) -> Iterator[str]:
 
 
 def _counts(results: list[ProbeResult]) -> dict[str, str]:
-    tally = Tally()
-    for result in results:
-        tally.add(result)
+    tally = Tally(results)
     counts = tally.outcomes
     return {
         "tests": str(tally.total),
-        "failures": str(counts[Outcome.FAILED]),
+        "failures": str(counts[ProbeOutcome.FAILED]),
         "errors": "0",
-        "skipped": str(counts[Outcome.NOT_TESTED]),
+        "skipped": str(counts[ProbeOutcome.NOT_TESTED]),
         "time": f"{tally.seconds:.3f}",
     }
 
@@ -50,14 +48,14 @@ def _case(suite: Element, result: ProbeResult) -> None:
     case = SubElement(suite, "testcase", attributes)
     if result.diagnosis:
         words = described(result.diagnosis)
-        failed = result.outcome is Outcome.FAILED
-        told = SubElement(case, "failure" if failed else "skipped")
-        told.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
+        failed = result.outcome is ProbeOutcome.FAILED
+        element = SubElement(case, "failure" if failed else "skipped")
+        element.set("message", clean(f"{result.diagnosis.code}: {words.title}"))
         if failed:
-            told.set("type", result.diagnosis.code)
+            element.set("type", result.diagnosis.code)
         lines = [mailbox(result), result.diagnosis.line, words.cause, words.repair]
-        told.text = clean("\n".join(filter(None, lines)))
+        element.text = clean("\n".join(filter(None, lines)))
     steps = [step_line(step) for step in result.steps]
-    steps += [f"{warning.code}: {warned(warning).title}" for warning in result.warnings]
+    steps += [f"{warning.code}: {described(warning).title}" for warning in result.warnings]
     if steps:
         SubElement(case, "system-out").text = clean("\n".join(steps))

@@ -6,43 +6,45 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics.words import _
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult, Warned
-from reconciler.render.probe_failure import STEPS, Words, described, warned
+from reconciler.probes.results import ProbeOutcome, ProbeResult, ProbeWarning
+from reconciler.probes.shards import Tally
+from reconciler.render.probe_failure import STEPS, Words, described
 from reconciler.render.probe_text import mailbox, names, summary
 from reconciler.render.style import one_line
 
 MOST = 200
-"""How many failures are told; comments have a limit of their own."""
+"""How many failures are told, as comments have a limit."""
 _SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@-])")
 
 
 def document(results: Iterable[ProbeResult]) -> Iterator[str]:
-    """The failures first, in a table, then what to do about each kind, then warnings."""
+    """The failures in a table, then what to do about each kind of them, then warnings."""
     tally = Tally()
     failed: list[ProbeResult] = []
-    warnings: dict[Warned, Words] = {}
+    warnings: dict[ProbeWarning, Words] = {}
     for result in results:
         tally.add(result)
         if result.diagnosis and len(failed) < MOST:
             failed.append(result)
         for warning in result.warnings:
-            warnings[warning] = warned(warning)
+            warnings[warning] = described(warning)
     yield f"### {_sign(tally)} {_plain(summary(tally))}\n"
     if failed:
         yield from _table(failed)
         yield from _advice(failed)
-    more = tally.outcomes[Outcome.FAILED] + tally.outcomes[Outcome.NOT_TESTED] - len(failed)
+    more = (
+        tally.outcomes[ProbeOutcome.FAILED] + tally.outcomes[ProbeOutcome.NOT_TESTED] - len(failed)
+    )
     if more > 0:
         yield "\n" + _plain(_("And {count} more.").format(count=more)) + "\n"
-    for warning, found in warnings.items():
-        yield f"\n- ⚠️ {warning.code}: {_plain(found.title)}. {_plain(found.repair)}\n"
+    for warning, words in warnings.items():
+        yield f"\n- ⚠️ {warning.code}: {_plain(words.title)}. {_plain(words.repair)}\n"
 
 
 def _sign(tally: Tally) -> str:
-    if tally.outcomes[Outcome.FAILED]:
+    if tally.outcomes[ProbeOutcome.FAILED]:
         return "❌"
-    return "⚠️" if tally.outcomes[Outcome.NOT_TESTED] else "✅"
+    return "⚠️" if tally.outcomes[ProbeOutcome.NOT_TESTED] else "✅"
 
 
 def _table(failed: list[ProbeResult]) -> Iterator[str]:
@@ -62,17 +64,17 @@ def _table(failed: list[ProbeResult]) -> Iterator[str]:
 
 
 def _advice(failed: list[ProbeResult]) -> Iterator[str]:
-    """What to do, once for each text of it."""
+    """What to do, each text once."""
     seen: set[str] = set()
     for result in failed:
         assert result.diagnosis is not None
-        found = described(result.diagnosis)
-        line = f"- {result.diagnosis.code}: {_plain(found.cause)} **{_plain(found.repair)}**\n"
+        words = described(result.diagnosis)
+        line = f"- {result.diagnosis.code}: {_plain(words.cause)} **{_plain(words.repair)}**\n"
         if line not in seen:
             yield ("" if seen else "\n") + line
             seen.add(line)
 
 
 def _plain(text: str) -> str:
-    """`text` as Markdown shows it and does nothing with; nobody is mentioned."""
+    """`text` as Markdown that is shown literally and mentions nobody."""
     return _SIGNS.sub(r"\\\1", one_line(text)).replace("\\@", "@\u200b")

@@ -5,34 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.diagnostics.words import N_, _, n_
-from reconciler.probes.documents import Tally
-from reconciler.probes.results import Outcome, ProbeResult, Step
-from reconciler.render.probe_failure import STEPS, described, warned
+from reconciler.probes.results import ProbeOutcome, ProbeResult, Step
+from reconciler.probes.shards import Tally
+from reconciler.render.probe_failure import STEPS, described
 from reconciler.render.style import PLAIN, Style, one_line
 
 WORDS = {
-    Outcome.PASSED: N_("ok"),
-    Outcome.FAILED: N_("FAILED"),
-    Outcome.NOT_TESTED: N_("not tested"),
+    ProbeOutcome.PASSED: N_("ok"),
+    ProbeOutcome.FAILED: N_("FAILED"),
+    ProbeOutcome.NOT_TESTED: N_("not tested"),
 }
 VERDICTS = {outcome.value: word for outcome, word in WORDS.items()}
-"""The same words by the name of the outcome, as the database has it."""
-_COLOURS = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_TESTED: "yellow"}
+"""The same words by the verdicts of the database."""
+_COLOURS = {
+    ProbeOutcome.PASSED: "green",
+    ProbeOutcome.FAILED: "red",
+    ProbeOutcome.NOT_TESTED: "yellow",
+}
 _SHOWN_NAMES = 5
 
 
 def text(result: ProbeResult, style: Style = PLAIN, *, steps: bool = False) -> str:
-    """A result over one or more lines; with `steps` also what each step took and learned."""
+    """A result over one or more lines; with `steps` the time and findings of each step too."""
     return "\n".join(_lines(result, style, steps=steps))
 
 
 def summary(tally: Tally) -> str:
-    """All results in a line."""
+    """All results in one line."""
     counts = tally.outcomes
     parts = [
-        n_("{count} mailbox ok", "{count} mailboxes ok", counts[Outcome.PASSED]),
-        n_("{count} failed", "{count} failed", counts[Outcome.FAILED]),
-        n_("{count} not tested", "{count} not tested", counts[Outcome.NOT_TESTED]),
+        n_("{count} mailbox ok", "{count} mailboxes ok", counts[ProbeOutcome.PASSED]),
+        n_("{count} failed", "{count} failed", counts[ProbeOutcome.FAILED]),
+        n_("{count} not tested", "{count} not tested", counts[ProbeOutcome.NOT_TESTED]),
     ]
     if tally.warnings:
         parts.append(n_("{count} warning", "{count} warnings", tally.warnings))
@@ -40,20 +44,20 @@ def summary(tally: Tally) -> str:
 
 
 def names(result: ProbeResult) -> str:
-    """The servers of a result, as many as fit into a line."""
+    """The servers of a result, as many as fit on a line."""
     shown = ", ".join(result.names[:_SHOWN_NAMES])
     more = len(result.names) - _SHOWN_NAMES
     return one_line(shown if more <= 0 else shown + n_(", {count} more", ", {count} more", more))
 
 
 def mailbox(result: ProbeResult) -> str:
-    """Where a mailbox is, in a few words."""
+    """A mailbox in a few words: username, protocol, host and port."""
     place = f"{result.protocol} {result.host}:{result.port}"
     return one_line(f"{result.username} {place}" if result.username else place)
 
 
 def step_line(step: Step) -> str:
-    """A step, its time, and what it learned."""
+    """A step, its time and its findings."""
     facts = ", ".join(one_line(value) for _name, value in step.facts if value != "")
     return f"{_(STEPS.get(step.name, step.name))} {step.seconds:.3f} s: {facts}"
 
@@ -67,24 +71,24 @@ def _lines(result: ProbeResult, style: Style, *, steps: bool) -> Iterator[str]:
     if result.diagnosis:
         yield from _failure(result, style)
     for warning in result.warnings:
-        found = warned(warning)
-        yield f"  {style(_('warning'), 'yellow')} {warning.code}: {found.title}"
-        yield f"    {style(_('fix'), 'cyan')}: {found.repair}"
+        words = described(warning)
+        yield f"  {style(_('warning'), 'yellow')} {warning.code}: {words.title}"
+        yield f"    {style(_('fix'), 'cyan')}: {words.repair}"
 
 
 def _failure(result: ProbeResult, style: Style) -> Iterator[str]:
     diagnosis = result.diagnosis
     assert diagnosis is not None
-    found = described(diagnosis)
+    words = described(diagnosis)
     step = _(STEPS.get(diagnosis.step, diagnosis.step))
-    yield f"  {diagnosis.code} ({step}): {found.title}"
+    yield f"  {diagnosis.code} ({step}): {words.title}"
     if diagnosis.line:
         yield f"    {_('the server says')}: {one_line(diagnosis.line)}"
-    yield f"    {found.cause}"
+    yield f"    {words.cause}"
     if result.given_up:
         yield "    " + _("It was not tried: others on this host had failed in the same way.")
     if result.attempts > 1:
         yield "    " + n_(
             "It was tried {count} time.", "It was tried {count} times.", result.attempts
         )
-    yield f"    {style(_('fix'), 'cyan')}: {found.repair}"
+    yield f"    {style(_('fix'), 'cyan')}: {words.repair}"

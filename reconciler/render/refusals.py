@@ -4,73 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.diagnostics.messages import GUARD_CODES, MESSAGES
-from reconciler.diagnostics.words import N_, _, n_
+from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
-from reconciler.plan.accept import NEVER
-from reconciler.plan.alarm import Concern, Concerns
+from reconciler.plan.alarm import AcceptedIn, Concern, Concerns, Guard
+from reconciler.plan.guards import GUARDS
 from reconciler.plan.plan import Refusal
 from reconciler.render.style import Style, one_line
 
 _SHOWN = 20
-_KINDS = {
-    "company": N_("company"),
-    "head_office": N_("head office"),
-    "host": N_("host"),
-    "server": N_("mail server"),
-    "link": N_("link"),
-}
-_LINKED_BY = {
-    "declared": N_("{company}, declared in {file}"),
-    "own": N_("{company}, whose own it is, declared in {file}"),
-    "imported": N_("{company}, imported in {file}"),
-    "foreign": N_("{company}, linked by another program"),
-}
-_UNLINK = {
-    "declared": N_(
-        'Put "{server}" back with "companies: []", apply, and remove it with the next change.'
-    ),
-    "own": N_(
-        'Put "{server}" back with "linked: false", apply, and remove it with the next change.'
-    ),
-    "imported": N_(
-        'Put "{server}" back without its item of "import_from" in {files}, apply, and remove it '
-        "with the next change."
-    ),
-    "foreign": N_(
-        'Remove the link where it was made, or put "{server}" back with "companies: []" and '
-        '"exclusive_links: true", apply, and remove it with the next change.'
-    ),
-}
 
 
 def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
     """A refusal over several lines."""
-    if refusal.alarm.guard == "linked-delete":
-        yield from _linked_delete(refusal.alarm.concerns, style)
-        return
-    accept = one_line(f"{refusal.partner}:{refusal.alarm.guard}={refusal.alarm.count}")
-    names = [_name(refusal.alarm.guard, concern) for concern in refusal.alarm.concerns]
+    alarm, guard = refusal.alarm, GUARDS[refusal.alarm.guard]
     values = {
-        "count": str(refusal.alarm.count),
-        "accept": accept,
-        "list": _listed(names),
-        "renames": ", ".join(_renames(refusal.alarm.concerns)),
-        "revisions": ", ".join(_revisions(refusal.alarm.concerns)),
+        "count": str(alarm.count),
+        "accept": one_line(f"{refusal.partner}:{guard.name}={alarm.count}"),
+        "list": _listed(guard, [_item(guard, concern) for concern in alarm.concerns]),
+        "server": one_line(alarm.concerns[0].server) if guard.by_server else "",
+        "edit": " ".join(_edits(guard, alarm.concerns)),
+        "renames": ", ".join(_renames(alarm.concerns)),
+        "revisions": ", ".join(_revisions(alarm.concerns)),
     }
-    yield from _block(refusal.alarm.guard, values, style)
-    if refusal.alarm.guard in NEVER:
+    title, cause, repair = (_(text).format_map(values) for text in guard.message[1:])
+    head = f"! {_('refused')} {guard.code} {guard.name}: {title}"
+    yield f"  {style(head, 'red')}"
+    yield f"      {cause}".replace(" \n", "\n")
+    yield f"      {style(_('fix'), 'cyan')}: {repair}"
+    if guard.accepted is AcceptedIn.NOWHERE:
         return
-    yield f"      {_written_down(refusal)}"
-    if refusal.offered is not None:
+    yield f"      {_written_down(refusal, guard)}"
+    if refusal.miscounted is not None:
         yield "      " + _("accepted was {offered}; it is {count}").format(
-            offered=refusal.offered, count=refusal.alarm.count
+            offered=refusal.miscounted, count=alarm.count
         )
 
 
-def _written_down(refusal: Refusal) -> str:
+def _written_down(refusal: Refusal, guard: Guard) -> str:
     """How to accept it without an option, where a reviewer sees it."""
-    if refusal.alarm.guard == "lost-input":
+    if guard.accepted is AcceptedIn.SETTINGS:
         words = _(
             'or in the settings: [[guards.accept]] partner = "{partner}", guard = "{guard}", '
             "count = {count}"
@@ -80,84 +52,59 @@ def _written_down(refusal: Refusal) -> str:
             "or in a manifest of {partner}: "
             "accept: [{{guard: {guard}, count: {count}, reason: …, until: …}}]"
         )
-    alarm = refusal.alarm
-    return words.format(partner=one_line(refusal.partner), guard=alarm.guard, count=alarm.count)
+    count = refusal.alarm.count
+    return words.format(partner=one_line(refusal.partner), guard=guard.name, count=count)
 
 
-def _block(guard: str, values: dict[str, str], style: Style) -> Iterator[str]:
-    message = MESSAGES[GUARD_CODES[guard]]
-    title = _(message.title).format_map(values)
-    head = f"! {_('refused')} {GUARD_CODES[guard]} {guard}: {title}"
-    yield f"  {style(head, 'red')}"
-    yield f"      {_(message.cause).format_map(values)}".replace(" \n", "\n")
-    yield f"      {style(_('fix'), 'cyan')}: {_(message.repair).format_map(values)}"
+def _listed(guard: Guard, items: list[str]) -> str:
+    if guard.by_server and len(items) > 1:
+        return "".join(f"\n        {item}" for item in items)
+    if len(items) <= _SHOWN:
+        return ", ".join(items)
+    more = _("and {count} more").format(count=len(items) - _SHOWN)
+    return ", ".join([*items[:_SHOWN], more])
 
 
-def _linked_delete(concerns: Concerns, style: Style) -> Iterator[str]:
-    server = concerns[0].name.rpartition("/")[0]
-    listed = [
-        _(_LINKED_BY[concern.detail]).format(company=_company(concern), file=one_line(concern.file))
-        for concern in concerns
-    ]
-    kinds = {concern.detail for concern in concerns}
-    imports = {one_line(concern.file) for concern in concerns if concern.detail == "imported"}
-    named = {"server": one_line(server), "files": ", ".join(sorted(imports))}
-    edits = [_(edit).format_map(named) for kind, edit in _UNLINK.items() if kind in kinds]
-    below = "".join(f"\n        {item}" for item in listed) if len(listed) > 1 else listed[0]
-    values = {"server": one_line(server), "list": below, "edit": " ".join(edits)}
-    yield from _block("linked-delete", values, style)
+def _item(guard: Guard, concern: Concern) -> str:
+    cnpj = one_line(masked(concern.name.rpartition("/")[2]))
+    rows = concern.number or 0
+    values = {
+        "kind": _(KIND_WORDS.get(concern.kind, "")),
+        "row": _row(concern),
+        "company": f"{cnpj} {one_line(concern.nickname)}" if concern.nickname else cnpj,
+        "file": one_line(concern.file),
+        "rows": n_("{count} row", "{count} rows", rows),
+        "detail": one_line(concern.detail),
+    }
+    return _(guard.items.get(concern.detail, guard.item)).format_map(values)
 
 
-def _name(guard: str, concern: Concern) -> str:
-    match guard:
-        case "lost-input":
-            rows = n_("{count} row", "{count} rows", int(concern.detail))
-            return f"{one_line(concern.name)} ({rows})"
-        case "suspected-rename" | "credential-moved":
-            return f"{one_line(concern.name)} → {one_line(concern.detail)}"
-        case "orphaned-company":
-            return _company(concern)
-        case "takeover" | "undoes-rollback":
-            kind, _dot, address = concern.name.partition(".")
-            return f"{_(_KINDS[kind])} {_row(kind, address.partition('/')[2])}"
-        case "mass-unlink" | "mass-deactivate":
-            return _row("link" if "/" in concern.name else "server", concern.name)
-        case _:
-            return one_line(concern.name)
-
-
-def _row(kind: str, name: str) -> str:
-    """The row that a change is about, as the changes of a plan are titled."""
-    server, _slash, cnpj = name.rpartition("/")
+def _row(concern: Concern) -> str:
+    """The row as the changes of a plan are titled."""
+    kind, name = concern.kind, concern.name
     if kind == "link":
-        return f"{one_line(server)} ↔ {one_line(masked(cnpj))}"
+        return f"{one_line(concern.server)} ↔ {one_line(masked(name.rpartition('/')[2]))}"
     if kind == "head_office" and len(name) == 8:
         return one_line(f"{name[:2]}.{name[2:5]}.{name[5:]}")
     return one_line(masked(name) if kind == "company" else name)
 
 
-def _company(concern: Concern) -> str:
-    cnpj = one_line(masked(concern.name.rpartition("/")[2]))
-    return f"{cnpj} {one_line(concern.nickname)}" if concern.nickname else cnpj
+def _edits(guard: Guard, concerns: Concerns) -> Iterator[str]:
+    """What to edit, once for each kind of concern."""
+    details = {concern.detail for concern in concerns}
+    files = {one_line(concern.file) for concern in concerns if concern.detail == "imported"}
+    values = {"server": one_line(concerns[0].server), "files": ", ".join(sorted(files))}
+    return (_(edit).format_map(values) for kind, edit in guard.edits.items() if kind in details)
 
 
-def _renames(concerns: tuple[Concern, ...]) -> list[str]:
-    return [
-        _('"renamed_from: {old}" under "{new}"').format(
-            old=one_line(concern.name), new=one_line(concern.detail)
-        )
+def _renames(concerns: Concerns) -> Iterator[str]:
+    words = _('"renamed_from: {old}" under "{new}"')
+    return (
+        words.format(old=one_line(concern.name), new=one_line(concern.detail))
         for concern in concerns
-    ]
+    )
 
 
-def _revisions(concerns: Concerns) -> list[str]:
+def _revisions(concerns: Concerns) -> Iterator[str]:
     """The revisions that were rolled back."""
-    numbers = {int(concern.detail) for concern in concerns if concern.detail.isdecimal()}
-    return [str(number) for number in sorted(numbers)]
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) <= _SHOWN:
-        return ", ".join(names)
-    more = _("and {count} more").format(count=len(names) - _SHOWN)
-    return ", ".join([*names[:_SHOWN], more])
+    return map(str, sorted({item.number for item in concerns if item.number is not None}))

@@ -93,9 +93,9 @@ def _without_comment(text: str) -> str:
     return re.sub(r"(^|\s)#.*", "", text)
 
 
-def _cut(found: Snippet) -> Snippet:
+def _cut(snippet: Snippet) -> Snippet:
     """At most the width of a screen, around the problem."""
-    text, start, end = found
+    text, start, end = snippet
     if len(text) <= _WIDTH:
         return Snippet(text.rstrip() if start < len(text.rstrip()) else text, start, end)
     left = max(0, min(start - 40, len(text) - _WIDTH))

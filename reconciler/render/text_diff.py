@@ -42,8 +42,8 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _marked(sign: str, found: Sequence[str]) -> Iterator[str]:
-    return (sign + one_line(line) for line in found)
+def _marked(sign: str, lines: Sequence[str]) -> Iterator[str]:
+    return (sign + one_line(line) for line in lines)
 
 
 def _span(start: int, length: int) -> str:

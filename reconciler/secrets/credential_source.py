@@ -9,13 +9,12 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, model_validator
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets.references import VARIABLE
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import AbsolutePath, Section
+from reconciler.secrets.settings_types import VARIABLE, AbsolutePath, Section
 from reconciler.secrets.stores import folder
 
 
-class Source(Section):
+class CredentialSource(Section):
     """Exactly one of both."""
 
     env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None
@@ -28,11 +27,11 @@ class Source(Section):
         return self
 
 
-def read(source: Source, environment: Mapping[str, str]) -> Secret:
-    """What is there, without space around it.
+def read(source: CredentialSource, environment: Mapping[str, str]) -> Secret:
+    """The credential itself, stripped of space around it.
 
     Raises:
-        Failure: there is none.
+        Failure: it is missing or empty.
     """
     text = _file(source.file) if source.file else environment.get(source.env or "")
     if not text or not text.strip():
@@ -40,8 +39,8 @@ def read(source: Source, environment: Mapping[str, str]) -> Secret:
     return Secret(text.strip())
 
 
-def name(source: Source) -> str:
-    """What people call it."""
+def name(source: CredentialSource) -> str:
+    """How messages name it."""
     return source.file or f"${source.env}"
 
 

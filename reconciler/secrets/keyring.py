@@ -1,4 +1,4 @@
-"""The keys of what the database holds sealed. They are never in the database themselves.
+"""The keys that seal passwords in the database. They are never kept in the database themselves.
 
 A key ring is text, one key to a word, the key that seals first:
 
@@ -41,7 +41,7 @@ class Key(Hidden):
         self.id = self.derive(b"id")[:4].hex()
 
     def derive(self, purpose: bytes) -> bytes:
-        """32 bytes for this purpose, from which neither the key nor others can be told.
+        """32 bytes for this purpose, which reveal neither the key nor those of other purposes.
 
         It is HKDF-SHA256 (RFC 5869) without a salt.
         """
@@ -49,7 +49,7 @@ class Key(Hidden):
         return kdf.derive(self._material)
 
     def entry(self, wrap: Convert | None = None) -> str:
-        """The key as a key ring holds it: this is the secret itself, unless it gets wrapped."""
+        """The key as a key ring has it: the secret itself, unless it is wrapped."""
         text = b64encode(self._material).decode()
         return f"{self.id}:{wrap(text) if wrap else text}"
 

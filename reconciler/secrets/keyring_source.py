@@ -1,10 +1,11 @@
-"""Where the key ring comes from: a file or a variable, unwrapped by Vault's transit engine."""
+"""Loading the key ring from a file or a variable, and wrapping keys with Vault's transit engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets import credential_source
@@ -12,6 +13,7 @@ from reconciler.secrets.keyring import Convert, Keyring, parse
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.settings import KeySettings, SecretSettings, TransitSettings
 from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.stores.vault import VaultStore
 
 VARIABLE = "RECONCILER_KEYS"
 """Where the keys are if the settings do not say."""
@@ -33,40 +35,35 @@ def load(
             raise Failure.of("MBX695", variable=VARIABLE)
         return None
     text = credential_source.read(where, environment).reveal()
-    ring = parse(text, _unwrap(where.transit, stores, seconds) if where.transit else None)
+    transit = where.transit
+    unwrap = partial(_decrypted, transit, stores, seconds) if transit else None
+    ring = parse(text, unwrap)
     for key in ring.keys:
         stores.redactor.add(Secret(key.entry().partition(":")[2]))
     return ring
 
 
 def wrapping(settings: SecretSettings, stores: Stores, seconds: float) -> Convert | None:
-    """What wraps a new key; None where keys are kept plain.
+    """The function that wraps a new key with Vault; None where keys are kept plain.
 
-    Raises:
-        Failure: with the first key, if Vault cannot do it.
+    It raises a Failure if Vault cannot do it.
     """
     transit = settings.keys.transit if settings.keys else None
-    if transit is None:
-        return None
-
-    def wrap(text: str) -> str:
-        with _asked(transit, stores, seconds) as client:
-            done = client.secrets.transit.encrypt_data(transit.key, text, mount_point=transit.mount)
-            return str(done["data"]["ciphertext"])
-
-    return wrap
+    return partial(_encrypted, transit, stores, seconds) if transit else None
 
 
-def _unwrap(transit: TransitSettings, stores: Stores, seconds: float) -> Convert:
-    def unwrap(text: str) -> str:
-        with _asked(transit, stores, seconds) as client:
-            done = client.secrets.transit.decrypt_data(transit.key, text, mount_point=transit.mount)
-            return str(done["data"]["plaintext"])
+def _encrypted(transit: TransitSettings, stores: Stores, seconds: float, text: str) -> str:
+    with _asked(transit, stores, seconds) as client:
+        answer = client.secrets.transit.encrypt_data(transit.key, text, mount_point=transit.mount)
+        return str(answer["data"]["ciphertext"])
 
-    return unwrap
+
+def _decrypted(transit: TransitSettings, stores: Stores, seconds: float, text: str) -> str:
+    with _asked(transit, stores, seconds) as client:
+        answer = client.secrets.transit.decrypt_data(transit.key, text, mount_point=transit.mount)
+        return str(answer["data"]["plaintext"])
 
 
 def _asked(transit: TransitSettings, stores: Stores, seconds: float) -> AbstractContextManager[Any]:
-    if stores.vault is None:
-        raise Failure.of("MBX670", store="vault")
-    return stores.vault.asked(f"{transit.mount}/{transit.key}", seconds)
+    vault = cast(VaultStore, stores["vault"])
+    return vault.asked(f"{transit.mount}/{transit.key}", seconds)

@@ -15,7 +15,7 @@ from reconciler.secrets.secret import Secret
 from reconciler.secrets.stores.at_once import at_once
 from reconciler.secrets.stores.folder import LIMIT
 from reconciler.secrets.stores.open import Stores
-from reconciler.secrets.stores.store import Document, Store
+from reconciler.secrets.stores.store import Store, StoredSecret
 
 T = TypeVar("T")
 _Question = Callable[[Store, Reference, float], T]
@@ -25,17 +25,17 @@ The key file of a service account is a JSON document over several lines, and no 
 """
 
 
-class Found(NamedTuple):
-    """A secret, and which version of it that is; None where the store does not number them."""
+class ReadSecret(NamedTuple):
+    """A secret and its version; None where the store does not number versions."""
 
     secret: Secret
     version: str | None
 
 
 class Resolved(NamedTuple):
-    """What was found, and for each reference that was not what stands against it."""
+    """The secrets that were read, and the problems of each reference that could not be."""
 
-    found: dict[Reference, Found]
+    read: dict[Reference, ReadSecret]
     failed: dict[Reference, tuple[Problem, ...]]
 
 
@@ -44,97 +44,101 @@ def resolve(references: Iterable[Reference], stores: Stores, seconds: float) -> 
 
     Nothing is raised, and the redactor of `stores` knows every secret before it is returned.
     """
-    wanted = set(references)
-    documents = _ask(
-        {_document(reference) for reference in wanted},
+    unique = set(references)
+    answers = _ask(
+        map(_whole, unique),
         stores,
         seconds,
-        lambda store, document, left: store.fetch(document.name, document.version, left),
+        lambda store, whole, left: store.fetch(whole.name, whole.version, left),
     )
     resolved = Resolved({}, {})
-    for reference in sorted(wanted, key=to_text):
+    for reference in sorted(unique, key=to_text):
         try:
-            found = _pick(documents[_document(reference)], reference)
+            item = _pick(answers[_whole(reference)], reference)
         except Failure as failure:
             resolved.failed[reference] = failure.problems
         else:
-            stores.redactor.add(found.secret)
-            resolved.found[reference] = found
+            stores.redactor.add(item.secret)
+            resolved.read[reference] = item
     return resolved
 
 
 def newest_versions(
     references: Iterable[Reference], stores: Stores, seconds: float
 ) -> dict[Reference, str | None]:
-    """Which version each reference means now, without reading it; None where nobody knows.
+    """The version that each reference stands for now, without reading the secret.
 
-    That is also the answer where the store cannot be asked. Only a reference that pins its version
-    needs no question.
+    It is None where the store has no versions, or cannot be asked. A reference that pins its
+    version needs no question.
     """
-    wanted = set(references)
-    pinned = {item: str(item.version) for item in wanted if item.version is not None}
+    versions: dict[Reference, str | None] = {}
+    unpinned = set()
+    for reference in references:
+        if reference.version is None:
+            unpinned.add(reference)
+        else:
+            versions[reference] = str(reference.version)
     answers = _ask(
-        {_document(reference) for reference in wanted - pinned.keys()},
+        map(_whole, unpinned),
         stores,
         seconds,
-        lambda store, document, left: store.newest(document.name, left),
+        lambda store, whole, left: store.newest(whole.name, left),
     )
-    found = {item: answers[_document(item)] for item in wanted - pinned.keys()}
-    known = {item: None if isinstance(one, Failure) else one for item, one in found.items()}
-    return {**pinned, **known}
+    for reference in unpinned:
+        answer = answers[_whole(reference)]
+        versions[reference] = None if isinstance(answer, Failure) else answer
+    return versions
 
 
 def problems(
     failed: Mapping[Reference, Iterable[Problem]], places: Mapping[Reference, Sequence[Place]]
 ) -> list[Problem]:
-    """What stands against these references, each thing once, with all the places that want it."""
-    found: dict[str, tuple[Problem, list[Place]]] = {}
+    """The problems of these references, each once, with every place that needs the secret."""
+    merged: dict[str, tuple[Problem, list[Place]]] = {}
     for reference, reasons in failed.items():
         for problem in reasons:
             key = repr((problem.code, sorted(problem.values.items())))
-            found.setdefault(key, (problem, []))[1].extend(places.get(reference, ()))
+            merged.setdefault(key, (problem, []))[1].extend(places.get(reference, ()))
     return [
         replace(problem, place=where[0] if where else None, others=tuple(where[1:]))
-        for problem, where in found.values()
+        for problem, where in merged.values()
     ]
 
 
-def _document(reference: Reference) -> Reference:
+def _whole(reference: Reference) -> Reference:
     """What is read for `reference`: all keys of a name come together."""
     return reference._replace(key=None)
 
 
 def _ask(
-    documents: Iterable[Reference], stores: Stores, seconds: float, question: _Question[T]
+    names: Iterable[Reference], stores: Stores, seconds: float, question: _Question[T]
 ) -> dict[Reference, T | Failure]:
-    """What the store of each document answers, or why it does not."""
-    tasks = {item: partial(_answer, stores, question, item) for item in documents}
+    """The answer of each name's store, or why there is none."""
+    tasks = {name: partial(_answer, stores, question, name) for name in names}
     done: dict[Reference, T | Failure] = at_once(tasks, seconds)
-    for item in tasks.keys() - done.keys():
-        done[item] = Failure.of("MBX678", store=item.store)
+    for name in tasks.keys() - done.keys():
+        done[name] = Failure.of("MBX678", store=name.store)
     return done
 
 
-def _answer(
-    stores: Stores, question: _Question[T], document: Reference, left: float
-) -> T | Failure:
+def _answer(stores: Stores, question: _Question[T], name: Reference, left: float) -> T | Failure:
     try:
-        return question(stores[document.store], document, left)
+        return question(stores[name.store], name, left)
     except Failure as failure:
         return failure
     except Exception as error:  # noqa: BLE001 - the text of an unknown error may hold anything
-        return Failure.of("MBX672", store=document.store, reason=type(error).__name__)
+        return Failure.of("MBX672", store=name.store, reason=type(error).__name__)
 
 
-def _pick(document: Document | Failure, reference: Reference) -> Found:
-    """The secret that `reference` means.
+def _pick(stored: StoredSecret | Failure, reference: Reference) -> ReadSecret:
+    """The secret that `reference` stands for.
 
     Raises:
         Failure: there is none, or none that can be used.
     """
-    if isinstance(document, Failure):
-        raise document
-    content = document.content
+    if isinstance(stored, Failure):
+        raise stored
+    content = stored.content
     if isinstance(content, Secret):
         secret, kind = None if reference.key else content, N_("a single text")
     else:
@@ -143,7 +147,7 @@ def _pick(document: Document | Failure, reference: Reference) -> Found:
         raise Failure.of("MBX676", reference=to_text(reference), kind=kind)
     if not _usable(secret.reveal()):
         raise Failure.of("MBX677", reference=to_text(reference), limit=LIMIT)
-    return Found(secret, document.version)
+    return ReadSecret(secret, stored.version)
 
 
 def _usable(value: str) -> bool:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import unicodedata
+from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.spellings import SHORTEST, Spelling, spellings
 
 MASK = "***"
+LONGEST_LINE = 400
+"""Characters that are shown of what a server says."""
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
+_ENOUGH, _ENOUGH_ENCODED = 12, 8
+"""A part of a secret that is this long gives it away; a shorter one may be a plain word."""
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_BEARER = re.compile(r"(?i)\b(bearer|auth=bearer)\s+\S+")
 
 
 class Redactor:
@@ -21,10 +30,27 @@ class Redactor:
     def __init__(self) -> None:
         self._seen: Counter[Spelling] = Counter()
         self._by_start: dict[str, list[Spelling]] = {}
+        self._words: list[re.Pattern[str]] = []
 
     def add(self, secret: Secret) -> None:
         """Take this secret out of all texts from now on, unless it is shorter than 4 characters."""
-        for spelling in _told(secret):
+        self._add(_told(secret))
+
+    def add_parts(self, secret: str, username: str) -> None:
+        """Take out parts of this secret too, as it is and as a login sends it, however short it is.
+
+        It is for what a server says, which may repeat a part of what it was sent.
+        """
+        for text, enough in ((secret, _ENOUGH), *_sent(username, secret)):
+            size = min(len(text), enough)
+            if size >= SHORTEST:
+                parts = {text[start : start + size] for start in range(len(text) - size + 1)}
+                self._add(map(Spelling, parts))
+            elif size:
+                self._words.append(re.compile(rf"(?<!\w){re.escape(text)}(?!\w)"))
+
+    def _add(self, spellings: Iterable[Spelling]) -> None:
+        for spelling in spellings:
             if not self._seen[spelling]:
                 self._by_start.setdefault(spelling.text[:SHORTEST], []).append(spelling)
             self._seen[spelling] += 1
@@ -48,7 +74,15 @@ class Redactor:
             if begin > done or not pieces:
                 pieces += [text[done:begin], MASK]
             done = max(done, end)
-        return "".join((*pieces, text[done:]))
+        redacted = "".join((*pieces, text[done:]))
+        for word in self._words:
+            redacted = word.sub(MASK, redacted)
+        return redacted
+
+    def line(self, text: str) -> str:
+        """What a server said, fit to be shown and kept: one line, not too long, and no secret."""
+        said = self.redact(_BEARER.sub(rf"\1 {MASK}", _one_line(text[: LONGEST_LINE * 4])))
+        return said if len(said) <= LONGEST_LINE else said[: LONGEST_LINE - 1] + "…"
 
     def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
         """Where secrets begin and end; they may overlap."""
@@ -69,6 +103,20 @@ def _whole(text: str, start: int, end: int, spelling: Spelling) -> tuple[int, in
     return start - (text[start - 1 : start] in _BASE64), end + (text[end : end + 1] in _BASE64)
 
 
+def _sent(username: str, secret: str) -> Iterator[tuple[str, int]]:
+    """What logins send of a secret, and how long a part of that gives it away."""
+    sasl = (secret, f"\0{username}\0{secret}", f"user={username}\1auth=Bearer {secret}\1\1")
+    for text in sasl:
+        yield b64encode(text.encode("utf-8", "surrogateescape")).decode(), _ENOUGH_ENCODED
+
+
+def _one_line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    kept = (" " if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
+    return " ".join("".join(kept).split())
+
+
 class RedactingFilter(logging.Filter):
     """Takes secrets out of log records, tracebacks included; it belongs on the handlers."""
 
@@ -78,7 +126,7 @@ class RedactingFilter(logging.Filter):
         self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, without secrets."""
+        """Redact the record, and let it pass."""
         try:
             record.msg = record.getMessage()
         except Exception:  # noqa: BLE001 - whatever the arguments do: a log record never fails
@@ -94,7 +142,7 @@ class RedactingFilter(logging.Filter):
 
 
 class RedactingStream(io.TextIOBase):
-    """A text stream without secrets. A line goes out when it is whole, or at `flush`."""
+    """A text stream without secrets. A line is written when it is whole, or at `flush`."""
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self._stream = stream
@@ -110,14 +158,14 @@ class RedactingStream(io.TextIOBase):
         return self._stream.errors
 
     def write(self, text: str) -> int:
-        """Take `text`; whole lines go on at once."""
+        """Take `text`; whole lines are written at once."""
         lines, newline, self._pending = (self._pending + text).rpartition("\n")
         if newline:
             self._stream.write(self._redactor.redact(lines + newline))
         return len(text)
 
     def flush(self) -> None:
-        """Send on what there is, be it half a line."""
+        """Write what is pending, even half a line."""
         if self._pending:
             self._stream.write(self._redactor.redact(self._pending))
             self._pending = ""

@@ -15,13 +15,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from reconciler.secrets.stores.kinds import KINDS
+from reconciler.secrets.stores.store import StoreKind
+
 SHORT = "ref+"
 """How every reference in one line begins."""
-VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
-FILE = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
-_STEP = r"[A-Za-z0-9_+=@-][A-Za-z0-9._+=@-]*"
-PATH = rf"^{_STEP}(?:/{_STEP})*$"
-AWS_NAME = rf"^/?{_STEP}(?:/{_STEP})*$"
 LONGEST = 200
 """How many characters a name may have."""
 KEY = r"^[A-Za-z0-9._-]{1,64}$"
@@ -37,47 +35,24 @@ class Reference(NamedTuple):
     version: int | None = None
 
 
-class Form(NamedTuple):
-    """How the references of a store are written."""
-
-    scheme: str
-    """In one line, between `ref+` and `://`."""
-    example: str
-    """What follows there."""
-    name: re.Pattern[str]
-    word: str | None = None
-    """What a manifest calls the name, where it has a key beside it."""
-    key_needed: bool = False
-    versions: bool = False
-
-
-FORMS = {
-    "env": Form("env", "NAME", re.compile(VARIABLE)),
-    "file": Form("file", "name", re.compile(FILE)),
-    "vault": Form("vault", "path?version=1#/key", re.compile(PATH), "path", True, True),
-    "aws": Form("awssecrets", "name#/key", re.compile(AWS_NAME), "name"),
-}
-"""By the name of the store, which is also the key in a manifest."""
-_SCHEMES = {form.scheme: store for store, form in FORMS.items()}
+_SCHEMES = {kind.scheme: store for store, kind in KINDS.items()}
 _PARTS = re.compile(
     r"(?P<name>[^?#]+)"
     r"(?:\?version=(?P<version>[^?#]+))?"
     r"(?:#/(?P<key>[^?#]+)(?:\?version=(?P<late>[^?#]+))?)?"
 )
-_KEY = re.compile(KEY)
-_VERSION = re.compile(VERSION)
 
 
 class BadReferenceError(ValueError):
     """What was written is no reference. It may be a secret, so it is not repeated."""
 
     def __init__(self, store: str | None) -> None:
-        self.form = ", ".join(_shorts([store] if store else list(FORMS)))
+        self.form = ", ".join(_shorts([store] if store else list(KINDS)))
         super().__init__(f"the form is {self.form}")
 
 
 def _shorts(stores: list[str]) -> list[str]:
-    return [f"{SHORT}{FORMS[store].scheme}://{FORMS[store].example}" for store in stores]
+    return [f"{SHORT}{KINDS[store].scheme}://{KINDS[store].example}" for store in stores]
 
 
 def from_short(text: str) -> Reference:
@@ -98,7 +73,7 @@ def from_text(text: str) -> Reference:
         BadReferenceError: it is none.
     """
     store, _, rest = text.partition(":")
-    return _parse(store if store in FORMS else None, rest)
+    return _parse(store if store in KINDS else None, rest)
 
 
 def _parse(store: str | None, rest: str) -> Reference:
@@ -106,19 +81,19 @@ def _parse(store: str | None, rest: str) -> Reference:
     if store is None or parts is None or (parts["version"] and parts["late"]):
         raise BadReferenceError(store)
     name, key, version = parts["name"], parts["key"], parts["version"] or parts["late"]
-    if not _fits(FORMS[store], name, key, version):
+    if not _fits(KINDS[store], name, key, version):
         raise BadReferenceError(store)
     return Reference(store, name, key, int(version) if version else None)
 
 
-def _fits(form: Form, name: str, key: str | None, version: str | None) -> bool:
-    if (key and not form.word) or (form.key_needed and not key) or (version and not form.versions):
+def _fits(kind: StoreKind, name: str, key: str | None, version: str | None) -> bool:
+    if (key and not kind.word) or (kind.key_needed and not key) or (version and not kind.versions):
         return False
     if len(name) > LONGEST:
         return False
     return all(
-        pattern.fullmatch(part)
-        for pattern, part in ((form.name, name), (_KEY, key), (_VERSION, version))
+        re.fullmatch(pattern, part)
+        for pattern, part in ((kind.pattern, name), (KEY, key), (VERSION, version))
         if part is not None
     )
 
@@ -141,7 +116,7 @@ def to_text(reference: Reference) -> str:
 def to_mapping(reference: Reference) -> dict[str, str | dict[str, str]]:
     """The reference as a manifest has it, every value a text."""
     store, name, key, version = reference
-    word = FORMS[store].word
+    word = KINDS[store].word
     if word is None:
         return {store: name}
     parts = {word: name, "key": key, "version": str(version) if version else None}

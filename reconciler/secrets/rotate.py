@@ -1,4 +1,4 @@
-"""Sealing again, with the newest key, what older keys have sealed; and how far that is."""
+"""Sealing passwords again with the newest key, and counting which key seals how many."""
 
 from __future__ import annotations
 
@@ -9,24 +9,14 @@ from typing import NamedTuple, Protocol
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.keyring import Keyring
 from reconciler.secrets.seal import fingerprint, key_id, seal, unseal
-from reconciler.secrets.secret import SealedField
-
-
-class SealedRow(NamedTuple):
-    """One sealed field as the database holds it."""
-
-    number: int
-    """The number of its row; rows are gone through in this order."""
-    where: SealedField
-    sealed: str
-    fingerprint: str | None
+from reconciler.secrets.secret import SealedRow
 
 
 class SealedRows(Protocol):
     """The rows of one sealed field."""
 
     def after(self, number: int, count: int) -> Sequence[SealedRow]:
-        """The next rows above `number` that have something there, at most `count`, in order."""
+        """The next sealed rows above `number`, at most `count`, in order of their numbers."""
 
     def replace(self, rows: Sequence[tuple[SealedRow, SealedRow]]) -> int:
         """Put the second of each pair in place of the first, all in one transaction.
@@ -35,8 +25,8 @@ class SealedRows(Protocol):
         """
 
 
-class Progress(NamedTuple):
-    """How many fields a rotation has come past, by what happened to them."""
+class RotationProgress(NamedTuple):
+    """How many fields a rotation has seen so far, by what became of them."""
 
     renewed: int = 0
     current: int = 0
@@ -47,22 +37,22 @@ class Progress(NamedTuple):
     """Foreign, altered, or sealed with a key that is not here; left as they are."""
 
 
-def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[Progress]:
+def rotate(rows: SealedRows, ring: Keyring, batch: int = 500) -> Iterator[RotationProgress]:
     """Renew all rows, one transaction for each batch; the progress so far comes after each.
 
-    It can be cut off anywhere: what is renewed stays, a later run renews the rest, and every row
-    can be read at any time by whoever has both keys.
+    It may be interrupted anywhere: what is renewed stays, a later run renews the rest, and whoever
+    has both keys can read every row at any time.
     """
-    progress, number = Progress(), -1
-    while found := rows.after(number, batch):
-        progress = _together(progress, _batch(rows, found, ring))
-        number = found[-1].number
+    progress, number = RotationProgress(), -1
+    while batch_rows := rows.after(number, batch):
+        progress = _together(progress, _batch(rows, batch_rows, ring))
+        number = batch_rows[-1].number
         yield progress
 
 
-def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> Progress:
+def _batch(rows: SealedRows, batch: Sequence[SealedRow], ring: Keyring) -> RotationProgress:
     pairs, current, unreadable = [], 0, 0
-    for row in found:
+    for row in batch:
         if key_id(row.sealed) == ring.active.id:
             current += 1
         elif (new := renewed(row, ring)) is None:
@@ -70,7 +60,7 @@ def _batch(rows: SealedRows, found: Sequence[SealedRow], ring: Keyring) -> Progr
         else:
             pairs.append((row, new))
     done = rows.replace(pairs) if pairs else 0
-    return Progress(done, current, len(pairs) - done, unreadable)
+    return RotationProgress(done, current, len(pairs) - done, unreadable)
 
 
 def renewed(row: SealedRow, ring: Keyring) -> SealedRow | None:
@@ -83,8 +73,8 @@ def renewed(row: SealedRow, ring: Keyring) -> SealedRow | None:
     return row._replace(sealed=sealed, fingerprint=fingerprint(secret, row.where, ring.active))
 
 
-def _together(one: Progress, other: Progress) -> Progress:
-    return Progress(*map(sum, zip(one, other, strict=True)))
+def _together(one: RotationProgress, other: RotationProgress) -> RotationProgress:
+    return RotationProgress(*map(sum, zip(one, other, strict=True)))
 
 
 class KeyStatus(NamedTuple):

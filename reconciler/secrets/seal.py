@@ -1,8 +1,8 @@
 """What the database holds instead of a password: sealed text, and a fingerprint to compare.
 
-Sealed text is `v1:<key id>:<nonce>:<ciphertext>`, both in base64url without padding: AES-256-GCM,
+A sealed text is `v1:<key id>:<nonce>:<ciphertext>`, both in base64url without padding: AES-256-GCM,
 with a nonce of 12 random bytes, and the tag at the end of the ciphertext. Its additional data names
-the place it was made for, so that it cannot be opened in another row, field or database.
+the field it was made for, so that it cannot be opened in another row, field or database.
 
 A fingerprint is `v1:<key id>:<32 hexadecimal digits>`: half of an HMAC-SHA256 whose key is derived
 for that place, so that equal passwords of two rows do not look equal, and nobody without the key
@@ -30,7 +30,7 @@ _BEGINNING = re.compile(rf"{_FORM}:([0-9a-f]{{8}}):")
 
 
 def seal(secret: Secret, where: SealedField, key: Key) -> str:
-    """The sealed text of `secret` for this place; never the same twice."""
+    """The sealed text of `secret` for this field; it is never the same twice."""
     nonce = os.urandom(_NONCE)
     data = _bytes(secret.reveal())
     ciphertext = AESGCM(key.derive(b"sealing")).encrypt(nonce, data, _bound_to(where, key))
@@ -38,9 +38,9 @@ def seal(secret: Secret, where: SealedField, key: Key) -> str:
 
 
 def key_id(text: str) -> str | None:
-    """Which key a sealed text or fingerprint was made with; None if it was not made here."""
-    found = _BEGINNING.match(text)
-    return found[1] if found else None
+    """The id of the key that made a sealed text or fingerprint; None if it was not made here."""
+    match = _BEGINNING.match(text)
+    return match[1] if match else None
 
 
 def unseal(text: str, where: SealedField, ring: Keyring) -> Secret:
@@ -59,25 +59,25 @@ def unseal(text: str, where: SealedField, ring: Keyring) -> Secret:
 
 
 def _parts(text: str, ring: Keyring) -> tuple[bytes, bytes, Key]:
-    found, parts = key_id(text), text.split(":")[2:]
+    id_, parts = key_id(text), text.split(":")[2:]
     nonce, ciphertext = (_decode(part) for part in parts) if len(parts) == 2 else (None, None)
-    if found is None or nonce is None or ciphertext is None or len(nonce) != _NONCE:
+    if id_ is None or nonce is None or ciphertext is None or len(nonce) != _NONCE:
         raise Failure.of("MBX692")
-    key = ring.find(found)
+    key = ring.find(id_)
     if key is None:
-        raise Failure.of("MBX693", key=found)
+        raise Failure.of("MBX693", key=id_)
     return nonce, ciphertext, key
 
 
 def fingerprint(secret: Secret, where: SealedField, key: Key) -> str:
-    """What tells later, to whom has the key, whether the secret is still the same."""
+    """A fingerprint by which a holder of the key can tell later whether the secret has changed."""
     own = key.derive(b"fingerprint " + _bound_to(where, key))
     digest = hmac.digest(own, _bytes(secret.reveal()), "sha256")
     return ":".join((_FORM, key.id, digest[:16].hex()))
 
 
 def is_same(secret: Secret, known: str, where: SealedField, ring: Keyring) -> bool | None:
-    """Whether `secret` has that fingerprint; None where the key to tell is missing."""
+    """Whether `secret` has that fingerprint; None where the key for it is missing."""
     key = ring.find(key_id(known) or "")
     if key is None:
         return None
@@ -94,7 +94,7 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes | None:
-    """The bytes of base64url without padding, if it is that and nothing else."""
+    """The bytes of base64url without padding; None for any other text."""
     try:
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
@@ -103,5 +103,5 @@ def _decode(text: str) -> bytes | None:
 
 
 def _bound_to(where: SealedField, key: Key) -> bytes:
-    """What binds a sealed text to its field and to its key."""
+    """The additional data that binds a sealed text to its field and key."""
     return json.dumps([_FORM, key.id, *where], ensure_ascii=True, separators=(",", ":")).encode()

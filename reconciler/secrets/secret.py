@@ -1,4 +1,4 @@
-"""A secret in memory: it can be used and compared, and by mistake neither shown nor stored."""
+"""A secret in memory: it can be used and compared, but not shown or stored by mistake."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple, NoReturn
 
 
 class Hidden:
-    """A value that no text, copy or pickle is made of.
+    """A value that cannot be turned into text, copied or pickled.
 
     Its `repr` is always the same, so that it may stand in a traceback; `str` and `format` fail,
     rather than hand a mail server asterisks for a password.
@@ -45,7 +45,7 @@ class Secret(Hidden):
         return self._value
 
     def __eq__(self, other: object) -> bool:
-        """Compare in a time that does not tell how much is right."""
+        """Compare in a time that does not depend on how much is right."""
         if not isinstance(other, Secret):
             return NotImplemented
         import hmac  # noqa: PLC0415 - the settings need this module, and none of them compares
@@ -63,3 +63,13 @@ class SealedField(NamedTuple):
     row: str
     """What never changes about the row: the number it has."""
     field: str
+
+
+class SealedRow(NamedTuple):
+    """One sealed field as the database holds it."""
+
+    number: int
+    """The number of its row; a rotation goes through the rows in this order."""
+    where: SealedField
+    sealed: str
+    fingerprint: str | None

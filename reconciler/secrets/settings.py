@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
 
-from reconciler.secrets.credential_source import Source
-from reconciler.secrets.references import FORMS
+from reconciler.secrets.credential_source import CredentialSource
 from reconciler.secrets.scope import Rules
 from reconciler.secrets.settings_types import Mount, Section, Word
-from reconciler.secrets.stores.aws import AwsSettings
-from reconciler.secrets.stores.env import EnvSettings
-from reconciler.secrets.stores.file import FileSettings
-from reconciler.secrets.stores.vault import VaultSettings
+from reconciler.secrets.stores.kinds import KINDS
+from reconciler.secrets.stores.store import StoreSection
 
-StoreName = Literal["env", "file", "vault", "aws"]
+if TYPE_CHECKING:
+    StoreName = str
+else:
+    StoreName = Literal[tuple(KINDS)]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^*]*\*?$", min_length=1)]
 
 
@@ -28,23 +28,42 @@ class TransitSettings(Section):
     mount: Mount = "transit"
 
 
-class KeySettings(Source):
+class KeySettings(CredentialSource):
     """Where the keys of the passwords in the database are, plain or wrapped."""
 
     transit: TransitSettings | None = None
 
 
-class SecretSettings(Section):
-    """Everything about secrets."""
+class _Common(Section):
+    """What the section has beside one section for each kind of store."""
 
     secret_mode: Literal["encrypted", "reference"] | None = None
     deadline: int = Field(default=30, ge=1, le=600)
     keys: KeySettings | None = None
-    env: EnvSettings = EnvSettings()
-    file: FileSettings = FileSettings()
-    vault: VaultSettings | None = None
-    aws: AwsSettings | None = None
     partners: dict[str, dict[StoreName, list[Pattern]]] = Field(default={})
+
+    def section(self, store: str) -> StoreSection | None:
+        """The section about a store; None where it is not set up."""
+        section: StoreSection | None = getattr(self, store)
+        return section
+
+
+if TYPE_CHECKING:
+
+    class SecretSettings(_Common):
+        """Everything about secrets."""
+
+        def __getattr__(self, store: str) -> Any: ...
+
+else:
+    SecretSettings = create_model(
+        "SecretSettings",
+        __base__=_Common,
+        **{
+            name: (kind.section | None, kind.section() if kind.set_up else None)
+            for name, kind in KINDS.items()
+        },
+    )
 
 
 def rules(settings: SecretSettings) -> Rules:
@@ -53,18 +72,18 @@ def rules(settings: SecretSettings) -> Rules:
         partner: {str(store): tuple(patterns) for store, patterns in stores.items()}
         for partner, stores in settings.partners.items()
     }
-    sections = {store: getattr(settings, store) for store in FORMS}
-    prefixes = {store: section.prefix for store, section in sections.items() if section}
-    return Rules(partners, prefixes, frozenset(_own(settings)))
+    sections = {store: section for store in KINDS if (section := settings.section(store))}
+    prefixes = {store: section.prefix for store, section in sections.items()}
+    sources = [source for section in sections.values() for source in section.credentials()]
+    if settings.keys:
+        sources.append(settings.keys)
+    return Rules(partners, prefixes, frozenset(_names(sources)))
 
 
-def _own(settings: SecretSettings) -> Iterator[tuple[str, str]]:
-    """What the tool itself reads, by store and name; for files in whatever folder."""
-    sources: list[Source | None] = [settings.keys]
-    if settings.vault:
-        sources.append(settings.vault.login.where())
+def _names(sources: Iterable[CredentialSource]) -> Iterator[tuple[str, str]]:
+    """The store and name of each; a file counts by its name, whatever its folder."""
     for source in sources:
-        if source and source.env:
+        if source.env:
             yield "env", source.env
-        if source and source.file:
+        if source.file:
             yield "file", Path(source.file).name

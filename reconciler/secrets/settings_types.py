@@ -52,3 +52,5 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Prefix = Annotated[str, AfterValidator(_template)]
 Mount = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
 Word = Annotated[str, Field(min_length=1)]
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+"""The name of an environment variable."""

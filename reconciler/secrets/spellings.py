@@ -1,4 +1,4 @@
-"""The ways in which a secret may come to be written: plain, quoted, escaped and encoded."""
+"""The ways in which a secret may be written: plain, quoted, escaped and encoded."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
-"""Characters; what is shorter would be found everywhere."""
+"""Characters; anything shorter would match everywhere."""
 _NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_.~-]+")
-"""What reads the same in every way of quoting and escaping."""
+"""What every way of quoting and escaping leaves as it is."""
 
 
 class Spelling(NamedTuple):
@@ -48,7 +48,7 @@ def _escaped(text: str) -> Iterator[str]:
 def _encoded(data: bytes) -> Iterator[str]:
     yield repr(data)[2:-1]
     for written in (quote(data), quote(data, safe=""), quote_plus(data)):
-        yield from (written, re.sub("%..", lambda found: found[0].lower(), written))
+        yield from (written, re.sub("%..", lambda match: match[0].lower(), written))
     yield quopri.encodestring(data).decode().replace("=\n", "")
 
 

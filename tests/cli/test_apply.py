@@ -571,6 +571,7 @@ def test_a_signal_while_somebody_is_asked(new_cli: Cli, sent: str, code: int) ->
 SIGNALS = [("SIGINT", 130), ("SIGTERM", 143), ("SIGKILL", -9)]
 
 
+@pytest.mark.slow
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize(("sent", "code"), SIGNALS)
 def test_a_signal_before_the_commit_leaves_everything_as_it_was(
@@ -583,6 +584,7 @@ def test_a_signal_before_the_commit_leaves_everything_as_it_was(
     assert cli(*APPLY).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize(("sent", "code"), SIGNALS)
 def test_a_signal_before_the_first_commit_leaves_no_row(new_cli: Cli, sent: str, code: int) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.diagnostics.messages import MESSAGES
+from reconciler.render.messages import MESSAGES
 from tests.support.estates import run
 
 

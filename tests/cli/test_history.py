@@ -104,6 +104,7 @@ def tamper(engine: Engine, number: int, **values: Any) -> None:
 # What is read
 
 
+@pytest.mark.slow
 @WITH_DATABASE
 @given(transitions())
 def test_what_was_applied_is_read_back(step: Any) -> None:

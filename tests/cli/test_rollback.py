@@ -627,7 +627,9 @@ class Told:
         """What a plan of this manifest undoes: the revision that was rolled back, and the rows."""
         plan = self.estate.plan({FILE: content}).plan
         return {
-            concern.detail: sorted(item.name for item in refusal.alarm.concerns)
+            str(concern.number): sorted(
+                f"{item.kind}.{refusal.partner}/{item.name}" for item in refusal.alarm.concerns
+            )
             for refusal in plan.refusals
             if refusal.alarm.guard == "undoes-rollback"
             for concern in refusal.alarm.concerns

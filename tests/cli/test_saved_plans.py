@@ -23,9 +23,9 @@ from sqlalchemy import make_url
 
 from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
+from reconciler.model.as_list import plain as utc_text
 from reconciler.model.cnpj import masked
 from reconciler.model.state import MailServer
-from reconciler.model.typed import plain as utc_text
 from reconciler.plan import freshness
 from reconciler.plan.diff import Change
 from reconciler.plan.file import read as reading
@@ -719,9 +719,9 @@ def test_an_expired_plan_is_not_applied(
 def test_a_plan_ends_at_the_moment_it_says() -> None:
     found = DatabaseTarget("some-id", "sqlite", "0001")
     plan = plan_of((), expires_at=NOW, target=found)
-    freshness.require(plan, found, NOW - timedelta(microseconds=1))
+    freshness.require(plan, found, NOW - timedelta(microseconds=1), empty=False)
     with pytest.raises(Stale, match="MBX550"):
-        freshness.require(plan, found, NOW)
+        freshness.require(plan, found, NOW, empty=False)
 
 
 # Signatures

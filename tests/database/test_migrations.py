@@ -92,6 +92,7 @@ def cut_off_before(engine: Engine, number: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_anywhere_goes_on(
     databases: Databases, tmp_path: Path, kind: str
 ) -> None:

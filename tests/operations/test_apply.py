@@ -324,7 +324,7 @@ def test_a_link_after_the_check_makes_the_plan_stale(
 ) -> None:
     plan = scene.plan(free=None)
     scene.link(FIRST, "free")
-    monkeypatch.setattr(transaction_, "moved", lambda _changes, _current: ())
+    monkeypatch.setattr(transaction_, "stale_rows", lambda _changes, _current: ())
     failure = scene.refuse(plan)
     assert isinstance(failure, Stale)
     assert [problem.code for problem in failure.problems] == ["MBX540"]
@@ -362,7 +362,7 @@ def test_whatever_the_check_does_not_see_is_stale_too(
     changes: dict[str, Any], sql: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = scene.plan(**changes)
-    monkeypatch.setattr(transaction_, "moved", lambda _changes, _current: ())
+    monkeypatch.setattr(transaction_, "stale_rows", lambda _changes, _current: ())
     scene.other.execute(sql)
     failure = scene.refuse(plan)
     assert isinstance(failure, Stale)
@@ -491,11 +491,12 @@ POINTS = {
     "before the new servers are linked": "write.Writer._learn",
     "before anything is deleted": "write.Writer._delete",
     "before the revision is written": "record.record",
-    "before what was written is read again": "transaction._unfinished",
+    "before what was written is read again": "transaction._unwritten",
     "after the commit": "command.done",
 }
 
 
+@pytest.mark.slow
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("name", POINTS)
 def test_killed_at_any_point_all_is_as_before_or_as_planned(

@@ -16,7 +16,7 @@ from reconciler.mailboxes import Mailboxes
 from reconciler.operations.seal import Sealer
 from reconciler.plan.plan import Password
 from reconciler.secrets.keyring import Keyring, generate, parse
-from reconciler.secrets.read import Found
+from reconciler.secrets.read import ReadSecret
 from reconciler.secrets.references import Reference
 from reconciler.secrets.secret import Secret
 from tests.support.estates import (
@@ -216,7 +216,7 @@ def test_what_another_program_does_in_between_is_seen_when_it_comes_to_sealing(
         database, "UPDATE mail_server SET password_sealed = 'its own' WHERE stable_id = 'alerts'"
     )
     before = columns(database)
-    secrets = {Reference("env", "ACME_ALERTS"): Found(Secret("newer"), None)}
+    secrets = {Reference("env", "ACME_ALERTS"): ReadSecret(Secret("newer"), None)}
     sealer = Sealer(parse(keys), secrets)
     with opened(database.url) as engine, transaction(engine) as connection:
         seen = Password("acme", "alerts", "env:ACME_ALERTS")

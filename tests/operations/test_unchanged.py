@@ -254,6 +254,7 @@ def a_place() -> Iterator[Place]:
             yield Place(Path(folder), engine, url)
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=60)
 @given(_steps)
 def test_a_plan_with_facts_is_the_plan_without_them(steps: list[Step]) -> None:
@@ -315,6 +316,7 @@ UNSEEN = {
 """No plan depends on these: apply compares sealed passwords by itself."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", COLUMNS, ids=map(str, COLUMNS))
 def test_no_change_of_a_value_is_hidden(unchanged_place: Place, column: Column[Any]) -> None:
     """Every column that plans depend on is looked at; what is not seen makes no difference."""
@@ -561,6 +563,7 @@ def test_what_depends_on_other_partners_is_never_recorded(cli: Cli) -> None:
     assert "MBX306" in cli("plan", "m").err
 
 
+@pytest.mark.slow("postgres18")
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize(
     "change",

@@ -337,6 +337,32 @@ def test_the_fields_of_an_update(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "added", "removed"),
+    [
+        pytest.param((), ("a", "b"), ("a", "b"), (), id="added"),
+        pytest.param(("a", "b"), (), (), ("a", "b"), id="removed"),
+        pytest.param(("a", "b", "c"), ("c", "d"), ("d",), ("a", "b"), id="both"),
+        pytest.param(("a", "b", "d"), ("a", "c", "d"), ("c",), ("b",), id="one for another"),
+        pytest.param(("a", "b"), ("b", "a"), (), (), id="another order"),
+        pytest.param(("a", "a"), ("a",), (), (), id="one of two"),
+    ],
+)
+def test_the_items_of_a_list_that_come_and_go(
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+) -> None:
+    rows = company(FIRST, extensions=before), company(FIRST, extensions=after)
+    (field,) = changed_fields(Change(PARTNER, "x", *rows))
+    assert (field.path, sorted(field.added), sorted(field.removed)) == (
+        ("extensions",),
+        sorted(added),
+        sorted(removed),
+    )
+
+
+@pytest.mark.parametrize(
     ("change", "server_name"),
     [
         pytest.param(Change(PARTNER, "a", None, server("a")), "a", id="server"),

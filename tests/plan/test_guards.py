@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from reconciler import settings
-from reconciler.diagnostics.messages import GUARD_CODES
+from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Place
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import Link, MailServer, State
-from reconciler.plan.accept import Acceptance, judge
+from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Alarm, Case, Concern, Thresholds
 from reconciler.plan.diff import diff
 from reconciler.plan.guards import GUARDS, alarms
@@ -73,8 +73,27 @@ def servers(count: int, **fields: Any) -> list[MailServer]:
     return [server(f"s{number:04}", **fields) for number in range(count)]
 
 
-def test_every_guard_has_a_message() -> None:
-    assert list(GUARDS) == list(GUARD_CODES)
+def test_every_guard_has_a_code_of_its_own() -> None:
+    codes = [guard.code for guard in GUARDS.values()]
+    assert len(set(codes)) == len(codes)
+    assert not MESSAGES.keys() & set(codes)
+
+
+@pytest.mark.parametrize("guard", [name for name, guard in GUARDS.items() if not guard.on_creates])
+def test_what_a_guard_leaves_out_could_not_set_it_off(guard: str) -> None:
+    """Thresholds of zero, a file that is gone, and rows of every kind."""
+    links = {"a": [link(FIRST), link(SECOND, active=False)]}
+    new = state(COMPANIES, [server("a"), server("b")], links, [profile()], [FIRST])
+    there = state([company(FIRST, project=None, file=None)], [server("c", project="other")])
+    both = replace(
+        new,
+        companies={**new.companies, **there.companies},
+        servers={**new.servers, **there.servers},
+    )
+    for before, after in ((State(), new), (there, both)):
+        judged = case(before, after, thresholds=Thresholds(0, 1, 0))
+        assert all(change.before is None for change in judged.changes)
+        assert tuple(GUARDS[guard].check(judged)) == ()
 
 
 def test_nothing_that_changes_sets_nothing_off() -> None:
@@ -317,7 +336,7 @@ def test_rows_of_files_that_are_gone(gone: list[str], given: list[str], count: i
 
 def test_lost_files_are_named_with_the_number_of_their_rows() -> None:
     judged = case(SPREAD, without("b.yaml"), covers("a.yaml", "c.yaml"))
-    assert concerns(judged, "lost-input") == (Concern("b.yaml", "3"),)
+    assert concerns(judged, "lost-input") == (Concern("b.yaml", kind="file", number=3),)
 
 
 def test_no_file_is_lost_where_only_some_were_given() -> None:
@@ -511,7 +530,7 @@ def test_a_head_office_of_another_program_is_moved(declared: bool, alarm: bool) 
     before = state([foreign, company(SECOND)], head_offices=[FIRST])
     judged = case(before, state([mine, company(SECOND)], head_offices=[SECOND]))
     assert found(judged) == {"takeover": 1}
-    assert any("head_office" in name for name in names(judged, "takeover")) is alarm
+    assert any(concern.kind == "head_office" for concern in concerns(judged, "takeover")) is alarm
 
 
 def test_an_own_head_office_is_moved() -> None:
@@ -642,7 +661,7 @@ ALARM = Alarm("mass-delete", 12, ())
 HERE = Place(FILE, ("accept", 0))
 
 
-def offer(guard: str = "mass-delete", count: int = 12, **fields: Any) -> Acceptance:
+def acceptance(guard: str = "mass-delete", count: int = 12, **fields: Any) -> Acceptance:
     return Acceptance(
         guard, count, **{"reason": "moved", "until": TOMORROW, "place": HERE, **fields}
     )
@@ -654,57 +673,61 @@ def accepted(one: Acceptance) -> Accepted:
 
 
 class Judged(NamedTuple):
-    """What is offered for an alarm, and what comes of it."""
+    """What is accepted, and what comes of the alarm."""
 
-    offers: list[Acceptance]
+    acceptances: list[Acceptance]
     passes: bool
-    offered: int | None = None
+    miscounted: int | None = None
     codes: tuple[str, ...] = ()
     used: frozenset[Accepted] = frozenset()
 
 
 JUDGED = {
-    "nothing offered": Judged([], passes=False),
-    "the exact count": Judged([offer()], passes=True),
-    "on its last day": Judged([offer(until=TODAY)], passes=True),
-    "a day too late": Judged([offer(until=YESTERDAY)], passes=False, codes=("MBX512",)),
-    "one too few": Judged([offer(count=11)], passes=False, offered=11),
-    "one too many": Judged([offer(count=13)], passes=False, offered=13),
-    "another guard": Judged([offer("mass-unlink")], passes=False, codes=("MBX511",)),
-    "two, one of them exact": Judged([offer(count=11), offer()], passes=True, codes=("MBX511",)),
+    "nothing accepted": Judged([], passes=False),
+    "the exact count": Judged([acceptance()], passes=True),
+    "on its last day": Judged([acceptance(until=TODAY)], passes=True),
+    "a day too late": Judged([acceptance(until=YESTERDAY)], passes=False, codes=("MBX512",)),
+    "one too few": Judged([acceptance(count=11)], passes=False, miscounted=11),
+    "one too many": Judged([acceptance(count=13)], passes=False, miscounted=13),
+    "another guard": Judged([acceptance("mass-unlink")], passes=False, codes=("MBX511",)),
+    "two, one of them exact": Judged(
+        [acceptance(count=11), acceptance()], passes=True, codes=("MBX511",)
+    ),
     "the same one twice": Judged(
-        [offer(), offer(place=Place(FILE, ("accept", 1)))], passes=True, codes=("MBX511",)
+        [acceptance(), acceptance(place=Place(FILE, ("accept", 1)))], passes=True, codes=("MBX511",)
     ),
     "used up": Judged(
-        [offer()], passes=False, codes=("MBX513",), used=frozenset([accepted(offer())])
+        [acceptance()], passes=False, codes=("MBX513",), used=frozenset([accepted(acceptance())])
     ),
     "used up, and another reason": Judged(
-        [offer(reason="again")], passes=True, used=frozenset([accepted(offer())])
+        [acceptance(reason="again")], passes=True, used=frozenset([accepted(acceptance())])
     ),
     "used up, and another day": Judged(
-        [offer(until=TODAY)], passes=True, used=frozenset([accepted(offer())])
+        [acceptance(until=TODAY)], passes=True, used=frozenset([accepted(acceptance())])
     ),
     "used up for another count": Judged(
-        [offer()], passes=True, used=frozenset([accepted(offer(count=11))])
+        [acceptance()], passes=True, used=frozenset([accepted(acceptance(count=11))])
     ),
     "used up for another partner": Judged(
-        [offer()], passes=True, used=frozenset([replace(accepted(offer()), partner="beta")])
+        [acceptance()],
+        passes=True,
+        used=frozenset([replace(accepted(acceptance()), partner="beta")]),
     ),
     "used up, and a second one": Judged(
-        [offer(), offer(reason="again")],
+        [acceptance(), acceptance(reason="again")],
         passes=True,
         codes=("MBX513",),
-        used=frozenset([accepted(offer())]),
+        used=frozenset([accepted(acceptance())]),
     ),
     "over, and a second one": Judged(
-        [offer(until=YESTERDAY), offer()], passes=True, codes=("MBX512",)
+        [acceptance(until=YESTERDAY), acceptance()], passes=True, codes=("MBX512",)
     ),
-    "from the command line": Judged([offer(place=None, until=None, reason="")], passes=True),
+    "from the command line": Judged([acceptance(place=None, until=None, reason="")], passes=True),
     "from the command line, used before": Judged(
-        [offer(place=None)], passes=True, used=frozenset([accepted(offer())])
+        [acceptance(place=None)], passes=True, used=frozenset([accepted(acceptance())])
     ),
     "from the settings, over": Judged(
-        [offer(place=None, until=YESTERDAY)], passes=False, codes=("MBX512",)
+        [acceptance(place=None, until=YESTERDAY)], passes=False, codes=("MBX512",)
     ),
 }
 
@@ -712,38 +735,40 @@ JUDGED = {
 @pytest.mark.parametrize("name", JUDGED)
 def test_what_lets_a_guard_pass(name: str) -> None:
     judged = JUDGED[name]
-    result = judge(PARTNER, [ALARM], judged.offers, judged.used, TODAY)
+    result = decide(PARTNER, [ALARM], judged.acceptances, judged.used, TODAY)
     assert [refusal.alarm for refusal in result.refusals] == ([] if judged.passes else [ALARM])
-    assert [refusal.offered for refusal in result.refusals] == (
-        [] if judged.passes else [judged.offered]
+    assert [refusal.miscounted for refusal in result.refusals] == (
+        [] if judged.passes else [judged.miscounted]
     )
     assert len(result.accepted) == judged.passes
     assert codes(result.problems) == [*judged.codes]
 
 
 def test_what_was_accepted_is_recorded() -> None:
-    result = judge(PARTNER, [ALARM], [offer()], frozenset(), TODAY)
+    result = decide(PARTNER, [ALARM], [acceptance()], frozenset(), TODAY)
     assert result.accepted == (Accepted(PARTNER, "mass-delete", 12, "moved", TOMORROW.isoformat()),)
 
 
 def test_an_acceptance_that_no_guard_asks_for_is_told() -> None:
-    result = judge(PARTNER, [], [offer(), offer(place=None)], frozenset(), TODAY)
+    result = decide(PARTNER, [], [acceptance(), acceptance(place=None)], frozenset(), TODAY)
     assert codes(result.problems) == ["MBX511"]
 
 
 def test_each_guard_needs_an_acceptance_of_its_own() -> None:
     both = [ALARM, Alarm("orphaned-company", 2, ())]
-    result = judge(PARTNER, both, [offer()], frozenset(), TODAY)
+    result = decide(PARTNER, both, [acceptance()], frozenset(), TODAY)
     assert [refusal.alarm.guard for refusal in result.refusals] == ["orphaned-company"]
-    result = judge(PARTNER, both, [offer(), offer("orphaned-company", 2)], frozenset(), TODAY)
+    result = decide(
+        PARTNER, both, [acceptance(), acceptance("orphaned-company", 2)], frozenset(), TODAY
+    )
     assert result.refusals == ()
 
 
 @pytest.mark.parametrize("place", [HERE, None], ids=["in a manifest", "elsewhere"])
 def test_deleting_a_linked_server_is_never_accepted(place: Place | None) -> None:
     alarm = Alarm("linked-delete", 1, ())
-    offers = [offer("linked-delete", 1, place=place)]
-    result = judge(PARTNER, [alarm], offers, frozenset(), TODAY)
+    acceptances = [acceptance("linked-delete", 1, place=place)]
+    result = decide(PARTNER, [alarm], acceptances, frozenset(), TODAY)
     assert [refusal.alarm for refusal in result.refusals] == [alarm]
     assert result.accepted == ()
 

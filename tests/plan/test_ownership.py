@@ -176,6 +176,7 @@ STEPS: dict[str, list[Manifests]] = {
 }
 
 
+@pytest.mark.slow("postgres18")
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("whole", [True, False], ids=["whole root", "part of it"])
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS.keys())
@@ -192,6 +193,7 @@ def test_rows_of_others_stay_as_they_are(
         assert rows_of_others(estate) == before
 
 
+@pytest.mark.slow("postgres18")
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("row_kind", KINDS)
 def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(

@@ -19,14 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reconciler.diagnostics.messages import MESSAGES, PROBES
-from reconciler.diagnostics.messages.probe_providers import REPAIRS
+from reconciler.diagnostics import messages
+from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.messages.failures import STEPS, Again, failures
 from reconciler.model.providers import catalogue
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.failures import ROWS
-from reconciler.probes.results import Again, Outcome, ProbeResult
+from reconciler.probes.failure import ServerRefusal
+from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.probes.target import Door
-from reconciler.render.probe_failure import STEPS, described
+from reconciler.render.probe_failure import described
 from tests.support.mailservers import (
     HOST,
     SERVERS,
@@ -56,36 +57,42 @@ def code(row: int) -> str:
     return f"MBX{750 + row}"
 
 
-def protocol(row: int) -> str:
-    return "smtp" if row < 50 else "imap" if row < 61 else "pop3"
-
-
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.mark.parametrize("said", SAID, ids=lambda said: f"{said['row']}-{said['answer'][:60]}")
+def protocol(code: str) -> str:
+    (spoken,) = {one for symptom in failures()[code].symptoms for one in symptom.protocols}
+    return spoken
+
+
+@pytest.mark.parametrize("said", SAID, ids=lambda said: f"{said['code']}-{said['answer'][:60]}")
 def test_what_a_server_says(said: dict[str, Any]) -> None:
-    row, word, answer, step = (said[name] for name in ("row", "word", "answer", "step"))
-    changes = {name: said[name] for name in said.keys() - {"row", "word", "answer", "step"}}
-    server = SERVERS[protocol(row)](**{word: answer})
-    result = probed(server, protocol(row), **changes)
+    name, word, answer, step = (said[key] for key in ("code", "word", "answer", "step"))
+    changes = {key: said[key] for key in said.keys() - {"code", "word", "answer", "step"}}
+    server = SERVERS[protocol(name)](**{word: answer})
+    result = probed(server, protocol(name), **changes)
     diagnosis = result.diagnosis
     assert diagnosis is not None
-    assert (diagnosis.code, diagnosis.step) == (code(row), step)
+    assert (diagnosis.code, diagnosis.step) == (name, step)
     full = answer.startswith("452 ")
-    assert diagnosis.again is (Again.SOON if full else AGAIN.get(row, Again.NO))
-    assert result.outcome is (Outcome.NOT_TESTED if row == 44 else Outcome.FAILED)
+    assert diagnosis.again is (Again.SOON if full else failures()[name].again)
+    not_tested = failures()[name].not_tested
+    assert result.outcome is (ProbeOutcome.NOT_TESTED if not_tested else ProbeOutcome.FAILED)
     last = answer.splitlines()[-1].removeprefix("{tag} ").removeprefix("* ")
-    if row not in (21, 54):
+    if name not in ("MBX771", "MBX804"):
         assert last.partition(" ")[2][:40] in diagnosis.line
 
 
-def test_a_row_for_each_of_the_65() -> None:
-    told = {said["row"] for said in SAID}
-    assert told | set(range(1, 18)) == set(range(1, 66))
-    assert {code(row) for row in range(1, 66)} <= ROWS.keys()
+def test_an_entry_for_each_of_the_65() -> None:
+    told = {said["code"] for said in SAID}
+    known = {code(row) for row in range(1, 66)}
+    assert told | {code(row) for row in range(1, 18)} >= known
+    assert known <= failures().keys()
+    again = {name: failures()[name].again for name in known}
+    assert again == {code(row): AGAIN.get(row, Again.NO) for row in range(1, 66)}
+    assert {name for name in known if failures()[name].not_tested} == {code(44)}
 
 
 def failed(result: ProbeResult) -> tuple[str, str, Again]:
@@ -323,20 +330,41 @@ def test_a_folder_that_answers_in_another_protocol_makes_no_sense() -> None:
 # --- the words
 
 
-def test_every_code_of_a_probe_has_words_and_every_row_a_place() -> None:
-    assert ROWS.keys() <= PROBES.keys() <= MESSAGES.keys()
-    for row in ROWS.values():
-        for sign in row.signs:
-            assert set(sign.steps.split()) <= STEPS.keys()
-            assert set(sign.protocols.split()) <= SERVERS.keys()
+def test_every_symptom_can_occur() -> None:
+    assert failures().keys() <= MESSAGES.keys()
+    for failure in failures().values():
+        for symptom in failure.symptoms:
+            assert symptom.steps <= set(STEPS)
+            assert symptom.protocols <= SERVERS.keys()
+
+
+@pytest.mark.parametrize("code", [code for code, one in failures().items() if one.symptoms])
+def test_what_a_server_typically_says_leads_to_the_entry(code: str) -> None:
+    failure = failures()[code]
+    basic, _, text = failure.server_says.partition(" ")
+    protocol = {"NO": "imap", "BYE": "imap", "-ERR": "pop3"}.get(
+        basic, "smtp" if basic.isdigit() else ""
+    )
+    if not protocol:
+        return
+    door = Door(protocol, HOST, 465, "tls", verify=True, ca_file=None)
+    providers = {one.provider for one in failure.symptoms} | {""}
+    endings = {
+        diagnose(ServerRefusal(basic, text), step, door, provider).code
+        for step in failure.steps
+        for provider in providers
+    }
+    assert code in endings
 
 
 def test_repairs_are_for_providers_that_are_known() -> None:
-    names = {provider.name for provider in catalogue()}
-    assert {name for _, name in REPAIRS} <= names
-    assert {found for found, _ in REPAIRS} <= ROWS.keys()
-    wanted = {sign.provider for row in ROWS.values() for sign in row.signs if sign.provider}
-    assert wanted <= names
+    known = {provider.name for provider in catalogue()}
+    for failure in failures().values():
+        assert failure.repairs.keys() <= known
+        assert {symptom.provider for symptom in failure.symptoms} <= known | {""}
+    entries = tomllib.loads(Path(messages.__file__).with_name("failures.toml").read_text("utf-8"))
+    at_provider = entries.pop("at_provider")
+    assert {code for entry in at_provider for code in entry["codes"]} <= entries.keys()
 
 
 def values_of_every_diagnosis() -> Iterator[str]:
@@ -353,9 +381,8 @@ def test_messages_ask_for_values_that_a_diagnosis_has() -> None:
         "MBX759": {"names"}, "MBX822": {"address"}, "MBX824": {"key"}, "MBX846": {"value"},
         "MBX827": {"offered", "wanted"}, "MBX829": {"reason"}, "MBX838": {"file", "reason"},
     }  # fmt: skip
-    for name in ROWS:
-        repairs = [text for (found, _), text in REPAIRS.items() if found == name]
-        for text in (*MESSAGES[name][1:], *repairs):
+    for name, failure in failures().items():
+        for text in (*failure.message[1:], *failure.repairs.values()):
             asked = {field for _, field, _, _ in Formatter().parse(text) if field}
             assert asked <= always | more.get(name, set()), name
 

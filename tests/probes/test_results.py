@@ -9,12 +9,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reconciler.diagnostics.messages import MESSAGES
+from reconciler.diagnostics.messages.failures import Again, failures
 from reconciler.diagnostics.problem import Failure
-from reconciler.probes.documents import Document, Shard, Tally, merged, read
-from reconciler.probes.failures import ROWS
-from reconciler.probes.results import Again, Diagnosis, Level, Outcome, ProbeResult, Step, Warned
+from reconciler.probes.results import (
+    Diagnosis,
+    Level,
+    ProbeOutcome,
+    ProbeResult,
+    ProbeWarning,
+    Step,
+)
+from reconciler.probes.shards import Shard, ShardResults, Tally, merged, read
 from reconciler.render import explain_text, probe_json, probe_junit, probe_markdown, probe_text
+from reconciler.render.messages import MESSAGES
 
 NASTY = "a|b <img src=x> @team `x` \x1b[31m\r\n::error::z \u202e ]]> &amp;"
 PASSED = ProbeResult(
@@ -25,12 +32,12 @@ PASSED = ProbeResult(
     "tls",
     "nfe@acme.test",
     Level.SEND,
-    Outcome.PASSED,
+    ProbeOutcome.PASSED,
     steps=(
         Step("resolve", 0.001, (("addresses", "192.0.2.1"),)),
         Step("tls", 0.02, (("version", "TLSv1.3"), ("subject", NASTY))),
     ),
-    warnings=(Warned("MBX843", (("host", "mail.acme.test"), ("date", "2026-12-01"))),),
+    warnings=(ProbeWarning("MBX843", (("host", "mail.acme.test"), ("date", "2026-12-01"))),),
     at="2026-11-24T10:00:00+00:00",
     seconds=0.5,
 )
@@ -38,7 +45,7 @@ REFUSED = PASSED._replace(
     names=("acme/nfe-in",),
     protocol="imap",
     port=993,
-    outcome=Outcome.FAILED,
+    outcome=ProbeOutcome.FAILED,
     diagnosis=Diagnosis(
         "MBX800",
         "login",
@@ -50,7 +57,7 @@ REFUSED = PASSED._replace(
 )
 UNTRIED = PASSED._replace(
     names=("acme/x",),
-    outcome=Outcome.NOT_TESTED,
+    outcome=ProbeOutcome.NOT_TESTED,
     steps=(),
     diagnosis=Diagnosis("MBX829", "login", "", Again.NO, None, (("reason", "MBX603"),)),
     given_up=True,
@@ -116,7 +123,7 @@ def written(results: tuple[ProbeResult, ...] = RESULTS, shard: Shard = Shard()) 
 
 def test_json_comes_back_as_it_was() -> None:
     document = read(written(), "x.json")
-    assert document == Document(Shard(1, 1), RESULTS)
+    assert document == ShardResults(Shard(1, 1), RESULTS)
 
 
 def test_json_has_words_and_a_summary() -> None:
@@ -158,9 +165,9 @@ def test_what_holds_no_results(document: Any) -> None:
         read(document, "x.json")
 
 
-def shards(*numbers: int, of: int) -> list[tuple[str, Document]]:
+def shards(*numbers: int, of: int) -> list[tuple[str, ShardResults]]:
     return [
-        (f"{n}.json", Document(Shard(n, of), (PASSED._replace(names=(f"acme/{n}",)),)))
+        (f"{n}.json", ShardResults(Shard(n, of), (PASSED._replace(names=(f"acme/{n}",)),)))
         for n in numbers
     ]
 
@@ -178,7 +185,7 @@ def test_shards_are_put_together() -> None:
         (shards(1, of=1) + shards(2, of=2), "MBX853"),
     ],
 )
-def test_shards_that_do_not_fit(documents: list[tuple[str, Document]], code: str) -> None:
+def test_shards_that_do_not_fit(documents: list[tuple[str, ShardResults]], code: str) -> None:
     with pytest.raises(Failure, match=code):
         merged(documents)
 
@@ -235,7 +242,7 @@ def test_every_code_is_explained(code: str) -> None:
     assert said.startswith(f"{code}: ")
     assert found["title"]
     assert found["repair"] in said.replace("  ", " ") or "{{" in MESSAGES[code].repair
-    assert ("again" in found) == (code in ROWS)
+    assert ("again" in found) == (code in failures())
 
 
 def test_an_explanation_has_what_the_server_says_and_the_providers() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.probes.policy import Pace, Policy
-from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.schedule import WINDOW, Prober
 from reconciler.probes.target import Target, distinct
 from tests.support.mailservers import (
@@ -91,7 +91,7 @@ def test_what_passes_by_itself_is_tried_again() -> None:
     pause = Pauses()
     server = Changing("greeting", "421 4.7.0 Too many connections", "421 4.7.0 Try again later")
     result = probed(server, pause=pause)
-    assert (result.outcome, result.attempts) == (Outcome.PASSED, 3)
+    assert (result.outcome, result.attempts) == (ProbeOutcome.PASSED, 3)
     first, second = pause.seconds
     assert 5 <= first < 7
     assert 15 <= second < 20
@@ -106,11 +106,11 @@ def test_it_is_not_tried_for_ever() -> None:
 def test_greylisting_is_waited_for_and_is_no_failure() -> None:
     pause = Pauses()
     result = probed(Changing("RCPT", "450 4.7.1 Greylisted"), pause=pause)
-    assert (result.outcome, result.attempts) == (Outcome.PASSED, 2)
+    assert (result.outcome, result.attempts) == (ProbeOutcome.PASSED, 2)
     assert 300 <= pause.seconds[0] <= 390
     server = smtp(RCPT="450 4.7.1 Greylisted")
     result = probed(server, pace=Pace(patience=60))
-    assert (result.outcome, result.attempts) == (Outcome.NOT_TESTED, 1)
+    assert (result.outcome, result.attempts) == (ProbeOutcome.NOT_TESTED, 1)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_greylisting_is_waited_for_and_is_no_failure() -> None:
 def test_a_refused_password_is_never_tried_again(name: str, word: str, answer: str) -> None:
     server: Script = SERVERS[name](**{word: answer})
     result = probed(server, name, pace=Pace(attempts=9))
-    assert (result.outcome, result.attempts, server.connections) == (Outcome.FAILED, 1, 1)
+    assert (result.outcome, result.attempts, server.connections) == (ProbeOutcome.FAILED, 1, 1)
     assert server.words().count(word) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_dead_host_is_given_up_and_reported_for_all_its_mailboxes() -> None:
     server = smtp(greeting="554 5.7.1 Blocked")
     results = run(server, many(40), Pace(per_host=5, give_up_after=3))
     assert Counter(map(code, results)) == {"MBX769": 40}
-    assert {result.outcome for result in results} == {Outcome.FAILED}
+    assert {result.outcome for result in results} == {ProbeOutcome.FAILED}
     assert server.connections <= 5 + 3
     assert sum(result.given_up for result in results) == 40 - server.connections
     assert {result.names for result in results} == {(f"acme/u{n}",) for n in range(40)}
@@ -196,8 +196,8 @@ def test_mailboxes_that_were_not_tried_say_nothing_of_their_host() -> None:
 
     results = run(smtp(), strange, Pace(per_host=1))
     assert Counter(result.outcome for result in results) == {
-        Outcome.PASSED: 20,
-        Outcome.NOT_TESTED: 20,
+        ProbeOutcome.PASSED: 20,
+        ProbeOutcome.NOT_TESTED: 20,
     }
 
     def without_secrets(port: int) -> Iterator[Target]:
@@ -230,8 +230,8 @@ def test_another_door_of_the_host_is_not_given_up_with_it() -> None:
         return results
 
     assert Counter(result.outcome for result in asyncio.run(talking())) == {
-        Outcome.PASSED: 10,
-        Outcome.FAILED: 10,
+        ProbeOutcome.PASSED: 10,
+        ProbeOutcome.FAILED: 10,
     }
 
 
@@ -394,7 +394,7 @@ def test_a_message_that_arrives_is_found(name: str) -> None:
             return await found.probe(target(out, reader=target(back, name)))
 
     result = asyncio.run(both())
-    assert result.outcome is Outcome.PASSED
+    assert result.outcome is ProbeOutcome.PASSED
     last = result.steps[-1]
     assert (last.name, dict(last.facts)["looks"]) == ("round-trip", 3)
 
@@ -429,7 +429,7 @@ def test_a_message_that_does_not_arrive() -> None:
             return await found.probe(target(out, reader=target(back, "imap")))
 
     result = asyncio.run(both())
-    assert (code(result), result.outcome) == ("MBX839", Outcome.FAILED)
+    assert (code(result), result.outcome) == ("MBX839", ProbeOutcome.FAILED)
     assert result.steps[-1].name == "data"
     assert 30 < sum(pause.seconds) <= 60
 
@@ -456,5 +456,5 @@ def test_no_round_trip_without_a_message() -> None:
             wanted = target(out, reader=target(port, "imap"), level=Level.SENDER)
             return await Prober(loopback(), Pace(), look_up=look_up).probe(wanted)
 
-    assert asyncio.run(both()).outcome is Outcome.PASSED
+    assert asyncio.run(both()).outcome is ProbeOutcome.PASSED
     assert back.connections == 0

@@ -41,7 +41,7 @@ def test_everything_that_is_written_counts() -> None:
         ca_folder=Path("/etc/ca"),
         token_urls={"google": "https://tokens.example/x"},
     )
-    assert written.pace() == Pace(5, 2, 1, 0.0, 9, 30.0)
+    assert written.pace() == Pace(5, 2, 1, 0, 9, 30)
 
 
 def test_no_network_at_all_is_no_network() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from reconciler.diagnostics.problem import Place
 from reconciler.secrets import references
 from reconciler.secrets.references import (
-    FORMS,
     BadReferenceError,
     Reference,
     from_short,
@@ -21,6 +20,7 @@ from reconciler.secrets.references import (
     to_text,
 )
 from reconciler.secrets.scope import Rules, Scopes
+from reconciler.secrets.stores.kinds import KINDS
 
 EVERY_FORM = [
     ("ref+env://ACME_PASSWORD", "env:ACME_PASSWORD", {"env": "ACME_PASSWORD"}),
@@ -50,10 +50,10 @@ EVERY_FORM = [
 
 
 NAMES = {
-    "env": st.from_regex(references.VARIABLE, fullmatch=True),
-    "file": st.from_regex(references.FILE, fullmatch=True),
-    "vault": st.from_regex(references.PATH, fullmatch=True),
-    "aws": st.from_regex(references.AWS_NAME, fullmatch=True),
+    "env": st.from_regex(KINDS["env"].pattern, fullmatch=True),
+    "file": st.from_regex(KINDS["file"].pattern, fullmatch=True),
+    "vault": st.from_regex(KINDS["vault"].pattern, fullmatch=True),
+    "aws": st.from_regex(KINDS["aws"].pattern, fullmatch=True),
 }
 
 
@@ -90,7 +90,7 @@ def test_what_is_kept_can_be_read_again(reference: Reference) -> None:
     text = to_text(reference)
     assert from_text(text) == reference
     assert len(text) <= 300
-    scheme = FORMS[reference.store].scheme
+    scheme = KINDS[reference.store].scheme
     assert from_short(f"ref+{scheme}://{text.partition(':')[2]}") == reference
 
 
@@ -145,7 +145,7 @@ def test_anything_else_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(BadReferenceError) as caught:
         from_short(text)
     for said in (caught.value.form, str(caught.value), repr(caught.value)):
-        assert said.count("ref+") in (1, len(FORMS))
+        assert said.count("ref+") in (1, len(KINDS))
         assert text not in said or "ref+env://NAME".startswith(text)
 
 
@@ -155,7 +155,7 @@ def test_the_form_of_the_store_that_was_meant_is_shown() -> None:
     assert caught.value.form == "ref+vault://path?version=1#/key"
     with pytest.raises(BadReferenceError) as caught:
         from_short("x")
-    assert caught.value.form.count("ref+") == len(FORMS)
+    assert caught.value.form.count("ref+") == len(KINDS)
 
 
 # --- scope

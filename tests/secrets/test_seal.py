@@ -18,9 +18,9 @@ from reconciler.diagnostics.problem import Failure
 from reconciler.secrets import keyring_source
 from reconciler.secrets.keyring import Key, Keyring, generate, parse
 from reconciler.secrets.redact import MASK, Redactor
-from reconciler.secrets.rotate import KeyStatus, Progress, SealedRow, rotate, status
+from reconciler.secrets.rotate import KeyStatus, RotationProgress, rotate, status
 from reconciler.secrets.seal import fingerprint, is_same, key_id, seal, unseal
-from reconciler.secrets.secret import SealedField, Secret
+from reconciler.secrets.secret import SealedField, SealedRow, Secret
 from reconciler.secrets.settings import SecretSettings
 from reconciler.secrets.stores.open import Stores
 
@@ -303,9 +303,13 @@ def check_readable(rows: Memory, count: int) -> None:
 
 def test_the_progress_of_a_rotation() -> None:
     rows = mixture(9, meddle={3})
-    one, two, three = Progress(1, 2, 1, 1), Progress(2, 3, 1, 4), Progress(2, 3, 1, 5)
+    one, two, three = (
+        RotationProgress(1, 2, 1, 1),
+        RotationProgress(2, 3, 1, 4),
+        RotationProgress(2, 3, 1, 5),
+    )
     assert list(rotate(rows, RING, 5)) == [one, two, three]
-    assert list(rotate(rows, RING, 100)) == [Progress(0, 5, 0, 6)]
+    assert list(rotate(rows, RING, 100)) == [RotationProgress(0, 5, 0, 6)]
     assert list(rotate(Memory({}, set()), RING)) == []
 
 

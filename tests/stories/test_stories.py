@@ -143,6 +143,7 @@ def test_story(name: str, cli: Cli, database: Database, request: pytest.FixtureR
     tell(Story(name, cli, database), update=name in request.config.getoption("--update-story"))
 
 
+@pytest.mark.slow
 @pytest.mark.databases("postgres18")
 @pytest.mark.parametrize("name", spread("postgres18"))
 def test_story_on_postgres(name: str, cli: Cli, database: Database) -> None:

@@ -46,7 +46,7 @@ from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Plan, Selection
-from reconciler.secrets import scope
+from reconciler.secrets.stores.env import variable as variable_prefix
 from tests.support.servers import SQLITE
 from tests.support.servers.databases import Databases, sqlite_template
 
@@ -198,7 +198,7 @@ def companies(*numbers: str, **keys: Any) -> Manifest:
 
 def manifest(partner: str = PARTNER, **sections: Any) -> Manifest:
     """A manifest; mail servers of which nothing else is said have a password of the partner."""
-    variable = f"{scope.variable(partner)}_PASSWORD"
+    variable = f"{variable_prefix(partner)}_PASSWORD"
     servers = {
         name: {**entry, "password": {"env": variable}}
         if entry.get("password") is PASSWORD

@@ -33,12 +33,12 @@ def resolved(*texts: str, stores: Stores, seconds: float = 10) -> Resolved:
 def values(found: Resolved) -> list[str]:
     """The secrets, by the order of their references."""
     assert found.failed == {}
-    return [item.secret.reveal() for item in found.found.values()]
+    return [item.secret.reveal() for item in found.read.values()]
 
 
 def failures(found: Resolved) -> dict[str, list[str]]:
     """The codes by name, where nothing was found."""
-    assert found.found == {}
+    assert found.read == {}
     return {item.name: codes(bad) for item, bad in found.failed.items()}
 
 

@@ -28,7 +28,7 @@ def _points() -> dict[str, tuple[Any, str, bool]]:
         "before the lock": (lock, "take", False),
         "with the lock taken": (lock, "take", True),
         "with the lock given back": (lock.Lock, "give_back", True),
-        "before the rows are read again": (transaction, "_moved", False),
+        "before the rows are read again": (transaction, "_stale", False),
         "before the rows are written": (write.Writer, "write", False),
         "with the rows written": (write.Writer, "write", True),
         "with the passwords sealed": (seal.Sealer, "write", True),

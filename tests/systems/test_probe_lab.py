@@ -15,7 +15,7 @@ import pytest
 from benchmarks import maillab
 from benchmarks.maillab import DOMAIN, HOST, PASSWORDS, Lab
 from reconciler.probes.policy import Pace
-from reconciler.probes.results import Level, Outcome, ProbeResult
+from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.schedule import Prober
 from reconciler.probes.target import Target
 from tests.conftest import REQUIRED
@@ -177,7 +177,7 @@ def test_reading_leaves_no_trace(lab: Lab) -> None:
     new = lab.folder / "mail" / DOMAIN / "nfe"
     before = sorted(file.name.partition(",")[0] for file in new.glob("*/*.*") if file.is_file())
     for port in ("imaps", "pop3s"):
-        assert probed(lab, mailbox(lab, port)).outcome is Outcome.PASSED
+        assert probed(lab, mailbox(lab, port)).outcome is ProbeOutcome.PASSED
     after = [file.name for file in new.glob("*/*.*") if file.is_file()]
     assert before
     kept = {name.partition(",")[0].partition(":")[0] for name in after}
@@ -194,5 +194,5 @@ def test_many_mailboxes_at_once(lab: Lab) -> None:
     ]
     found = Prober(loopback(lab.folder), Pace(), look_up=look_up)
     asyncio.run(found.run(wanted, results.append))
-    assert {result.outcome for result in results} == {Outcome.PASSED}
+    assert {result.outcome for result in results} == {ProbeOutcome.PASSED}
     assert len(results) == 18

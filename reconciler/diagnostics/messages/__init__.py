@@ -1,28 +1,28 @@
-"""What every problem is called, what it means and how it is mended: one entry a code.
+"""The title, cause and repair of every problem: one entry a code.
 
 A code never changes its meaning. `{names}` are filled in from the problem's values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
+
 from reconciler.diagnostics.messages.adoption import ADOPTION
 from reconciler.diagnostics.messages.commands import COMMANDS
+from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.messages.fields import FIELDS
 from reconciler.diagnostics.messages.message import Message
 from reconciler.diagnostics.messages.options import OPTIONS
 from reconciler.diagnostics.messages.plans import PLANS
-from reconciler.diagnostics.messages.probe_connecting import CONNECTING
-from reconciler.diagnostics.messages.probe_logging_in import LOGGING_IN
-from reconciler.diagnostics.messages.probe_others import OTHERS
-from reconciler.diagnostics.messages.probe_reading import READING as READING_MAIL
-from reconciler.diagnostics.messages.probe_sending import SENDING
 from reconciler.diagnostics.messages.reading import READING
 from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
 from reconciler.diagnostics.messages.rules import RULES
 from reconciler.diagnostics.messages.secrets import SECRETS
+from reconciler.diagnostics.messages.tests import TESTS
 
-PROBES = {**CONNECTING, **LOGGING_IN, **SENDING, **READING_MAIL, **OTHERS}
-MESSAGES: dict[str, Message] = {
+_MESSAGES = {
     **READING,
     **FIELDS,
     **RULES,
@@ -32,19 +32,26 @@ MESSAGES: dict[str, Message] = {
     **ADOPTION,
     **COMMANDS,
     **SECRETS,
-    **PROBES,
+    **TESTS,
 }
-GUARD_CODES = {
-    "linked-delete": "MBX501",
-    "mass-delete": "MBX502",
-    "mass-unlink": "MBX503",
-    "mass-deactivate": "MBX504",
-    "lost-input": "MBX505",
-    "suspected-rename": "MBX506",
-    "orphaned-company": "MBX507",
-    "takeover": "MBX508",
-    "credential-moved": "MBX509",
-    "older-commit": "MBX510",
-    "undoes-rollback": "MBX514",
-    "lost-password": "MBX515",
-}
+
+
+class Catalogue(Mapping[str, Message]):
+    """Messages by their codes, with `more`; those of failures of tests are read when one is asked
+    for.
+    """
+
+    def __init__(self, more: Mapping[str, Message] = MappingProxyType({})) -> None:
+        self._messages = {**_MESSAGES, **more}
+
+    def __getitem__(self, code: str) -> Message:
+        return self._messages.get(code) or failures()[code].message
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._messages, failures())
+
+    def __len__(self) -> int:
+        return len(self._messages) + len(failures())
+
+
+MESSAGES: Mapping[str, Message] = Catalogue()

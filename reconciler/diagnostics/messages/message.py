@@ -8,7 +8,7 @@ from reconciler.diagnostics.problem import Severity
 
 
 class Message(NamedTuple):
-    """The words of a code: what is wrong in a line, why, and the edit or command that mends it."""
+    """The words of a code: what is wrong in one line, why, and the edit or command to repair it."""
 
     severity: Severity
     title: str

@@ -1,4 +1,4 @@
-"""Refusals, and problems of plans and databases."""
+"""Problems of acceptances, plans and databases; what a guard says is in its own entry."""
 
 from __future__ import annotations
 
@@ -6,59 +6,6 @@ from reconciler.diagnostics.messages.message import error, warning
 from reconciler.diagnostics.words import N_
 
 PLANS = {
-    "MBX501": error(
-        N_('"{server}" is still linked and cannot be deleted'),
-        N_("Linked companies: {list}"),
-        N_("{edit}"),
-    ),
-    "MBX502": error(
-        N_("{count} of the partner's mail servers would be deleted"),
-        N_("That is many at once: {list}"),
-        N_("If it is meant: --accept {accept}"),
-    ),
-    "MBX503": error(
-        N_("{count} of the partner's links would be removed"),
-        N_("That is many at once: {list}"),
-        N_("If it is meant: --accept {accept}"),
-    ),
-    "MBX504": error(
-        N_("{count} of the partner's mail servers and links would be deactivated"),
-        N_("That is many at once: {list}"),
-        N_("If it is meant: --accept {accept}"),
-    ),
-    "MBX505": error(
-        N_("rows would go with files that are gone: {count}"),
-        N_("No file of this run declares what these did: {list}"),
-        N_("Check that the checkout is whole. If it is meant: --accept {accept}"),
-    ),
-    "MBX506": error(
-        N_("mail servers that look renamed: {count}"),
-        N_("One is deleted and another created with the same host and username: {list}"),
-        N_("Keep the row with {renames}. If they are two: --accept {accept}"),
-    ),
-    "MBX507": error(
-        N_("companies that would lose their last active outgoing server: {count}"),
-        N_("They could send nothing: {list}"),
-        N_("Link them to another active server. If it is meant: --accept {accept}"),
-    ),
-    "MBX508": error(
-        N_("rows of another program that would be changed: {count}"),
-        N_("They were not made by this project: {list}"),
-        N_("If they are to be as the manifests say from now on: --accept {accept}"),
-    ),
-    "MBX509": error(
-        N_("passwords in use that would go somewhere else: {count}"),
-        N_("To another host, or over weaker security: {list}"),
-        N_("Check the host. If it is meant: --accept {accept}"),
-    ),
-    "MBX510": error(
-        N_("these manifests are older than the last ones applied"),
-        N_(
-            "The last applied commit {list} is no ancestor of this one, or this clone is too "
-            "shallow to tell."
-        ),
-        N_("Update the branch, or fetch its whole history. If it is meant: --accept {accept}"),
-    ),
     "MBX511": warning(
         N_('the acceptance of "{guard}" for "{partner}" was not needed'),
         N_("No guard asked for {guard}={count}."),
@@ -73,19 +20,6 @@ PLANS = {
         N_('the acceptance of "{guard}" for "{partner}" is used up'),
         N_("An earlier revision has used it; it counts once."),
         N_("Remove it. For another change write another reason or day."),
-    ),
-    "MBX514": error(
-        N_("undoes rollback of revision {revisions}"),
-        N_("The manifests still say what was rolled back: {list}"),
-        N_(
-            "Revert the manifests in Git, as the rollback has said. If they are right: "
-            "--accept {accept}"
-        ),
-    ),
-    "MBX515": error(
-        N_("mail servers that would be without their password: {count}"),
-        N_("They log in with one, and the ledger does not have where it was: {list}"),
-        N_("Declare them in the manifests, with where the password is, instead of rolling back."),
     ),
     "MBX520": error(
         N_("{address} has changed since the plan was made"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.database.observe import Observed
-from reconciler.desired import secrets
 from reconciler.desired.desire import desire
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Problem, Severity
@@ -16,6 +15,7 @@ from reconciler.export.adopt.new_entry import declare
 from reconciler.export.adopt.texts import Manifests, Rewritten, Texts
 from reconciler.export.adopt.write_back import Scene, edits
 from reconciler.export.unsayable import column, unwritable, words
+from reconciler.manifests import secrets
 from reconciler.manifests.declaration import FileDeclaration, ServerDeclaration
 from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.model.cnpj import masked

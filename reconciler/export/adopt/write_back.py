@@ -16,7 +16,8 @@ from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.manifests.yamltext import Plain, Value
 from reconciler.model.state import OPTIONS, Link, MailServer, State
 from reconciler.plan.ownership import Difference
-from reconciler.secrets.references import FORMS, from_text
+from reconciler.secrets.references import from_text
+from reconciler.secrets.stores.kinds import KINDS
 
 FileEdit = tuple[str, Edit]
 """The name of a manifest, and an edit of it."""
@@ -195,7 +196,7 @@ def _of_name(scene: Scene, path: Path, reference: str, written: str) -> tuple[Ed
     """Another name in the place of the one in the manifest, where no more than that is written."""
     new, old = from_text(reference), from_text(written)
     place = (*path, old.store)
-    if FORMS[new.store].word or FORMS[old.store].word or not scene.has(place):
+    if KINDS[new.store].word or KINDS[old.store].word or not scene.has(place):
         return ()
     put = Put(place, new.name)
     return (put,) if new.store == old.store else (Rename(place, new.store), put)

@@ -19,8 +19,8 @@ from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.diagnostics.words import N_, Word, _
 from reconciler.model import as_json
+from reconciler.model.as_list import Build, builder, lenient
 from reconciler.model.state import Link, MailServer, Row
-from reconciler.model.typed import Build, builder, lenient
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
@@ -104,10 +104,10 @@ def _numbers(version: object) -> tuple[int, int] | None:
 
 def _check_format(head: Any, file: str) -> None:
     version = head.get("format_version") if isinstance(head, dict) else None
-    found, known = _numbers(version), _numbers(FORMAT)
-    if not found or not known or found[0] < known[0]:
+    major_minor, known = _numbers(version), _numbers(FORMAT)
+    if not major_minor or not known or major_minor[0] < known[0]:
         raise Failure.of("MBX523", file=file, reason=N_("It has no format_version of a plan."))
-    if found > known:
+    if major_minor > known:
         raise Stale.of("MBX524", file=file, found=version, known=FORMAT)
 
 
@@ -127,8 +127,8 @@ def _check_trust(trailer: Mapping[str, Any], file: str, key: PlanKey | None, exp
 def _check_tool(head: Mapping[str, Any], file: str) -> None:
     """Only the same major version knows what a plan means; before 1.0 only the same minor one."""
     version = head.get("tool_version")
-    found, own = _numbers(version), _numbers(__version__)
-    if found and own and (found[0] != own[0] or (found[0] == 0 and found != own)):
+    made, own = _numbers(version), _numbers(__version__)
+    if made and own and (made[0] != own[0] or (made[0] == 0 and made != own)):
         raise Stale.of("MBX556", file=file, found=version, own=__version__)
 
 

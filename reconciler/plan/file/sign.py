@@ -40,5 +40,5 @@ class PlanKey:
 
     def has_signed(self, digest: str, signature: str) -> bool:
         """Whether it is the signature of the plan with this digest."""
-        given = signature.encode(errors="surrogatepass")
-        return hmac.compare_digest(self.sign(digest).encode(), given)
+        theirs = signature.encode(errors="surrogatepass")
+        return hmac.compare_digest(self.sign(digest).encode(), theirs)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from reconciler import __version__
+from reconciler.model.as_list import plain
 from reconciler.model.state import Link
-from reconciler.model.typed import plain
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change

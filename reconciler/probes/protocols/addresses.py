@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from threading import Thread
-from typing import Any
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
+from reconciler.probes.protocols.aside import aside
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]
 """A host → its addresses; raises `socket.gaierror` or `UnicodeError`."""
@@ -24,14 +23,14 @@ _THREADS = 32
 
 
 class Resolver:
-    """Asks once a run for each host; what is temporarily unknown may be asked again."""
+    """Looks up each host once a run; after a temporary error it may be looked up again."""
 
     def __init__(self, look_up: LookUp | None = None) -> None:
         self._look_up = look_up or _System()
         self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of `host`, as the system prefers them.
+        """The addresses of `host`, preferred first.
 
         Raises:
             socket.gaierror, UnicodeError: there are none.
@@ -43,7 +42,7 @@ class Resolver:
             task = asyncio.ensure_future(self._look_up(host))
             self._asked[host] = task
         try:
-            # One probe that runs out of time must not take the answer from the others.
+            # A probe that runs out of time must not cancel the look-up of the others.
             return await asyncio.shield(task)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
@@ -52,19 +51,19 @@ class Resolver:
 
 
 def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str, ...]:
-    """Those of `addresses` that a probe may connect to.
+    """Those of the `addresses` of `host` that a probe may connect to, at most `MOST`.
 
     Raises:
-        Trouble: none of them.
+        ProbeError: there are none.
     """
-    found = tuple(address for address in addresses if may_connect(address, policy))
-    if not found:
-        raise Trouble("MBX822", values=(("address", ", ".join(addresses[:MOST])), ("host", host)))
-    return found[:MOST]
+    permitted = tuple(address for address in addresses if may_connect(address, policy))
+    if not permitted:
+        raise ProbeError("MBX822", address=", ".join(addresses[:MOST]), host=host)
+    return permitted[:MOST]
 
 
 def may_connect(address: str, policy: Policy) -> bool:
-    """Whether `address`, and the IPv4 address that it may stand for, is within the policy."""
+    """Whether `address`, and any IPv4 address that it stands for, is within the policy."""
     return all(_within(face, policy) for face in _faces(ip_address(address)))
 
 
@@ -75,7 +74,7 @@ def _within(address: IPv4Address | IPv6Address, policy: Policy) -> bool:
 
 
 def _faces(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
-    """What is reached under `address`: tunnels and translators hide an IPv4 address in one."""
+    """`address` and the IPv4 addresses in it: tunnels and translators would lead there."""
     if isinstance(address, IPv4Address):
         return (address,)
     if address.ipv4_mapped:
@@ -98,31 +97,16 @@ def _is_address(host: str) -> bool:
 
 
 class _System:
-    """The system's resolver, in threads that are left behind: it cannot be interrupted."""
+    """The resolver of the system, in threads that may be left behind: it cannot be interrupted."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(_THREADS)
+        self._threads = asyncio.Semaphore(_THREADS)
 
     async def __call__(self, host: str) -> tuple[str, ...]:
-        answer: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
-        async with self._room:
-            Thread(target=_ask, args=(host, answer), daemon=True).start()
-            return await answer
+        async with self._threads:
+            return await aside(partial(_ask, host))
 
 
-def _ask(host: str, answer: asyncio.Future[tuple[str, ...]]) -> None:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-        _tell(answer, answer.set_result, addresses)
-    except (OSError, ValueError) as error:
-        _tell(answer, answer.set_exception, error)
-
-
-def _tell(answer: asyncio.Future[Any], how: Callable[[Any], None], what: object) -> None:
-    def now() -> None:
-        if not answer.done():
-            how(what)
-
-    with suppress(RuntimeError):  # the run is over
-        answer.get_loop().call_soon_threadsafe(now)
+def _ask(host: str) -> tuple[str, ...]:
+    entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))

@@ -39,16 +39,16 @@ async def post(
     url: str, form: tuple[tuple[str, str], ...], resolver: Resolver, contexts: Contexts
 ) -> Response:
     """Post `form`; the deadline is the caller's. The endpoint is not checked against the networks
-    that a probe may reach: it comes from the program or its settings, never from a manifest.
+    that a probe may reach, as it comes from the program or its settings, never from a manifest.
 
     Raises:
-        OSError, ValueError: no connection, or no answer of the expected kind.
+        OSError, ValueError: there is no connection, or the answer is not a JSON object.
     """
-    place = urlsplit(url)
-    if place.scheme != "https":
-        addresses = await resolver.addresses(place.hostname or "")
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        addresses = await resolver.addresses(parts.hostname or "")
         loopback = all(ip_address(address).is_loopback for address in addresses)
-        if place.scheme != "http" or not loopback:
+        if parts.scheme != "http" or not loopback:
             raise ValueError("a token endpoint is reached over https")
     context = contexts.get(verify=True, ca_file=None)
     return await aside(partial(_post, url, urlencode(form).encode(), context))

@@ -6,10 +6,10 @@ import re
 from base64 import b64encode
 from typing import NamedTuple
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
+from reconciler.probes.protocols.talk import INJECTED, Talk
 
 _LITERAL = re.compile(r"\{(\d{1,20})\+?\}$")
 _EXISTS = re.compile(r"(\d{1,10}) EXISTS", re.IGNORECASE)
@@ -17,14 +17,14 @@ _CAPABILITIES = re.compile(r"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 
 
 class Answer(NamedTuple):
-    """The tagged text of a command, and the untagged lines before it."""
+    """The tagged answer to a command, and the untagged lines before it."""
 
     text: str
     untagged: tuple[str, ...]
 
 
 class Imap:
-    """The commands of a conversation with an incoming server, in their order."""
+    """A client for the commands of a probe, in the order in which they are used."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
@@ -35,9 +35,9 @@ class Imap:
     async def greet(self) -> None:
         self._talk.begin("greeting")
         line = await self._line()
-        star, _, rest = line.partition(" ")
+        mark, _, rest = line.partition(" ")
         status, _, text = rest.partition(" ")
-        if star != "*" or status.upper() not in ("OK", "PREAUTH", "BYE"):
+        if mark != "*" or status.upper() not in ("OK", "PREAUTH", "BYE"):
             raise ServerRefusal("", line)
         if status.upper() == "BYE":
             raise ServerRefusal("BYE", text)
@@ -47,7 +47,7 @@ class Imap:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if "STARTTLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STARTTLS")
         await self._talk.encrypt(INJECTED)
         await self._ask_for_offers("")
@@ -68,24 +68,24 @@ class Imap:
         answer = await self._command(f"EXAMINE {_quoted(_utf7(folder))}")
         counts = [match[1] for line in answer.untagged if (match := _EXISTS.match(line))]
         if not counts:
-            raise Trouble("MBX826", answer.text)
+            raise ProbeError("MBX826", answer.text)
         self._talk.passed(folder=folder, messages=int(counts[-1]))
 
     async def has(self, word: str) -> bool:
         """Whether the open folder has a message with `word` in its subject."""
         answer = await self._command(f"SEARCH SUBJECT {_quoted(word)}")
-        found = (line.split() for line in answer.untagged)
-        return any(parts[0].upper() == "SEARCH" and len(parts) > 1 for parts in found if parts)
+        lines = (line.upper().split() for line in answer.untagged)
+        return any(words[:1] == ["SEARCH"] and len(words) > 1 for words in lines)
 
     async def leave(self) -> None:
-        await take_leave(self._talk, "z LOGOUT")
+        await self._talk.leave("z LOGOUT")
 
     def _mechanism(self, login: Login) -> str:
         encrypted = self._talk.wire.encrypted
         offered = [offer[5:] for offer in self._offers if offer.startswith("AUTH=")]
         may_say_login = "LOGINDISABLED" not in self._offers and not login.is_token
         if not may_say_login and not encrypted and not offered:
-            raise Trouble("MBX804", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX804", " ".join(sorted(self._offers)))
         plain = (login.username + login.secret).isascii()
         best = "PLAIN" if encrypted else "CRAM-MD5"
         if may_say_login and plain and best not in offered:
@@ -110,7 +110,7 @@ class Imap:
         return self._last[1:].strip() if self._last.startswith("+") else None
 
     async def _ask_for_offers(self, text: str) -> None:
-        """Take the capabilities from `text` if it has them, or ask."""
+        """Take the capabilities from `text` if they are in it, or ask for them."""
         if match := _CAPABILITIES.search(text):
             words = match[1].split()
         else:
@@ -128,18 +128,18 @@ class Imap:
         return tag
 
     async def _answer(self, tag: str, line: str) -> Answer:
-        """Read on from `line` to the answer of `tag`.
+        """Read on from `line` to the answer tagged `tag`.
 
         Raises:
-            Refusal: it is not OK, or the server says farewell.
-            Trouble: this is no IMAP.
+            ServerRefusal: it is not OK, or the server says BYE.
+            ProbeError: this is not IMAP.
         """
         untagged = []
         while not line.startswith(tag + " "):
             if line[:6].upper() == "* BYE ":
                 raise ServerRefusal("BYE", line[6:])
             if not line.startswith(("* ", "+")):
-                raise Trouble("MBX826", line)
+                raise ProbeError("MBX826", line)
             untagged.append(line[2:])
             line = await self._line()
         status, _, text = line[len(tag) + 1 :].partition(" ")
@@ -148,7 +148,7 @@ class Imap:
         return Answer(text, tuple(untagged))
 
     async def _line(self) -> str:
-        """The next line, with the literals that are within it."""
+        """The next line, read past the literals in it, which are left out."""
         line = await self._talk.line()
         while match := _LITERAL.search(line):
             await self._talk.wire.exactly(int(match[1]))
@@ -162,7 +162,7 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(folder: str) -> str:
-    """A folder name in IMAP's own form of UTF-7 (RFC 3501, 5.1.3)."""
+    """A folder name in the modified UTF-7 of IMAP (RFC 3501, 5.1.3)."""
     parts: list[str] = []
     for match in re.finditer(r"[ -~]+|[^ -~]+", folder):
         text = match[0]

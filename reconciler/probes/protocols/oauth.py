@@ -1,6 +1,6 @@
-"""The credentials of modern logins, as they stand in a secret: a small JSON document.
+"""OAuth 2.0: the credentials in a secret, which is a small JSON document → a token request.
 
-What Google hands out is taken as it is: the key file of a service account, and the file of an
+What Google hands out is used as it is: the key file of a service account, or the file of an
 authorized user. For Microsoft it is `{"type": "microsoft", "tenant", "client_id"}` with a
 `client_secret` (the program's own permission), a `refresh_token` (a person's), or both.
 """
@@ -14,7 +14,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 
 GOOGLE = "https://oauth2.googleapis.com/token"
 MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
@@ -29,7 +29,7 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _HOUR = 3600
 _HEAD = {"alg": "RS256", "typ": "JWT"}
 
-Form = tuple[tuple[str, str], ...]
+FormFields = tuple[tuple[str, str], ...]
 
 
 class Assertion(NamedTuple):
@@ -40,10 +40,10 @@ class Assertion(NamedTuple):
     private_key: str
 
     def signed(self) -> str:
-        """The token, good for an hour.
+        """The signed token, valid for an hour.
 
         Raises:
-            Trouble: the key is no RSA key.
+            ProbeError: the key is not an RSA key.
         """
         # Imported here because no other credential needs it, and it is slow.
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
@@ -53,9 +53,9 @@ class Assertion(NamedTuple):
         try:
             key = serialization.load_pem_private_key(self.private_key.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise Trouble("MBX835") from None
+            raise ProbeError("MBX835") from None
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise Trouble("MBX835")
+            raise ProbeError("MBX835")
         now = int(time.time())
         body = {
             "iss": self.issuer,
@@ -65,24 +65,24 @@ class Assertion(NamedTuple):
             "iat": now,
             "exp": now + _HOUR,
         }
-        said = ".".join(_packed(json.dumps(part).encode()) for part in (_HEAD, body))
-        signature = key.sign(said.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{said}.{_packed(signature)}"
+        unsigned = ".".join(_packed(json.dumps(part).encode()) for part in (_HEAD, body))
+        signature = key.sign(unsigned.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{unsigned}.{_packed(signature)}"
 
 
 class TokenRequest(NamedTuple):
-    """What is posted to which provider's token endpoint. Equal requests give equal tokens."""
+    """A form for the token endpoint of a provider. Equal requests can share a token."""
 
     provider: str
     url: str
-    form: Form
+    form: FormFields
     assertion: Assertion | None = None
 
-    def complete(self) -> Form:
-        """The form with its signature, which is another one each time.
+    def complete(self) -> FormFields:
+        """The form with its signature, which differs each time.
 
         Raises:
-            Trouble: the key cannot sign.
+            ProbeError: the key cannot sign.
         """
         if self.assertion is None:
             return self.form
@@ -93,7 +93,7 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
     """The request that a credential document leads to.
 
     Raises:
-        Trouble: the document is none of the known kinds, or lacks something.
+        ProbeError: the document is of no known kind, or incomplete.
     """
     try:
         data = json.loads(document)
@@ -106,7 +106,7 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
                 return _microsoft(data, protocol)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    raise Trouble("MBX835")
+    raise ProbeError("MBX835")
 
 
 def _google_user(data: Mapping[str, Any]) -> TokenRequest:
@@ -120,7 +120,7 @@ def _google_user(data: Mapping[str, Any]) -> TokenRequest:
 
 
 def _service_account(data: Mapping[str, Any], username: str) -> TokenRequest:
-    """The account itself speaks for `username`: delegation over its domain."""
+    """The account acts for `username`, by delegation over the domain."""
     assertion = Assertion(data["client_email"], username, data["private_key"])
     if not all(isinstance(value, str) for value in assertion):
         raise TypeError

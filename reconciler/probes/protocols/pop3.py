@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
+from reconciler.probes.protocols.talk import INJECTED, Talk
 
 _STAT = re.compile(r"(\d{1,10}) \d+")
 NEWEST = 8
-"""In how many of the newest messages a round trip looks for its own."""
+"""How many of the newest messages a round trip searches for its own."""
 
 
 class Pop3:
-    """The commands of a conversation with an incoming server, in their order."""
+    """A client for the commands of a probe, in the order in which they are used."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
@@ -32,7 +32,7 @@ class Pop3:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if self._offers and "STLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(sorted(self._offers)))
+            raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STLS")
         await self._talk.encrypt(INJECTED)
         await self._ask_for_offers()
@@ -48,17 +48,17 @@ class Pop3:
         self._talk.passed(mechanism=mechanism)
 
     async def open(self, _folder: str) -> None:
-        """Count the messages; POP3 has one folder only."""
+        """Count the messages; POP3 has only one folder."""
         self._talk.begin("folder")
         text = await self._command("STAT")
         match = _STAT.match(text)
         if match is None:
-            raise Trouble("MBX826", text)
+            raise ProbeError("MBX826", text)
         self._messages = int(match[1])
         self._talk.passed(folder="INBOX", messages=self._messages)
 
     async def has(self, word: str) -> bool:
-        """Whether one of the newest messages has `word` in its head."""
+        """Whether one of the newest messages has `word` in its header."""
         for number in range(self._messages, max(self._messages - NEWEST, 0), -1):
             await self._command(f"TOP {number} 0")
             if any(word in line for line in await self._rest()):
@@ -66,7 +66,7 @@ class Pop3:
         return False
 
     async def leave(self) -> None:
-        await take_leave(self._talk, "QUIT")
+        await self._talk.leave("QUIT")
 
     def _mechanism(self, login: Login) -> str:
         offered = self._offers.get("SASL", "").split()
@@ -88,7 +88,7 @@ class Pop3:
         await self._status(self._last)
 
     async def _ask_for_offers(self) -> None:
-        """Ask for the capabilities; old servers know no such command."""
+        """Ask for the capabilities, a command that old servers do not know."""
         self._talk.say("CAPA")
         try:
             await self._status(await self._talk.line())
@@ -103,10 +103,10 @@ class Pop3:
         return await self._status(await self._talk.line())
 
     async def _status(self, line: str) -> str:
-        """The text of a good status line.
+        """The text of a positive status line.
 
         Raises:
-            Refusal: it is a bad one, or none at all.
+            ServerRefusal: it is a negative one, or no status line at all.
         """
         status, _, text = line.partition(" ")
         if status == "+OK":
@@ -114,7 +114,7 @@ class Pop3:
         raise ServerRefusal(*((status, text) if status == "-ERR" else ("", line)))
 
     async def _rest(self) -> list[str]:
-        """The lines of a long answer, up to its dot."""
+        """The lines of a multi-line answer, without the final dot."""
         lines = []
         while (line := await self._talk.line()) != ".":
             lines.append(line)

@@ -1,4 +1,4 @@
-"""Logging in: one mechanism, chosen once, and what it says."""
+"""SASL: the choice of one mechanism, and the exchange of challenges and responses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 
 _ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
 _TURNS = 3
-"""As many challenges are answered: no mechanism has more."""
+"""How many challenges are answered; no mechanism has more."""
 
 
 class Login(NamedTuple):
@@ -25,19 +25,17 @@ class Login(NamedTuple):
 
 
 def choose(offered: Iterable[str], login: Login, *, encrypted: bool) -> str:
-    """The one mechanism to use: a second try would count as a second wrong password.
+    """The one mechanism to use; a second attempt would count as a second wrong password.
 
     Raises:
-        Trouble: the server offers none that fits.
+        ProbeError: the server offers none that can be used.
     """
     names = {name.upper() for name in offered}
-    fitting = _ENCRYPTED if encrypted else _IN_THE_CLEAR
-    wanted = ("XOAUTH2",) if login.is_token else fitting
-    for name in wanted:
+    usable = ("XOAUTH2",) if login.is_token else _ENCRYPTED if encrypted else _IN_THE_CLEAR
+    for name in usable:
         if name in names:
             return name
-    values = (("offered", " ".join(sorted(names)) or "-"), ("wanted", " ".join(wanted)))
-    raise Trouble("MBX827", values=values)
+    raise ProbeError("MBX827", offered=" ".join(sorted(names)) or "-", wanted=" ".join(usable))
 
 
 def initial(mechanism: str, login: Login) -> str | None:
@@ -50,7 +48,7 @@ def initial(mechanism: str, login: Login) -> str | None:
 
 
 def response(mechanism: str, login: Login, challenge: str, turn: int) -> str:
-    """The answer to a challenge in base64; `turn` counts from 0."""
+    """The response to a challenge, in base64; `turn` counts the challenges from 0."""
     if mechanism == "LOGIN":
         return encoded(login.username if turn == 0 else login.secret)
     if mechanism == "CRAM-MD5":
@@ -65,18 +63,18 @@ class Exchange(Protocol):
     """How a protocol carries the challenges and answers of a login."""
 
     async def begin(self, mechanism: str, first: str | None) -> str | None:
-        """Name the mechanism, with the first answer where that is given; the first challenge, or
-        None where the server has made up its mind.
+        """Name the mechanism, with the initial response if there is one; returns the first
+        challenge, or None if the server has already decided.
         """
 
     async def answer(self, text: str) -> str | None:
-        """Answer a challenge; the next one, or None."""
+        """Answer a challenge; returns the next one, or None."""
 
     async def outcome(self) -> None:
-        """Read what the server has made of the login.
+        """Read the result of the login.
 
         Raises:
-            ServerRefusal: it is refused, or there were too many challenges.
+            ServerRefusal: it is negative, or there were too many challenges.
         """
 
 
@@ -85,33 +83,34 @@ async def authenticate(
 ) -> None:
     """Log in. The credential goes over the wire once, whatever the server answers.
 
-    With `at_once` the first answer goes with the name of the mechanism.
+    With `at_once` the initial response is sent along with the name of the mechanism.
 
     Raises:
-        ServerRefusal: the server refuses the login; with its reason, where it gives one.
+        ServerRefusal: the server refuses the login; its text has the reason, if there is one.
     """
     first = initial(mechanism, login)
     challenge = await exchange.begin(mechanism, first if at_once else None)
     if first is not None and not at_once and challenge is not None:
         challenge = await exchange.answer(first)
-    why = ""
+    reason = ""
     for turn in range(_TURNS):
         if challenge is None:
             break
         if mechanism == "XOAUTH2":
-            why = explanation(challenge)
+            reason = explanation(challenge)
         challenge = await exchange.answer(response(mechanism, login, challenge, turn))
     try:
         await exchange.outcome()
     except ServerRefusal as refusal:
-        raise ServerRefusal(refusal.basic, f"{refusal.text} {why}".rstrip()) from None
+        raise ServerRefusal(refusal.basic, f"{refusal.text} {reason}".rstrip()) from None
 
 
 def explanation(challenge: str) -> str:
-    """What a refused XOAUTH2 says in its challenge: the status of a small JSON document."""
+    """The reason for refusing an XOAUTH2 login, from the JSON in its challenge; may be empty."""
     try:
-        said = json.loads(_decoded(challenge))
-        return " ".join(f"{key}={said[key]}" for key in ("status", "schemes") if key in said)
+        document = json.loads(_decoded(challenge))
+        keys = (key for key in ("status", "schemes") if key in document)
+        return " ".join(f"{key}={document[key]}" for key in keys)
     except (ValueError, TypeError, RecursionError):
         return ""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.probes.failure import ServerRefusal, Trouble
+from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk, take_leave
-from reconciler.probes.protocols.wire import Dropped
+from reconciler.probes.protocols.talk import INJECTED, Talk
 
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
@@ -26,7 +25,7 @@ class Reply(NamedTuple):
 
 
 class Smtp:
-    """The commands of a conversation with an outgoing server, in their order."""
+    """A client for the commands of a probe, in the order in which they are used."""
 
     def __init__(self, talk: Talk, ehlo_name: str | None) -> None:
         self._talk = talk
@@ -43,7 +42,7 @@ class Smtp:
     async def start_tls(self) -> None:
         self._talk.begin("tls")
         if "STARTTLS" not in self._offers:
-            raise Trouble("MBX766", " ".join(self._offers))
+            raise ProbeError("MBX766", " ".join(self._offers))
         await self._command("STARTTLS", 2)
         await self._talk.encrypt(INJECTED)
         await self._ehlo()
@@ -51,18 +50,19 @@ class Smtp:
     async def log_in(self, login: Login) -> None:
         self._talk.begin("login")
         if "AUTH" not in self._offers:
-            raise Trouble("MBX827" if self._talk.wire.encrypted else "MBX771", values=_NOTHING)
+            code = "MBX827" if self._talk.wire.encrypted else "MBX771"
+            raise ProbeError(code, offered="-", wanted="AUTH")
         offered = self._offers["AUTH"].split()
         mechanism = sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
         await sasl.authenticate(self, mechanism, login)
         self._talk.passed(mechanism=mechanism)
 
     async def propose(self, message: ProbeMessage) -> None:
-        """Name sender and recipient: where most servers say what they will not carry."""
+        """Name sender and recipient, which is where most servers say what they do not relay."""
         self._talk.begin("sender")
         needs_more = not (message.sender + message.recipient).isascii()
         if needs_more and "SMTPUTF8" not in self._offers:
-            raise Trouble("MBX844")
+            raise ProbeError("MBX844")
         more = " SMTPUTF8" if needs_more else ""
         await self._command(f"MAIL FROM:<{message.sender}>{more}", 2)
         self._talk.passed(address=message.sender)
@@ -76,12 +76,12 @@ class Smtp:
         self._talk.wire.write(message.data)
         try:
             reply = await self._reply(2)
-        except (Dropped, ConnectionError):
-            raise Trouble("MBX825") from None
+        except ConnectionError:
+            raise ProbeError("MBX825") from None
         self._talk.passed(token=message.token, answer=reply.text[:80])
 
     async def leave(self) -> None:
-        await take_leave(self._talk, "QUIT")
+        await self._talk.leave("QUIT")
 
     async def _ehlo(self) -> None:
         name = self._name or _literal(self._talk.wire.here)
@@ -100,16 +100,16 @@ class Smtp:
         if self._login and self._login.code != _LOGGED_IN:
             raise ServerRefusal(str(self._login.code), self._login.text)
 
-    async def _command(self, line: str, hoped: int | None = None) -> Reply:
+    async def _command(self, line: str, expected: int | None = None) -> Reply:
         self._talk.say(line)
-        return await self._reply(hoped)
+        return await self._reply(expected)
 
-    async def _reply(self, hoped: int | None = None) -> Reply:
-        """The next reply, over as many lines as it has; `hoped` is the first digit of its code.
+    async def _reply(self, expected: int | None = None) -> Reply:
+        """The next reply, with all its lines; `expected` is the first digit of its code.
 
         Raises:
-            Refusal: another digit.
-            Trouble: this is no SMTP.
+            ServerRefusal: the digit is another one, or this is not SMTP.
+            ProbeError, OSError: as `Talk.line`.
         """
         lines: list[str] = []
         while True:
@@ -120,14 +120,11 @@ class Smtp:
             lines.append(match[3] or "")
             if match[2] != "-":
                 reply = Reply(int(match[1]), tuple(lines))
-                if hoped and reply.code // 100 != hoped:
+                if expected and reply.code // 100 != expected:
                     raise ServerRefusal(match[1], reply.text)
                 return reply
 
 
-_NOTHING = (("offered", "-"), ("wanted", "AUTH"))
-
-
 def _literal(address: str) -> str:
-    """The address of this side as SMTP writes one; asking for its name may take seconds."""
+    """The address of this side as an address literal: looking up its name could take seconds."""
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

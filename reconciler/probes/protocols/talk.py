@@ -1,41 +1,42 @@
-"""One conversation: its wire, and the steps it has taken."""
+"""A conversation as its protocol sees it: lines in both directions, and the steps taken so far."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
-from reconciler.probes.protocols.addresses import Resolver, allowed
+from reconciler.probes.protocols.addresses import LookUp, Resolver, allowed
 from reconciler.probes.protocols.tls import Certificate, Contexts, certificate
+from reconciler.probes.protocols.tokens import Tokens
 from reconciler.probes.protocols.wire import Wire
 from reconciler.probes.results import Step
 from reconciler.probes.target import Door
 
 TOO_EARLY = "MBX758"
-"""Bytes before the handshake: on a port that expects plain text first."""
+"""Bytes before the handshake: the port expects plain text first."""
 INJECTED = "MBX820"
 """Bytes between the answer to STARTTLS and the handshake: somebody on the way put them there."""
 
-_FAREWELL = 2.0
+_FAREWELL_SECONDS = 2.0
 
 
-class Shared(NamedTuple):
-    """What all conversations of a run have in common."""
+class Shared:
+    """What all conversations of a run have in common; hosts are looked up with `look_up`."""
 
-    policy: Policy
-    resolver: Resolver
-    contexts: Contexts
+    def __init__(self, policy: Policy, look_up: LookUp | None = None) -> None:
+        self.policy = policy
+        self.resolver = Resolver(look_up)
+        self.contexts = Contexts(policy.ca_folder)
+        self.tokens = Tokens(policy, self.resolver, self.contexts)
 
 
 class Talk:
-    """A conversation with the server behind `door`.
+    """The talk with the server behind `door`.
 
-    `at` is the step that is being taken; `steps` are those that went well. A conversation that ends
-    early leaves the one that failed out of `steps`.
+    `at` is the current step; `steps` are those that went well, without the one that failed.
     """
 
     def __init__(self, door: Door, shared: Shared) -> None:
@@ -46,30 +47,31 @@ class Talk:
         self.wire = Wire(shared.policy.bytes, shared.policy.lines)
         self.address = ""
         self.certificate: Certificate | None = None
-        self._since = time.perf_counter()
+        self._began = time.perf_counter()
 
     def begin(self, step: str) -> None:
-        """Take a step; what it costs is counted from here."""
+        """Begin a step; its time counts from here."""
         self.at = step
-        self._since = time.perf_counter()
+        self._began = time.perf_counter()
 
     def passed(self, **facts: str | int) -> None:
-        """The step went well, and this is what it has shown."""
-        self.steps.append(Step(self.at, time.perf_counter() - self._since, tuple(facts.items())))
+        """Note that the step went well, and what it showed."""
+        self.steps.append(Step(self.at, time.perf_counter() - self._began, tuple(facts.items())))
 
-    async def connect(self, deadline: float) -> None:
-        """Find the host and connect to it, before `deadline` (the loop's clock).
+    async def connect(self, seconds: float) -> None:
+        """Look up the host and connect to it, within so many seconds.
 
         Raises:
-            Trouble: the policy forbids it.
+            ProbeError: the policy forbids it.
             OSError, UnicodeError: as the system says.
         """
+        deadline = asyncio.get_running_loop().time() + seconds
         policy = self.shared.policy
         self.begin("resolve")
         if self.door.port not in policy.ports:
-            raise Trouble("MBX821", values=(("port", self.door.port),))
-        found = await self.shared.resolver.addresses(self.door.host)
-        addresses = allowed(found, self.door.host, policy)
+            raise ProbeError("MBX821", port=self.door.port)
+        looked_up = await self.shared.resolver.addresses(self.door.host)
+        addresses = allowed(looked_up, self.door.host, policy)
         self.passed(addresses=", ".join(addresses))
         self.begin("connect")
         await self._connect_to_one(addresses, deadline)
@@ -97,40 +99,39 @@ class Talk:
                 return
 
     async def encrypt(self, early: str) -> None:
-        """Shake hands, and look at the certificate.
+        """Shake hands and take note of the certificate; `early` is as for `Wire.encrypt`.
 
         Raises:
-            Trouble, OSError, ssl.SSLError: no handshake.
+            ProbeError, OSError, ssl.SSLError: the handshake failed.
         """
         self.begin("tls")
         door = self.door
         context = self.shared.contexts.get(verify=door.verify, ca_file=door.ca_file)
-        found = await self.wire.encrypt(context, door.host, early)
-        self.certificate = certificate(found)
+        transport = await self.wire.encrypt(context, door.host, early)
+        self.certificate = certificate(transport)
         self.passed(
-            version=found.get_extra_info("ssl_object").version() or "",
+            version=transport.get_extra_info("ssl_object").version() or "",
             subject=self.certificate.subject,
             expires=self.certificate.expires.strftime("%Y-%m-%d"),
         )
 
     async def line(self) -> str:
-        """The next line that the server says, as text.
+        """The next line from the server, as text.
 
         Raises:
-            Trouble, Dropped: as `Wire.line`.
+            ProbeError, OSError: as `Wire.line`.
         """
         return (await self.wire.line()).decode("utf-8", "replace")
 
     def say(self, line: str) -> None:
         """Send one line. What could end it early was refused before the conversation began."""
         if "\r" in line or "\n" in line or "\0" in line:
-            raise Trouble("MBX824", values=(("key", self.at),))
+            raise ProbeError("MBX824", key=self.at)
         self.wire.write(line.encode("utf-8", "surrogateescape") + b"\r\n")
 
-
-async def take_leave(talk: Talk, line: str) -> None:
-    """Say farewell and wait a little for its answer; how that ends changes nothing any more."""
-    with suppress(Trouble, OSError):
-        talk.say(line)
-        async with asyncio.timeout(_FAREWELL):
-            await talk.wire.line()
+    async def leave(self, line: str) -> None:
+        """Take leave with `line` and wait briefly for the answer, which no longer matters."""
+        with suppress(ProbeError, OSError):
+            self.say(line)
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self.wire.line()

@@ -1,4 +1,4 @@
-"""TLS of probes: shared contexts, and what a certificate says."""
+"""TLS of probes: shared contexts, and the contents of certificates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Certificate(NamedTuple):
-    """Whom a certificate names, and until when it holds."""
+    """Whom a certificate names, and when it expires."""
 
     subject: str
     names: tuple[str, ...]
@@ -23,7 +23,7 @@ class Certificate(NamedTuple):
 
 
 class Contexts:
-    """One context for each way to verify: making one costs as much as twenty conversations."""
+    """One context for each way to verify, as making one costs as much as twenty conversations."""
 
     def __init__(self, ca_folder: Path | None) -> None:
         self._folder = ca_folder
@@ -33,7 +33,7 @@ class Contexts:
         """The context that trusts the system's authorities, or those of `ca_file` alone.
 
         Raises:
-            Trouble: the file is not there, or holds no certificate.
+            ProbeError: the file does not exist, or holds no certificate.
         """
         key = (verify, ca_file)
         if key not in self._known:
@@ -45,7 +45,7 @@ class Contexts:
             context = ssl.create_default_context(cafile=self._path(ca_file))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise Trouble("MBX838", values=(("file", ca_file or ""), ("reason", reason))) from None
+            raise ProbeError("MBX838", file=ca_file or "", reason=reason) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not verify:
             context.check_hostname = False
@@ -53,7 +53,7 @@ class Contexts:
         return context
 
     def _path(self, name: str | None) -> str | None:
-        """A file below the folder: `name` comes from a manifest, or from another program."""
+        """The path of a file in the folder: `name` may come from another program."""
         if not name:
             return None
         if self._folder is None or Path(name).name != name:
@@ -62,22 +62,21 @@ class Contexts:
 
 
 def certificate(transport: asyncio.Transport) -> Certificate:
-    """What the server's certificate says, whether it was verified or not."""
-    said = transport.get_extra_info("peercert")
-    if said:
-        return _verified(said)
-    found: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    """The certificate of the server, whether it was verified or not."""
+    if verified := transport.get_extra_info("peercert"):
+        return _verified(verified)
+    connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
     try:
-        return _unverified(found.getpeercert(binary_form=True) or b"")
+        return _unverified(connection.getpeercert(binary_form=True) or b"")
     except ValueError:
         return Certificate("?", (), _NEVER)
 
 
-def _verified(said: dict[str, Any]) -> Certificate:
-    parts = [pair for name in said.get("subject", ()) for pair in name]
+def _verified(fields: dict[str, Any]) -> Certificate:
+    parts = [pair for name in fields.get("subject", ()) for pair in name]
     common = [value for key, value in parts if key == "commonName"]
-    names = tuple(name for _, name in said.get("subjectAltName", ()))
-    return Certificate((*common, *names, "?")[0], names, _time(said["notAfter"]))
+    names = tuple(name for _, name in fields.get("subjectAltName", ()))
+    return Certificate((*common, *names, "?")[0], names, _time(fields["notAfter"]))
 
 
 @lru_cache(maxsize=1024)
@@ -86,7 +85,7 @@ def _time(text: str) -> datetime:
 
 
 def _unverified(der: bytes) -> Certificate:
-    """Python shows only what it has verified, so here somebody else reads the certificate."""
+    """Python shows only a certificate that it has verified; this reads any other."""
     from cryptography import x509  # noqa: PLC0415 - few servers ask for it, and it is slow to import
 
     read = x509.load_der_x509_certificate(der)

@@ -1,4 +1,4 @@
-"""Access tokens: fetched once for each credential, and kept in memory while they hold."""
+"""Access tokens: fetched once for each credential, and kept in memory while they are valid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from hashlib import sha256
 
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.addresses import Resolver
@@ -29,7 +29,7 @@ _REFUSALS = {
 
 
 class Tokens:
-    """Trades credentials for access tokens; who asks for the same one at once waits for it."""
+    """Trades credentials for access tokens; concurrent requests for the same one share it."""
 
     def __init__(self, policy: Policy, resolver: Resolver, contexts: Contexts) -> None:
         self._urls = policy.token_urls
@@ -43,7 +43,7 @@ class Tokens:
         """The access token that the credential `document` gives for `username`.
 
         Raises:
-            Trouble: there is none; its code says whose fault that is.
+            ProbeError: none was issued; its code tells why.
         """
         request = oauth.request(document, username, protocol)
         key = sha256(repr(request).encode()).digest()
@@ -70,10 +70,10 @@ class Tokens:
         try:
             async with self._at_once, asyncio.timeout(SECONDS):
                 response = await post(url, form, self._resolver, self._contexts)
-        except Trouble:
-            raise Trouble("MBX833") from None
+        except ProbeError:
+            raise ProbeError("MBX833") from None
         except (OSError, ValueError, LookupError) as error:
-            raise Trouble("MBX833", str(error)[:200]) from None
+            raise ProbeError("MBX833", str(error)[:200]) from None
         return _token(response)
 
 
@@ -85,12 +85,12 @@ def _token(response: Response) -> tuple[str, float]:
         and token.isascii()
         and token.isprintable()
     ):
-        holds = response.body.get("expires_in")
-        seconds = float(holds) if isinstance(holds, int | float) else 300.0
+        lifetime = response.body.get("expires_in")
+        seconds = float(lifetime) if isinstance(lifetime, int | float) else 300.0
         return token, time.monotonic() + seconds - _MARGIN
     error = str(response.body.get("error", ""))[:60]
-    said = str(response.body.get("error_description", "")).splitlines()[:1]
-    line = " ".join((str(response.status), error, *said))[:300]
+    description = str(response.body.get("error_description", "")).splitlines()[:1]
+    line = " ".join((str(response.status), error, *description))[:300]
     if response.status >= 500 or response.status == 429:
-        raise Trouble("MBX833", line)
-    raise Trouble(_REFUSALS.get(error, "MBX834"), line)
+        raise ProbeError("MBX833", line)
+    raise ProbeError(_REFUSALS.get(error, "MBX834"), line)

@@ -1,21 +1,17 @@
-"""One connection to a server: lines in, bytes out, and no more of either than was agreed."""
+"""One connection to a server: lines in, bytes out, with a limit on what the server may say."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 
-from reconciler.probes.failure import Trouble
-
-
-class Dropped(ConnectionError):  # noqa: N818 - the server's act, not an error of the program
-    """The server closed the connection."""
+from reconciler.probes.failure import ProbeError
 
 
 class Wire(asyncio.Protocol):
-    """A connection that counts what the server says; its deadline is the caller's.
+    """A connection with a budget of bytes and lines for the server; deadlines are the caller's.
 
-    Lines that nobody asked for wait in a buffer that the byte budget bounds.
+    Unread lines wait in a buffer, which the budget of bytes bounds.
     """
 
     def __init__(self, most_bytes: int, most_lines: int) -> None:
@@ -40,12 +36,12 @@ class Wire(asyncio.Protocol):
         """Speak TLS from here on, with a server that proves to be `host`.
 
         Raises:
-            Trouble: the server has said something before the encryption; `early` is its code.
-            OSError, ssl.SSLError: no handshake.
+            ProbeError: the server sent bytes before the handshake; `early` is the code for that.
+            OSError, ssl.SSLError: the handshake failed.
         """
         assert self._transport is not None
         if self._buffer:
-            raise Trouble(early, bytes(self._buffer[:200]).decode("utf-8", "replace"))
+            raise ProbeError(early, bytes(self._buffer[:200]).decode("utf-8", "replace"))
         transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
         assert transport is not None
         self._transport = transport
@@ -68,26 +64,26 @@ class Wire(asyncio.Protocol):
         return self._bytes_left
 
     def write(self, data: bytes) -> None:
-        """Send `data`, a few lines at most."""
+        """Send `data`, which is a few lines at most."""
         if self._ended:
             raise self._ended
         assert self._transport is not None
         self._transport.write(data)
 
     async def line(self) -> bytes:
-        """The next line, without its end.
+        """The next line, without its line end.
 
         Raises:
-            Trouble: the server has said more than it may.
-            Dropped: there is no next line.
+            ProbeError: the budget is used up.
+            ConnectionError: the server closed the connection instead.
         """
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
             await self._more()
         self._lines_left -= 1
         if self._lines_left < 0:
-            self._end(Trouble("MBX819"))
-            raise Trouble("MBX819")
+            self._end(error := ProbeError("MBX819"))
+            raise error
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
@@ -97,20 +93,20 @@ class Wire(asyncio.Protocol):
         """The next `count` bytes.
 
         Raises:
-            Trouble: that would be more than the server may say.
-            Dropped: there are fewer.
+            ProbeError: they exceed the budget.
+            ConnectionError: the server closed the connection before.
         """
         if count > self._bytes_left + len(self._buffer):
-            raise Trouble("MBX819")
+            raise ProbeError("MBX819")
         while len(self._buffer) < count:
             await self._more()
-        found = bytes(self._buffer[:count])
+        data = bytes(self._buffer[:count])
         del self._buffer[:count]
         self._searched = 0
-        return found
+        return data
 
     def close(self) -> None:
-        """Let go at once, without waiting for the server."""
+        """Close at once, without waiting for the server."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -130,17 +126,17 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
-            self._end(Trouble("MBX819"))
+            self._end(ProbeError("MBX819"))
             self.close()
             return
         self._buffer += data
         self._wake()
 
     def eof_received(self) -> None:
-        self._end(Dropped("the server closed the connection"))
+        self._end(_closed())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(exc or Dropped("the server closed the connection"))
+        self._end(exc or _closed())
 
     def _end(self, error: Exception) -> None:
         self._ended = self._ended or error
@@ -149,3 +145,7 @@ class Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _closed() -> Exception:
+    return ConnectionError("the server closed the connection")

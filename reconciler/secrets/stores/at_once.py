@@ -1,4 +1,4 @@
-"""Doing many slow things at once, and giving up on all of them together."""
+"""Running slow tasks side by side, with one deadline for all of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _WORKERS = 8
 
 
 def at_once(tasks: Mapping[K, Callable[[float], V]], seconds: float) -> dict[K, V]:
-    """What each task returns, by its key; each is told how many seconds are left.
+    """The results of the tasks by key; each task is passed the seconds that are left.
 
-    A task that is not done after `seconds` is missing in the result. It is left to itself, in a
-    thread that keeps no process from ending: nothing can stop a system call that hangs.
+    A task that takes longer than `seconds` is missing in the result. It goes on in a daemon thread,
+    as nothing can stop a system call that hangs.
     """
     until = monotonic() + seconds
     todo: SimpleQueue[tuple[K, Callable[[float], V]]] = SimpleQueue()

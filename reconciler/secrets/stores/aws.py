@@ -12,8 +12,16 @@ from typing import Any
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import Address, Prefix, Section, Word
-from reconciler.secrets.stores.store import Document, Once, reason
+from reconciler.secrets.settings_types import Address, Word
+from reconciler.secrets.stores.store import (
+    TREE,
+    Once,
+    Store,
+    StoredSecret,
+    StoreKind,
+    StoreSection,
+    reason,
+)
 
 _LONGEST = 10.0
 """Seconds for one request."""
@@ -25,24 +33,23 @@ _MISSING = frozenset({"InvalidRequestException", "ResourceNotFoundException"})
 """The first is what it says of a secret that is about to be deleted."""
 
 
-class AwsSettings(Section):
+class AwsSettings(StoreSection):
     """AWS Secrets Manager in one region."""
 
     region: Word | None = None
     profile: Word | None = None
     endpoint: Address | None = None
-    prefix: Prefix | None = None
 
 
-class AwsStore:
+class AwsStore(Store):
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
         self._client = Once(self._connect)
 
-    def fetch(self, name: str, _version: int | None, seconds: float) -> Document:
+    def fetch(self, name: str, _version: int | None, seconds: float) -> StoredSecret:
         with self._asked(name, seconds) as client:
-            found = client.get_secret_value(SecretId=name)
-        return Document(_content(found.get("SecretString", "")), found["VersionId"])
+            answer = client.get_secret_value(SecretId=name)
+        return StoredSecret(_content(answer.get("SecretString", "")), answer["VersionId"])
 
     def newest(self, name: str, seconds: float) -> str | None:
         with self._asked(name, seconds) as client:
@@ -104,3 +111,17 @@ def _translated(name: str | None) -> Iterator[None]:
     if code in _REFUSED:
         raise Failure.of("MBX674", store="aws", name=name, reason=code)
     raise Failure.of("MBX672", store="aws", reason=code)
+
+
+AWS = StoreKind(
+    "aws",
+    "awssecrets",
+    "name#/key",
+    rf"^/?{TREE}",
+    "The secret in AWS Secrets Manager.",
+    AwsSettings,
+    lambda section, _environment, _redactor: AwsStore(section),
+    word="name",
+    word_description="Its name.",
+    key_description="Which of the keys, where it is an object of JSON.",
+)

@@ -1,7 +1,7 @@
 """Opening a file by its name in a folder, without ever leaving that folder.
 
-No link is followed, with one exception that is taken apart step by step: a mounted Kubernetes
-secret, where `name` is a link to `..data/name`, and `..data` one to a folder beside it that kubelet
+No link is followed, with one exception that is checked step by step: a mounted Kubernetes secret,
+where `name` is a link to `..data/name`, and `..data` one to a folder beside it that kubelet
 replaces as a whole.
 """
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.settings import SecretSettings
-from reconciler.secrets.stores.aws import AwsStore
-from reconciler.secrets.stores.env import EnvStore
-from reconciler.secrets.stores.file import DEFAULT_FOLDER, FileStore
+from reconciler.secrets.stores.kinds import KINDS
 from reconciler.secrets.stores.store import Store
-from reconciler.secrets.stores.vault import VaultStore
 
 
 class Stores:
@@ -25,15 +21,11 @@ class Stores:
     def __init__(
         self, settings: SecretSettings, environment: Mapping[str, str], redactor: Redactor
     ) -> None:
-        folder = settings.file.folder or environment.get("CREDENTIALS_DIRECTORY") or DEFAULT_FOLDER
-        vault = settings.vault
         self.redactor = redactor
-        self.vault = VaultStore(vault, environment, redactor) if vault else None
-        self._stores: dict[str, Store | None] = {
-            "env": EnvStore(environment),
-            "file": FileStore(Path(folder)),
-            "vault": self.vault,
-            "aws": AwsStore(settings.aws) if settings.aws else None,
+        self._stores: dict[str, Store] = {
+            name: kind.open(section, environment, redactor)
+            for name, kind in KINDS.items()
+            if (section := settings.section(name))
         }
 
     def __getitem__(self, name: str) -> Store:
@@ -51,5 +43,4 @@ class Stores:
 
     def __exit__(self, *_error: object) -> None:
         for store in self._stores.values():
-            if store:
-                store.close()
+            store.close()

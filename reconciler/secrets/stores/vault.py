@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,19 +11,27 @@ from pydantic import Field, model_validator
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets import credential_source
-from reconciler.secrets.credential_source import Source
+from reconciler.secrets.credential_source import CredentialSource
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import AbsolutePath, Address, Mount, Prefix, Section, Word
-from reconciler.secrets.stores.store import Document, Once, reason
+from reconciler.secrets.settings_types import AbsolutePath, Address, Mount, Section, Word
+from reconciler.secrets.stores.store import (
+    TREE,
+    Once,
+    Store,
+    StoredSecret,
+    StoreKind,
+    StoreSection,
+    reason,
+)
 
 _LONGEST = 10.0
 """Seconds for one request."""
 _CREDENTIALS = {
-    "token": Source(env="VAULT_TOKEN"),
-    "approle": Source(env="VAULT_SECRET_ID"),
-    "jwt": Source(env="VAULT_ID_TOKEN"),
-    "kubernetes": Source(file="/var/run/secrets/kubernetes.io/serviceaccount/token"),
+    "token": CredentialSource(env="VAULT_TOKEN"),
+    "approle": CredentialSource(env="VAULT_SECRET_ID"),
+    "jwt": CredentialSource(env="VAULT_ID_TOKEN"),
+    "kubernetes": CredentialSource(file="/var/run/secrets/kubernetes.io/serviceaccount/token"),
 }
 """By method: where the token, the secret id or the JWT is, if the settings do not say."""
 
@@ -34,7 +42,7 @@ class VaultLogin(Section):
     method: Literal["token", "approle", "jwt", "kubernetes"] = "token"
     role: Word | None = None
     mount: Mount | None = None
-    credential: Source | None = None
+    credential: CredentialSource | None = None
 
     @model_validator(mode="after")
     def _role(self) -> Self:
@@ -42,12 +50,12 @@ class VaultLogin(Section):
             raise ValueError("role is needed, but for the method token, where it means nothing")
         return self
 
-    def where(self) -> Source:
+    def where(self) -> CredentialSource:
         """Where its token, secret id or JWT is."""
         return self.credential or _CREDENTIALS[self.method]
 
 
-class VaultSettings(Section):
+class VaultSettings(StoreSection):
     """A server of Vault or OpenBao."""
 
     address: Address
@@ -56,10 +64,12 @@ class VaultSettings(Section):
     mount: Mount = "secret"
     kv_version: Literal[1, 2] = 2
     login: VaultLogin = Field(default=VaultLogin())
-    prefix: Prefix | None = None
+
+    def credentials(self) -> Iterable[CredentialSource]:
+        return (self.login.where(),)
 
 
-class VaultStore:
+class VaultStore(Store):
     def __init__(
         self, settings: VaultSettings, environment: Mapping[str, str], redactor: Redactor
     ) -> None:
@@ -68,26 +78,26 @@ class VaultStore:
         self._environment = environment
         self._client = Once(self._log_in)
 
-    def fetch(self, name: str, version: int | None, seconds: float) -> Document:
+    def fetch(self, name: str, version: int | None, seconds: float) -> StoredSecret:
         mount = self._settings.mount
         if self._settings.kv_version == 1:
             if version is not None:
                 raise Failure.of("MBX681", store="vault")
             with self.asked(name, seconds) as client:
                 data = client.secrets.kv.v1.read_secret(name, mount)["data"]
-            return Document(_content(data))
+            return StoredSecret(_content(data))
         with self.asked(name, seconds) as client:
             data = client.secrets.kv.v2.read_secret_version(
                 name, version, mount, raise_on_deleted_version=True
             )["data"]
-            return Document(_content(data["data"]), str(data["metadata"]["version"]))
+            return StoredSecret(_content(data["data"]), str(data["metadata"]["version"]))
 
     def newest(self, name: str, seconds: float) -> str | None:
         if self._settings.kv_version == 1:
             return None
         with self.asked(name, seconds) as client:
-            found = client.secrets.kv.v2.read_secret_metadata(name, self._settings.mount)
-            return str(found["data"]["current_version"])
+            answer = client.secrets.kv.v2.read_secret_metadata(name, self._settings.mount)
+            return str(answer["data"]["current_version"])
 
     def close(self) -> None:
         if client := self._client.made():
@@ -157,3 +167,19 @@ def _translated(name: str | None) -> Iterator[None]:
         if name is not None and isinstance(error, hvac.InvalidPath):
             raise Failure.of("MBX675", store="vault", name=name) from None
         raise Failure.of("MBX672", store="vault", reason=reason(error)) from None
+
+
+VAULT = StoreKind(
+    "vault",
+    "vault",
+    "path?version=1#/key",
+    rf"^{TREE}",
+    "The secret in HashiCorp Vault or OpenBao.",
+    VaultSettings,
+    VaultStore,
+    word="path",
+    word_description="Where it is, below the mount that the settings name.",
+    key_needed=True,
+    key_description="Which of the keys there.",
+    versions=True,
+)

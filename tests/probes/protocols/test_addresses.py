@@ -10,10 +10,10 @@ from threading import Event
 import pytest
 
 from reconciler.probes import conversation
-from reconciler.probes.failure import Trouble
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import MAIL_PORTS, Pace, Policy
 from reconciler.probes.protocols.addresses import MOST, Resolver, allowed, may_connect
-from reconciler.probes.results import Outcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.probes.schedule import Prober
 from tests.support.mailservers import Pauses, loopback, probed, prober, served, smtp, target
 
@@ -73,7 +73,7 @@ def test_settings_allow_networks() -> None:
 def test_only_allowed_addresses_are_kept_and_not_too_many() -> None:
     assert allowed(("127.0.0.1", "8.8.8.8"), "x", INTERNET) == ("8.8.8.8",)
     assert len(allowed(tuple(f"8.8.8.{i}" for i in range(20)), "x", INTERNET)) == MOST
-    with pytest.raises(Trouble, match="MBX822"):
+    with pytest.raises(ProbeError, match="MBX822"):
         allowed(("127.0.0.1", "::1"), "x", INTERNET)
 
 
@@ -88,7 +88,7 @@ def test_loopback_is_refused_by_default_under_every_name(host: str) -> None:
 
     result = asyncio.run(run())
     assert result.diagnosis is not None
-    assert (result.diagnosis.code, result.outcome) == ("MBX822", Outcome.NOT_TESTED)
+    assert (result.diagnosis.code, result.outcome) == ("MBX822", ProbeOutcome.NOT_TESTED)
     assert server.connections == 0
 
 
@@ -104,7 +104,7 @@ def test_other_ports_are_refused_before_anything_is_looked_up(port: int) -> None
     found = Prober(bounds, Pace(), look_up=look_up)
     result = asyncio.run(found.probe(target(port)))
     assert result.diagnosis is not None
-    assert (result.diagnosis.code, result.outcome) == ("MBX821", Outcome.NOT_TESTED)
+    assert (result.diagnosis.code, result.outcome) == ("MBX821", ProbeOutcome.NOT_TESTED)
     assert asked == []
 
 
@@ -178,36 +178,34 @@ def test_the_next_address_is_tried() -> None:
             return await Prober(loopback(), Pace(), look_up=look_up).probe(target(port))
 
     result = asyncio.run(run())
-    assert result.outcome is Outcome.PASSED
+    assert result.outcome is ProbeOutcome.PASSED
     assert dict(result.steps[1].facts)["address"] == "127.0.0.1"
 
 
 def test_a_password_is_not_said_in_the_clear_on_the_internet() -> None:
-    from reconciler.probes.conversation import _refuse_open_secret
+    from reconciler.probes.conversation import refuse_open_secret
     from reconciler.probes.protocols.talk import Shared, Talk
-    from reconciler.probes.protocols.tls import Contexts
 
     async def run() -> None:
-        shared = Shared(INTERNET, Resolver(), Contexts(None))
-        talk = Talk(target(25).door, shared)
+        talk = Talk(target(25).door, Shared(INTERNET))
         talk.address = "8.8.8.8"
-        with pytest.raises(Trouble, match="MBX847"):
-            _refuse_open_secret(talk)
+        with pytest.raises(ProbeError, match="MBX847"):
+            refuse_open_secret(talk)
         talk.address = "10.0.0.1"
-        _refuse_open_secret(talk)
+        refuse_open_secret(talk)
 
     asyncio.run(run())
 
 
 def test_that_is_asked_before_any_login(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_talk: object) -> None:
-        raise Trouble("MBX847")
+        raise ProbeError("MBX847")
 
-    monkeypatch.setattr(conversation, "_refuse_open_secret", refuse)
+    monkeypatch.setattr(conversation, "refuse_open_secret", refuse)
     server = smtp()
     result = probed(server)
     assert result.diagnosis is not None
-    assert (result.diagnosis.code, result.outcome) == ("MBX847", Outcome.NOT_TESTED)
+    assert (result.diagnosis.code, result.outcome) == ("MBX847", ProbeOutcome.NOT_TESTED)
     assert "AUTH" not in server.words()
 
 

@@ -14,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from reconciler.probes.failure import Trouble
+from reconciler.diagnostics.messages.failures import Again
+from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.oauth import GOOGLE, MICROSOFT
-from reconciler.probes.results import Again, Outcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult
 from tests.support.mailservers import SERVERS, Script, loopback, prober, secret, served, target
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -145,7 +146,7 @@ def probed(
 def test_a_token_logs_in(name: str, grant: str) -> None:
     endpoint = Endpoint()
     result, server = probed(endpoint, name, DOCUMENTS[grant])
-    assert result.outcome is Outcome.PASSED
+    assert result.outcome is ProbeOutcome.PASSED
     assert ("mechanism", "XOAUTH2") in next(s.facts for s in result.steps if s.name == "login")
     assert len(endpoint.forms) == 1
     assert len(server.said) == 1
@@ -241,7 +242,7 @@ def unpacked(text: str) -> bytes:
     ],
 )
 def test_what_is_no_credential(document: str) -> None:
-    with pytest.raises(Trouble, match="MBX835"):
+    with pytest.raises(ProbeError, match="MBX835"):
         oauth.request(document, "nfe@acme.test", "smtp").complete()
 
 
@@ -275,7 +276,7 @@ def test_a_token_that_is_not_given(status: int, body: Any, expected: str, again:
 
 def test_an_endpoint_may_answer_in_chunks() -> None:
     result, _ = probed(Endpoint(chunked=True))
-    assert result.outcome is Outcome.PASSED
+    assert result.outcome is ProbeOutcome.PASSED
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_text_and_texts_by_key(address: str, client: Any) -> None:
     texts = ("aws:/prod/acme/several#/a", "aws:acme/number", "aws:acme/plain")
     found = resolved(*texts, stores=logged_in(address))
     assert values(found) == [f"{MARK}-a", "1234", MARK]
-    assert all(item.version for item in found.found.values())
+    assert all(item.version for item in found.read.values())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_rotated_version_is_seen_without_reading_it(
         assert newest_versions([reference], stores, 10) == {reference: first}
         second = client.put_secret_value(SecretId="acme/rotated", SecretString="new")["VersionId"]
         assert newest_versions([reference], stores, 10) == {reference: second}
-    (found,) = resolved("aws:acme/rotated", stores=logged_in(address)).found.values()
+    (found,) = resolved("aws:acme/rotated", stores=logged_in(address)).read.values()
     assert found.version == second
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with logged_in(address) as stores:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler import settings
 from reconciler.diagnostics.problem import Failure, Place
-from reconciler.secrets.credential_source import Source, read
+from reconciler.secrets.credential_source import CredentialSource, read
 from reconciler.secrets.read import Resolved, newest_versions, problems
 from reconciler.secrets.references import Reference, from_text
 from reconciler.secrets.settings import SecretSettings, rules
@@ -20,7 +20,7 @@ from reconciler.secrets.stores.at_once import at_once
 from reconciler.secrets.stores.env import EnvStore
 from reconciler.secrets.stores.folder import LIMIT
 from reconciler.secrets.stores.open import Stores
-from reconciler.secrets.stores.store import Document, Once
+from reconciler.secrets.stores.store import Once, StoredSecret
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
 
@@ -198,14 +198,14 @@ def test_the_folder_is_systemds_unless_the_settings_name_one(tmp_path: Path) -> 
 
 def test_a_credential_is_read_from_where_the_settings_say(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f" {MARK}\n")
-    assert read(Source(file=str(tmp_path / "token")), {}).reveal() == MARK
-    assert read(Source(env="TOKEN"), {"TOKEN": MARK}).reveal() == MARK
+    assert read(CredentialSource(file=str(tmp_path / "token")), {}).reveal() == MARK
+    assert read(CredentialSource(env="TOKEN"), {"TOKEN": MARK}).reveal() == MARK
 
 
 @pytest.mark.parametrize("source", [{"env": "TOKEN"}, {"env": "EMPTY"}, {"file": "/no/where"}])
 def test_a_credential_that_is_missing_is_named(source: dict[str, str]) -> None:
     with pytest.raises(Failure) as caught:
-        read(Source(**source), {"EMPTY": " \n"})
+        read(CredentialSource(**source), {"EMPTY": " \n"})
     (problem,) = caught.value.problems
     assert problem.code == "MBX680"
     assert next(iter(source.values())) in str(problem.values["source"])
@@ -225,7 +225,7 @@ def test_everything_is_read_even_if_something_fails() -> None:
     found = resolved(
         "env:A", "env:B", "env:C", "vault:a#/b", "aws:c", stores=opened({"B": "b"}), seconds=5
     )
-    assert [item.name for item in found.found] == ["B"]
+    assert [item.name for item in found.read] == ["B"]
     told = {item.store: codes(bad) for item, bad in found.failed.items()}
     assert told == {"env": ["MBX675"], "vault": ["MBX670"], "aws": ["MBX670"]}
 
@@ -246,7 +246,7 @@ def test_a_name_is_read_once_for_all_its_keys() -> None:
     asked: list[str] = []
 
     class Counted(EnvStore):
-        def fetch(self, name: str, version: int | None, seconds: float) -> Document:
+        def fetch(self, name: str, version: int | None, seconds: float) -> StoredSecret:
             asked.append(name)
             return super().fetch(name, version, seconds)
 
@@ -284,7 +284,7 @@ def test_nothing_takes_longer_than_the_deadline() -> None:
 
 def test_an_unknown_error_is_not_repeated() -> None:
     class Broken(EnvStore):
-        def fetch(self, _name: str, _version: int | None, _seconds: float) -> Document:
+        def fetch(self, _name: str, _version: int | None, _seconds: float) -> StoredSecret:
             raise RuntimeError(MARK)
 
     with replaced(Broken({})) as stores:

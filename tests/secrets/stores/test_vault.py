@@ -24,6 +24,7 @@ from reconciler.secrets.redact import MASK, Redactor
 from reconciler.secrets.references import from_text
 from reconciler.secrets.settings import SecretSettings
 from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.stores.vault import VaultStore
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
 from tests.support.secretservers import Bao
@@ -52,7 +53,7 @@ def test_the_newest_version_and_a_pinned_one(bao: Bao) -> None:
     texts = [f"vault:{NFE}{version}#/password" for version in ("", "?version=1", "?version=2")]
     found = resolved(*texts, f"vault:{NFE}#/username", stores=logged_in(bao))
     assert values(found) == [f"{MARK}-2", "nfe@acme.example", f"{MARK}-1", f"{MARK}-2"]
-    assert [item.version for item in found.found.values()] == ["2", "2", "1", "2"]
+    assert [item.version for item in found.read.values()] == ["2", "2", "1", "2"]
 
 
 def test_all_keys_of_a_path_come_with_one_request(bao: Bao) -> None:
@@ -90,7 +91,7 @@ def test_what_may_not_be_read(bao: Bao) -> None:
     bao.put("smtp/beta/nfe", password=MARK)
     stores = logged_in(bao, bao.token("secret/data/smtp/acme/*"))
     found = resolved(f"vault:{NFE}#/password", "vault:smtp/beta/nfe#/password", stores=stores)
-    assert [item.secret.reveal() for item in found.found.values()] == [f"{MARK}-2"]
+    assert [item.secret.reveal() for item in found.read.values()] == [f"{MARK}-2"]
     assert [codes(bad) for bad in found.failed.values()] == [["MBX674"]]
 
 
@@ -102,7 +103,7 @@ def test_another_mount_and_the_first_version_of_the_engine(bao: Bao) -> None:
     section = {"mount": "mail/old", "kv_version": 1}
     found = resolved("vault:acme#/p", stores=logged_in(bao, token, **section))
     assert values(found) == [MARK]
-    assert [item.version for item in found.found.values()] == [None]
+    assert [item.version for item in found.read.values()] == [None]
     pinned = resolved("vault:acme?version=1#/p", stores=logged_in(bao, token, **section))
     assert failures(pinned) == {"acme": ["MBX681"]}
     with logged_in(bao, token, **section) as stores:
@@ -171,8 +172,9 @@ def test_the_login_of_a_pipeline(
     stores = with_login(bao, {"VAULT_SECRET_ID": secret_id}, **login)
     with stores:
         assert values(resolved(f"vault:{NFE}#/password", stores=stores)) == [f"{MARK}-2"]
-        assert stores.vault
-        with stores.vault.asked("x", 5) as client:
+        vault = stores["vault"]
+        assert isinstance(vault, VaultStore)
+        with vault.asked("x", 5) as client:
             said = stores.redactor.redact(f"{secret_id} {client.token} {MARK}-2 {MARK}-1")
     assert said == f"{MASK} {MASK} {MASK} {MARK}-1"
     stores = with_login(bao, {"VAULT_SECRET_ID": MARK}, **login)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.manifests.partner import PartnerDeclaration
-from reconciler.secrets.references import FORMS, Reference, from_text
+from reconciler.secrets.references import Reference, from_text
 from reconciler.secrets.scope import NOT_SETTLED, Scopes
+from reconciler.secrets.stores.kinds import KINDS
 
 
 def problems(declared: PartnerDeclaration, scopes: Scopes) -> Iterator[Problem]:
@@ -28,7 +29,7 @@ def problems(declared: PartnerDeclaration, scopes: Scopes) -> Iterator[Problem]:
 
 
 def _place(server: Place, reference: Reference) -> Place:
-    """Where the name is written; one written in one line has no keys, and its place is found."""
-    word = FORMS[reference.store].word
+    """The place of the name; a reference in one line has no keys of its own."""
+    word = KINDS[reference.store].word
     below = (reference.store, word) if word else (reference.store,)
     return Place(server.file, (*server.path, "password", *below), "value")

@@ -11,10 +11,10 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Build = Callable[[Any], Any]
-"""Makes a value of plain data, or raises a ValueError."""
+"""Makes a value from plain data, or raises a ValueError."""
 _SCALARS = (bool, int, float, str, NoneType)
 _LARGEST = 2**63
-"""As large as a number in a database can be, and as small."""
+"""The bound of a 64-bit integer, the largest that a database column holds."""
 
 
 @cache
@@ -52,7 +52,7 @@ def _scalar(hint: Any, possible: tuple[Any, ...]) -> Build:
 
 @cache
 def lenient(hint: Any) -> Build:
-    """The same for a row as a database has it, whose fields may be any scalar instead."""
+    """The same for an observed row, whose fields may hold any scalar instead."""
     hints = get_type_hints(hint)
     strict = [builder(hints[name]) for name in _names(hint)]
 
@@ -64,7 +64,7 @@ def lenient(hint: Any) -> Build:
 
 
 def plain(value: Any) -> Any:
-    """What JSON cannot hold by itself as what `builder` takes: for the `default` of an encoder."""
+    """A value in the form that `builder` takes: the `default` of a JSON encoder."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return [getattr(value, name) for name in _names(type(value))]

@@ -1,20 +1,20 @@
-"""Results as JSON and back, and the results of all shards put together."""
+"""Results as JSON and back, and the results of all shards of a run put together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from reconciler.diagnostics.messages.failures import Again
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.results import (
-    Again,
     Diagnosis,
     Facts,
     Level,
-    Outcome,
+    ProbeOutcome,
     ProbeResult,
+    ProbeWarning,
     Step,
-    Warned,
 )
 
 FORMAT_VERSION = "1.0"
@@ -27,8 +27,8 @@ class Shard(NamedTuple):
     of: int = 1
 
 
-class Document(NamedTuple):
-    """A file of results: the part of the run it has, its results, and whether they are all."""
+class ShardResults(NamedTuple):
+    """The results of a shard; one that was interrupted is not `complete`."""
 
     shard: Shard
     results: tuple[ProbeResult, ...]
@@ -38,13 +38,10 @@ class Document(NamedTuple):
 def data(result: ProbeResult) -> dict[str, Any]:
     """A result as JSON has it, without words in any language."""
     failed = result.diagnosis
+    mailbox = ("protocol", "host", "port", "security", "username")
     return {
         "servers": list(result.names),
-        "protocol": result.protocol,
-        "host": result.host,
-        "port": result.port,
-        "security": result.security,
-        "username": result.username,
+        **{name: getattr(result, name) for name in mailbox},
         "level": str(result.level),
         "outcome": result.outcome.value,
         "at": result.at,
@@ -65,18 +62,18 @@ def data(result: ProbeResult) -> dict[str, Any]:
             "values": dict(failed.values),
         },
         "warnings": [
-            {"code": warned.code, "values": dict(warned.values)} for warned in result.warnings
+            {"code": warning.code, "values": dict(warning.values)} for warning in result.warnings
         ],
     }
 
 
 def head(shard: Shard) -> dict[str, Any]:
-    """What a file of results says before them."""
+    """What a file of results has before them."""
     return {"format_version": FORMAT_VERSION, "shard": shard._asdict()}
 
 
-def read(document: Any, name: str) -> Document:
-    """The document that was written by `data` and `head`; `name` is for messages.
+def read(document: Any, name: str) -> ShardResults:
+    """The results in a document of `head` and `data`; `name` is for messages.
 
     Raises:
         Failure: it is something else, or of another version.
@@ -90,42 +87,43 @@ def read(document: Any, name: str) -> Document:
         raise Failure.of("MBX850", file=name) from None
     if major != FORMAT_VERSION.partition(".")[0] or not 1 <= shard.number <= shard.of:
         raise Failure.of("MBX850", file=name)
-    return Document(shard, results, complete)
+    return ShardResults(shard, results, complete)
 
 
-def merged(documents: Iterable[tuple[str, Document]]) -> tuple[ProbeResult, ...]:
-    """The results of all shards of one run, by the names of their servers.
+def merged(parts: Iterable[tuple[str, ShardResults]]) -> tuple[ProbeResult, ...]:
+    """The results of all shards of one run, each with the name of its file, sorted by server.
 
     Raises:
-        Failure: shards are missing or were interrupted, of different runs, or given twice.
+        Failure: shards are missing, were interrupted, are of different runs, or occur twice.
     """
-    found: dict[int, tuple[str, Document]] = {}
+    by_number: dict[int, tuple[str, ShardResults]] = {}
     counts = set()
-    for name, document in documents:
-        counts.add(document.shard.of)
-        if document.shard.number in found:
-            other = found[document.shard.number][0]
-            raise Failure.of("MBX852", file=name, other=other, number=document.shard.number)
-        found[document.shard.number] = (name, document)
+    for name, part in parts:
+        number = part.shard.number
+        counts.add(part.shard.of)
+        if number in by_number:
+            raise Failure.of("MBX852", file=name, other=by_number[number][0], number=number)
+        by_number[number] = (name, part)
     if len(counts) > 1:
         raise Failure.of("MBX853", counts=", ".join(map(str, sorted(counts))))
-    whole = {number for number, (_name, document) in found.items() if document.complete}
-    missing = sorted(set(range(1, max(counts, default=1) + 1)) - whole)
+    count = max(counts, default=1)
+    complete = {number for number, (_name, part) in by_number.items() if part.complete}
+    missing = sorted(set(range(1, count + 1)) - complete)
     if missing:
-        raise Failure.of(
-            "MBX851", missing=", ".join(map(str, missing)), count=max(counts, default=1)
-        )
-    results = [result for _, document in found.values() for result in document.results]
+        raise Failure.of("MBX851", missing=", ".join(map(str, missing)), count=count)
+    results = [result for _name, part in by_number.values() for result in part.results]
     return tuple(sorted(results, key=lambda result: (result.names, result.protocol)))
 
 
 class Tally:
-    """How many results there were of each outcome, and how many warnings."""
+    """How many results there were of each outcome, how many warnings, and how long they took."""
 
-    def __init__(self) -> None:
-        self.outcomes = dict.fromkeys(Outcome, 0)
+    def __init__(self, results: Iterable[ProbeResult] = ()) -> None:
+        self.outcomes = dict.fromkeys(ProbeOutcome, 0)
         self.warnings = 0
         self.seconds = 0.0
+        for result in results:
+            self.add(result)
 
     def add(self, result: ProbeResult) -> None:
         self.outcomes[result.outcome] += 1
@@ -137,15 +135,12 @@ class Tally:
         return sum(self.outcomes.values())
 
     def data(self) -> dict[str, int]:
-        return {
-            "total": self.total,
-            **{name.value.replace("-", "_"): count for name, count in self.outcomes.items()},
-            "warnings": self.warnings,
-        }
+        """The counts as JSON has them."""
+        counts = {name.replace("-", "_"): count for name, count in self.outcomes.items()}
+        return {"total": self.total, **counts, "warnings": self.warnings}
 
 
 def _result(item: Mapping[str, Any]) -> ProbeResult:
-    failed = item["failure"]
     return ProbeResult(
         names=tuple(map(_text, item["servers"])),
         protocol=_text(item["protocol"]),
@@ -154,12 +149,10 @@ def _result(item: Mapping[str, Any]) -> ProbeResult:
         security=_text(item["security"]),
         username=_text(item["username"]),
         level=Level[_text(item["level"]).upper()],
-        outcome=Outcome(item["outcome"]),
-        steps=tuple(_steps(item["steps"])),
-        diagnosis=_diagnosis(failed) if failed else None,
-        warnings=tuple(
-            Warned(_text(warned["code"]), _facts(warned["values"])) for warned in item["warnings"]
-        ),
+        outcome=ProbeOutcome(item["outcome"]),
+        steps=tuple(map(_step, item["steps"])),
+        diagnosis=_diagnosis(item["failure"]) if item["failure"] else None,
+        warnings=tuple(map(_warning, item["warnings"])),
         attempts=int(item["attempts"]),
         given_up=bool(item["given_up"]),
         at=_text(item["at"]),
@@ -167,20 +160,18 @@ def _result(item: Mapping[str, Any]) -> ProbeResult:
     )
 
 
-def _steps(items: Iterable[Mapping[str, Any]]) -> Iterator[Step]:
-    for item in items:
-        yield Step(_text(item["name"]), float(item["seconds"]), _facts(item["facts"]))
+def _step(item: Mapping[str, Any]) -> Step:
+    return Step(_text(item["name"]), float(item["seconds"]), _facts(item["facts"]))
 
 
 def _diagnosis(item: Mapping[str, Any]) -> Diagnosis:
-    return Diagnosis(
-        _text(item["code"]),
-        _text(item["step"]),
-        _text(item["server_said"]),
-        Again(item["again"]),
-        None if item["provider"] is None else _text(item["provider"]),
-        _facts(item["values"]),
-    )
+    provider = None if item["provider"] is None else _text(item["provider"])
+    code, step, line = (_text(item[name]) for name in ("code", "step", "server_said"))
+    return Diagnosis(code, step, line, Again(item["again"]), provider, _facts(item["values"]))
+
+
+def _warning(item: Mapping[str, Any]) -> ProbeWarning:
+    return ProbeWarning(_text(item["code"]), _facts(item["values"]))
 
 
 def _facts(items: Mapping[str, Any]) -> Facts:

@@ -1,0 +1,95 @@
+"""The fields of a row as people read them, and what a change does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reconciler.diagnostics.words import n_
+from reconciler.model.cnpj import masked
+from reconciler.model.state import OPTIONS, HeadOffice, Origins, Partner, Row
+from reconciler.plan.cause import Cause
+from reconciler.plan.diff import Action, Change, FieldChange, changed_fields
+from reconciler.render.cause_text import of_field
+from reconciler.render.style import one_line
+
+_OWNERSHIP = ("project", "file")
+
+
+def fields(change: Change, cause: Cause) -> Iterator[str]:
+    """The fields that a plan tells of: what comes, and what of a row differs."""
+    match change.action:
+        case Action.CREATE:
+            yield from _created(change.row)
+        case Action.UPDATE:
+            yield from _updated(change, cause)
+
+
+def _created(row: Row) -> Iterator[str]:
+    if isinstance(row, Partner | HeadOffice):
+        return
+    fields = row._asdict()
+    origins = fields.pop("origins", None)
+    for name, value in fields.items():
+        told = value not in (None, ()) and (value is not False or name != "own_mailboxes")
+        if told and name not in (*_OWNERSHIP, "stable_id", "cnpj"):
+            yield f"      {name}: {field_text(name, value)}{_origin(name, origins)}"
+
+
+def _updated(change: Change, cause: Cause) -> Iterator[str]:
+    if isinstance(change.row, HeadOffice):
+        return
+    origins = getattr(change.after, "origins", None)
+    changed = changed_fields(change)
+    names = {field.path[0] for field in changed}
+    for field in changed:
+        path, name = field.path, field.path[-1]
+        if path[0] != "origins":
+            if not _is_titled(name, field):
+                notes = _origin(name, origins) + of_field(path[0], cause)
+                yield f"      {name}: {change_text(field, field_text)}{notes}"
+        elif name not in names:
+            value = field_text(name, getattr(change.after, name))
+            origin = f"({field.before} → {field.after}){of_field(path[0], cause)}"
+            yield f"      {name}: {value} {origin}"
+    same = len(change.row) - len(names)
+    hidden = n_("({count} unchanged field)", "({count} unchanged fields)", same)
+    yield f"      {hidden}"
+
+
+def _is_titled(name: str, field: FieldChange) -> bool:
+    """Whether the title of the change says it: a rename, or a takeover by the only project."""
+    return name == "stable_id" or (name == "project" and "" in (field.before, field.after))
+
+
+def _origin(name: str, origins: Origins | None) -> str:
+    return f" ({getattr(origins, name)})" if origins and name in OPTIONS else ""
+
+
+def change_text(field: FieldChange, text: Callable[[str, Any], str]) -> str:
+    """What becomes of a field: the items of a list that come and go, else both values."""
+    if field.added or field.removed:
+        added, removed = (map(one_line, items) for items in (field.added, field.removed))
+        return ", ".join([*(f"+ {item}" for item in added), *(f"- {item}" for item in removed)])
+    name = field.path[-1]
+    return f"{text(name, field.before)} → {text(name, field.after)}"
+
+
+def field_text(name: str, value: Any) -> str:
+    """The value of a field of this name, with its unit or mask."""
+    if name == "timeout" and isinstance(value, int):
+        return f"{value}s"
+    return shown(masked(value) if name == "company" and value else value)
+
+
+def shown(value: Any) -> str:
+    """A value as the manifests would write it."""
+    if value is None or value == ():
+        return "–"
+    if value == "":
+        return '""'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(map(one_line, value))
+    return one_line(value)
