@@ -48,7 +48,7 @@ def command(
 
 
 def _total(inputs: Inputs, described: list[diagnostics.Diagnostic]) -> str:
-    files = n_("{count} file", "{count} files", len(inputs.loaded.found))
+    files = n_("{count} file", "{count} files", len(inputs.loaded.manifests))
     servers = sum(len(item.servers) for item in inputs.declared.values())
     counted = n_("{count} mail server", "{count} mail servers", servers)
     result = terminal.tally(described) or _("no problem")

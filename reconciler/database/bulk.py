@@ -77,13 +77,13 @@ def execute(
         *range(len(names))
     ]:
         values = (tuple(row[position] for position in order) for row in rows)
-    text, touched, given, remaining = str(compiled), 0, 0, iter(values)
+    text, touched, count, remaining = str(compiled), 0, 0, iter(values)
     with _cursor(connection, text) as cursor:
         while batch := list(islice(remaining, _BATCH)):
             cursor.executemany(text, batch)
             touched += max(cursor.rowcount, 0)
-            given += len(batch)
-    return touched, given
+            count += len(batch)
+    return touched, count
 
 
 @contextmanager

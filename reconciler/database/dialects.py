@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import AddConstraint, DropConstraint
+from sqlalchemy.schema import AddConstraint
 
 from reconciler.database.dialect import ONLY_READS, Access, Dialect, Trouble
 from reconciler.diagnostics.problem import Failure
@@ -146,13 +146,18 @@ class Postgres(Dialect):
 
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:
-        """COPY asks for every row whether its key is there; adding the key asks with one join."""
+        """COPY asks for every row whether its key is there; adding the key asks with one join.
+
+        The keys stay part of their tables, which may be made once more in this process.
+        """
         keys = [key for table in tables for key in table.foreign_key_constraints]
+        named = connection.dialect.identifier_preparer
         for key in keys:
-            connection.execute(DropConstraint(key))
+            table, name = named.format_table(key.table), named.format_constraint(key)
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
         yield
         for key in keys:
-            connection.execute(AddConstraint(key))
+            connection.execute(AddConstraint(key, isolate_from_table=False))
 
 
 _OURS = 0x4D4258

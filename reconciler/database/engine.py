@@ -119,8 +119,10 @@ def _failure(error: DBAPIError, engine: Engine, *, begun: bool, committing: bool
 
 
 def _trouble(error: DBAPIError, engine: Engine) -> Trouble:
-    found = dialect_for(engine).trouble(error)
-    return Trouble.LOST if found is Trouble.OTHER and error.connection_invalidated else found
+    trouble = dialect_for(engine).trouble(error)
+    if trouble is Trouble.OTHER and error.connection_invalidated:
+        return Trouble.LOST
+    return trouble
 
 
 def _reason(error: DBAPIError) -> str:

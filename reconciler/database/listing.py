@@ -177,16 +177,16 @@ def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[L
         yield Listed(partner, row_id, server, counts.get(row_id, 0), last)
 
 
-def conditions_of(wanted: ServerFilter) -> Iterator[ColumnElement[bool]]:
-    """What `wanted` asks of a row and its links and tests, as far as the database can tell."""
+def conditions_of(server_filter: ServerFilter) -> Iterator[ColumnElement[bool]]:
+    """What the filter asks of a row, its links and tests, as far as the database can tell."""
     c = mail_server.c
-    if wanted.partners:
-        yield c.partner.in_(wanted.partners)
-    if wanted.cnpj is not None:
-        yield c.id.in_(select(_LINKED).where(link.c.cnpj == wanted.cnpj))
-    if wanted.direction is not None:
-        yield c.direction == wanted.direction
-    if wanted.failed:
+    if server_filter.partners:
+        yield c.partner.in_(server_filter.partners)
+    if server_filter.cnpj is not None:
+        yield c.id.in_(select(_LINKED).where(link.c.cnpj == server_filter.cnpj))
+    if server_filter.direction is not None:
+        yield c.direction == server_filter.direction
+    if server_filter.failed:
         last = select(probe_result.c.mail_server_id)
         yield c.id.in_(last.where(probe_result.c.verdict == FAILED))
 
@@ -196,21 +196,21 @@ def is_active() -> ColumnElement[bool]:
     return mail_server.c.active == true()
 
 
-def linked_to(connection: Connection, wanted: ServerFilter) -> set[int]:
-    """The rows that are linked to a company of the nickname that is wanted."""
+def linked_to(connection: Connection, server_filter: ServerFilter) -> set[int]:
+    """The rows that are linked to a company of the nickname of the filter."""
     query = select(company.c.cnpj, company.c.nickname)
-    if wanted.partners:
-        query = query.where(company.c.partner.in_(wanted.partners))
+    if server_filter.partners:
+        query = query.where(company.c.partner.in_(server_filter.partners))
     cnpjs = [
         cnpj
         for cnpj, nickname in map(readable, fetch(connection, query))
-        if _contains(wanted.company, nickname)
+        if _contains(server_filter.company, nickname)
     ]
-    found: set[int] = set()
+    numbers: set[int] = set()
     for start in range(0, len(cnpjs), _BATCH):
         is_linked = link.c.cnpj.in_(cnpjs[start : start + _BATCH])
-        found.update(row_id for (row_id,) in fetch(connection, select(_LINKED).where(is_linked)))
-    return found
+        numbers.update(row_id for (row_id,) in fetch(connection, select(_LINKED).where(is_linked)))
+    return numbers
 
 
 def _contains(part: str, *texts: str | None) -> bool:

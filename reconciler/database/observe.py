@@ -85,8 +85,8 @@ def read(
 
     With `lock`, nobody else can change the rows until the transaction ends.
     """
-    for name, found in rows(connection, partners, lock=lock):
-        yield name, understood(found)
+    for name, of_partner in rows(connection, partners, lock=lock):
+        yield name, understood(of_partner)
 
 
 def rows(
@@ -94,25 +94,25 @@ def rows(
 ) -> Iterator[tuple[str, Rows]]:
     """All rows of each of `partners`, in their order."""
     for batch in batches(connection, partners):
-        found = {name: Rows([], [], [], [], {}) for name in batch}
+        by_name = {name: Rows([], [], [], [], {}) for name in batch}
         for kind, query in enumerate(_queries(connection, batch)):
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
-                found[owner][:-1][kind].extend(group)
-        for of_partner in found.values():
+                by_name[owner][:-1][kind].extend(group)
+        for of_partner in by_name.values():
             of_partner.servers[:] = [
                 (owner, name_of(stable_id, values[-1]), *values)
                 for owner, stable_id, *values in of_partner.servers
             ]
-        servers = {row[-1]: row for rows in found.values() for row in rows.servers}
+        servers = {row[-1]: row for rows in by_name.values() for row in rows.servers}
         if servers:
             query = _links_query(connection, batch, servers.keys(), lock=lock)
             for number, group in groupby(fetch(connection, query), itemgetter(0)):
                 if number in servers:
                     owner, name, *_ = servers[number]
-                    found[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
+                    by_name[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
         for name in batch:
-            yield name, found.pop(name)
+            yield name, by_name.pop(name)
 
 
 def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[str]]:
@@ -169,19 +169,19 @@ def _links_query(
     return query.with_for_update() if lock else query
 
 
-def understood(found: Rows) -> Observed:
+def understood(rows: Rows) -> Observed:
     """What the rows of a partner mean."""
-    companies, head_offices = _companies(found.companies)
-    hosts = [read_host(row[1:]) for row in found.hosts]
+    companies, head_offices = _companies(rows.companies)
+    hosts = [read_host(row[1:]) for row in rows.hosts]
     state = State(
-        next((read_partner(row) for row in found.partners), None),
+        next((read_partner(row) for row in rows.partners), None),
         companies,
         head_offices,
         {(row.host, row.protocol): row for row in hosts},
-        {row[1]: read_server(row[1:-1]) for row in found.servers},
-        _links(found.links),
+        {row[1]: read_server(row[1:-1]) for row in rows.servers},
+        _links(rows.links),
     )
-    return Observed(state, {row[1]: row[-1] for row in found.servers})
+    return Observed(state, {row[1]: row[-1] for row in rows.servers})
 
 
 def _companies(
@@ -217,13 +217,13 @@ def partners_of(connection: Connection, coverage: Coverage) -> set[str]:
     """The partners that have rows of the whole root or the folders that a run was given."""
     if not (coverage.whole or coverage.folders):
         return set()
-    found: set[str] = set()
+    names: set[str] = set()
     for table in (mail_server, company, host_profile):
         query = select(table.c.partner).where(table.c.project == coverage.project).distinct()
         if not coverage.whole:
             query = query.where(or_(*(_is_below(table, name) for name in coverage.folders)))
-        found.update(row[0] for row in fetch(connection, query))
-    return found
+        names.update(row[0] for row in fetch(connection, query))
+    return names
 
 
 def _is_below(table: Table, folder: str) -> ColumnElement[bool]:
@@ -255,8 +255,7 @@ def partners_with(connection: Connection, name: str, owner: str = "") -> set[str
     query = select(c.partner, c.stable_id, c.id).where(has_id(connection, [id_of(name)]))
     if owner:
         query = query.where(c.partner == owner)
-    rows_found = fetch(connection, query)
-    return {partner for partner, *values in rows_found if name_of(*values) == name}
+    return {partner for partner, *values in fetch(connection, query) if name_of(*values) == name}
 
 
 def has_id(connection: Connection, ids: Sequence[str | None]) -> ColumnElement[bool]:

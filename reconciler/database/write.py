@@ -86,8 +86,8 @@ class Writer:
         self._run(delete(table).where(*matches), [f"key_{name}" for name in names], rows)
 
     def _run(self, statement: UpdateBase, names: Sequence[str], rows: Iterable[Values]) -> None:
-        touched, given = bulk.execute(self._connection, statement, names, rows)
-        if touched != given:
+        touched, rows_given = bulk.execute(self._connection, statement, names, rows)
+        if touched != rows_given:
             raise RowsMissing
 
     def _move_head_offices(self, changes: Sequence[Change]) -> None:
@@ -121,8 +121,10 @@ class Writer:
         owners = sorted({change.partner for change in created})
         columns = (mail_server.c.partner, mail_server.c.stable_id, mail_server.c.id)
         for start in range(0, len(owners), _IN):
-            wanted = mail_server.c.partner.in_(owners[start : start + _IN])
-            for owner, name, number in bulk.fetch(self._connection, select(*columns).where(wanted)):
+            is_theirs = mail_server.c.partner.in_(owners[start : start + _IN])
+            for owner, name, number in bulk.fetch(
+                self._connection, select(*columns).where(is_theirs)
+            ):
                 self._after[owner, name_of(name, number)] = number
 
     def _number(self, change: Change) -> tuple[int]:

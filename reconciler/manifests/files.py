@@ -41,13 +41,15 @@ def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links stay links
     folders = [path if path.is_dir() or not path.exists() else path.parent for path in absolute]
     common = Path(os.path.commonpath(folders))
-    found = Path(os.path.abspath(root)) if root else _with_settings(common)  # noqa: PTH100
-    chosen = found or common
+    named = Path(os.path.abspath(root)) if root else _with_settings(common)  # noqa: PTH100
+    chosen = named or common
     for path in absolute:
         if not path.is_relative_to(chosen):
             raise Failure.of("MBX119", path=str(path), root=str(chosen))
-    given = tuple(_name(path, chosen) for path in absolute if path.is_dir() and path != chosen)
-    return Scope(chosen, chosen in absolute, given)
+    folders_below = tuple(
+        _name(path, chosen) for path in absolute if path.is_dir() and path != chosen
+    )
+    return Scope(chosen, chosen in absolute, folders_below)
 
 
 def _with_settings(folder: Path) -> Path | None:
@@ -56,18 +58,18 @@ def _with_settings(folder: Path) -> Path | None:
 
 def find(paths: Iterable[Path], scope: Scope) -> tuple[list[ManifestFile], list[Problem]]:
     """The manifests at and below `paths`, by name, and what keeps others from being read."""
-    found: dict[str, ManifestFile] = {}
+    by_name: dict[str, ManifestFile] = {}
     problems: list[Problem] = []
-    for given in paths:
-        path = Path(os.path.abspath(given))  # noqa: PTH100
+    for asked in paths:
+        path = Path(os.path.abspath(asked))  # noqa: PTH100
         for item in _below(path, scope.root) if path.is_dir() else (_one(path, scope.root),):
             if isinstance(item, Problem):
                 problems.append(item)
             else:
-                found[item.name] = item
-        if path.is_dir() and not found and not problems:
-            problems.append(Problem("MBX117", None, {"path": str(given)}))
-    return [found[name] for name in sorted(found)], problems
+                by_name[item.name] = item
+        if path.is_dir() and not by_name and not problems:
+            problems.append(Problem("MBX117", None, {"path": str(asked)}))
+    return [by_name[name] for name in sorted(by_name)], problems
 
 
 def _below(folder: Path, root: Path) -> Iterator[ManifestFile | Problem]:
@@ -120,18 +122,18 @@ def _refused(code: str, path: Path, root: Path) -> Problem:
     return Problem(code, Place(_name(path, root), mark=_START))
 
 
-def content(found: ManifestFile, limit: int) -> bytes | Problem:
+def content(file: ManifestFile, limit: int) -> bytes | Problem:
     """The bytes of a manifest, one more than `limit` at most; or why they cannot be had."""
-    place = Place(found.name, mark=_START)
+    place = Place(file.name, mark=_START)
     try:
-        descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return Problem("MBX116", place, {"reason": error.strerror or ""})
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - it has no path any more
+    with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 - it has no path any more
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return Problem("MBX114", place)
         try:
-            return _up_to(file.read, limit + 1)
+            return _up_to(stream.read, limit + 1)
         except OSError as error:
             return Problem("MBX116", place, {"reason": error.strerror or ""})
 

@@ -40,7 +40,7 @@ class Loaded:
     """
 
     scope: Scope
-    found: tuple[ManifestFile, ...]
+    manifests: tuple[ManifestFile, ...]
     files: tuple[FileDeclaration, ...]
     problems: tuple[Problem, ...]
     digests: Mapping[str, str]
@@ -50,12 +50,12 @@ class Loaded:
     @cached_property
     def names(self) -> frozenset[str]:
         """The files that were read, relative to the root."""
-        return frozenset(item.name for item in self.found)
+        return frozenset(item.name for item in self.manifests)
 
     @cached_property
     def digest(self) -> str:
         digest = hashlib.sha256()
-        for item in self.found:
+        for item in self.manifests:
             digest.update(f"{item.name}\0{self.digests[item.name]}\n".encode())
         return f"sha256:{digest.hexdigest()}"
 
@@ -66,9 +66,9 @@ class Sources:
     They are kept of the last files only: a plan goes through thousands in turn.
     """
 
-    def __init__(self, root: Path, found: Iterable[ManifestFile], limits: ReadLimits) -> None:
+    def __init__(self, root: Path, manifests: Iterable[ManifestFile], limits: ReadLimits) -> None:
         self._root = root
-        self._found = {item.name: item for item in found}
+        self._manifests = {item.name: item for item in manifests}
         self._limits = limits
         self._positions: dict[str, Positions] = {}
         self._shown: dict[str, str] = {}
@@ -92,9 +92,9 @@ class Sources:
         return self._shown[file]
 
     def _locate(self, file: str) -> Positions:
-        if file not in self._found:
+        if file not in self._manifests:
             return Positions()
-        data = content(self._found[file], self._limits.file_bytes)
+        data = content(self._manifests[file], self._limits.file_bytes)
         return Positions() if isinstance(data, Problem) else locate(file, data, self._limits)
 
 

@@ -78,7 +78,7 @@ def _elsewhere(
 def _manifests(
     inputs: Inputs, partner: str, elsewhere: frozenset[str], scopes: Scopes
 ) -> Manifests:
-    by_name = {item.name: item for item in inputs.loaded.found}
+    by_name = {item.name: item for item in inputs.loaded.manifests}
     limits = inputs.loaded.limits
 
     def read(name: str) -> bytes:

@@ -76,21 +76,19 @@ def apply(
         Failure: nothing was applied, or it is not known whether it was.
     """
     inputs: Inputs | None = None
-    if isinstance(source, SavedPlan):
-        planned, facts = source.plan, source.unchanged
-    else:
+    if isinstance(source, Ask):
         result = plan(context, source, recording=True)
         dialogue.noticed(result)
-        planned, facts, inputs = result.plan, result.unchanged, result.inputs
-    work = _agreeing(_with_secrets(planned, facts, inputs, context), context)
+        inputs = result.inputs
+        work = _with_secrets(result.plan, result.unchanged, inputs, context)
+    else:
+        work = _with_secrets(source.plan, source.unchanged, None, context)
+    work = _agreeing(work, context)
     dialogue.show(work.plan, inputs)
     gate = None
     if verification and work.plan.writes:
-        gate = _verified(work, verification, context, dialogue)
-        acceptances = source.acceptances if isinstance(source, Ask) else ()
-        work = gate.passing(work, all_acceptances(context.settings, acceptances), inputs, dialogue)
-        if gate.failing and verification.deactivate:
-            dialogue.show(work.plan, inputs)
+        gate = _tested(work.plan, verification, context, dialogue)
+        work = _passing(gate, work, source, inputs, dialogue)
     if work.plan.writes:
         dialogue.approve()
     if work.plan.writes or work.agreed or work.unchanged:
@@ -127,16 +125,28 @@ def _agreeing(work: Work, context: Context) -> Work:
         return work._replace(agreed=agreeing.agreed(connection, work.plan, work.unchanged))
 
 
-def _verified(work: Work, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:
+def _tested(plan: Plan, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:
     """Test what becomes active; that the plan still fits is checked before anybody is tested."""
     engine = context.engine(writes=False)
     if not is_missing(engine):  # else writing says what there is to say
         status = schema.status(engine)
         with transaction(engine) as connection:
-            _require_planned(work.plan, status, context, connection)
+            _require_planned(plan, status, context, connection)
             if status.condition is not Condition.NEW:
-                check(connection, work.plan)
-    return Gate.of(work.plan, verification, context, dialogue)
+                check(connection, plan)
+    return Gate.of(plan, verification, context, dialogue)
+
+
+def _passing(
+    gate: Gate, work: Work, source: Ask | SavedPlan, inputs: Inputs | None, dialogue: Dialogue
+) -> Work:
+    """What may be applied after the tests; shown again where it is something else."""
+    acceptances = source.acceptances if isinstance(source, Ask) else ()
+    everything = all_acceptances(gate.context.settings, acceptances)
+    passing = gate.passing(work, everything, inputs, dialogue)
+    if gate.failing and gate.verification.deactivate:
+        dialogue.show(passing.plan, inputs)
+    return passing
 
 
 def _write(work: Work, context: Context, lock_timeout: float, dialogue: Dialogue) -> None:

@@ -92,7 +92,7 @@ class Reading:
         declared: Mapping[str, PartnerDeclaration],
         problems: tuple[Problem, ...],
     ) -> Inputs:
-        sources = Sources(loaded.scope.root, loaded.found, loaded.limits)
+        sources = Sources(loaded.scope.root, loaded.manifests, loaded.limits)
         return Inputs(self.settings, loaded, declared, problems, sources)
 
 

@@ -34,19 +34,19 @@ def resolve(
         if name not in known
         for problem in _partner(name, declared, connection)
     ]
-    found = []
+    selected = []
     for text in servers:
         owners = _owners(text, declared, connection)
         partner, _, name = text.rpartition("/")
         if ledger and not owners:
             owners = sorted(ledger.partners_with(name, partner))
         if len(owners) == 1:
-            found.append((owners[0], name))
+            selected.append((owners[0], name))
         else:
             problems.append(_unresolved(text, name, owners, declared))
     if problems:
         raise Failure(problems)
-    return Selection(tuple(partners), tuple(found))
+    return Selection(tuple(partners), tuple(selected))
 
 
 def _partner(
