@@ -23,18 +23,9 @@ from typing import Any
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from reconciler.diagnostics.messages.adoption import ADOPTION
-from reconciler.diagnostics.messages.commands import COMMANDS
 from reconciler.diagnostics.messages.failures import failures
-from reconciler.diagnostics.messages.fields import FIELDS
 from reconciler.diagnostics.messages.message import Message
-from reconciler.diagnostics.messages.options import OPTIONS
-from reconciler.diagnostics.messages.plans import PLANS
-from reconciler.diagnostics.messages.reading import READING
-from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
-from reconciler.diagnostics.messages.rules import RULES
-from reconciler.diagnostics.messages.secrets import SECRETS
-from reconciler.diagnostics.messages.tests import TESTS
+from reconciler.diagnostics.messages.problems import problems
 from reconciler.plan.guards import GUARDS
 from reconciler.render import schemas
 from scripts import probe_page
@@ -43,20 +34,17 @@ ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": 1, "n_": 2, "N_": 1}
 """The functions of `diagnostics.words`, and how many of their first arguments are texts."""
 
-_GROUPS = {
-    "Reading a file": READING,
-    "Keys and values": FIELDS,
-    "Rules between entries": RULES,
-    "Advanced options": OPTIONS,
-    "Guards, plans and databases": {
-        **PLANS,
-        **{guard.code: guard.message for guard in GUARDS.values()},
-    },
-    "Rolling back": ROLLBACKS,
-    "Export and adoption": ADOPTION,
-    "Settings and the command line": COMMANDS,
-    "Secrets": SECRETS,
-    "Tests of mailboxes": TESTS | {code: item.message for code, item in failures().items()},
+_HEADINGS = {
+    "reading": "Reading a file",
+    "fields": "Keys and values",
+    "rules": "Rules between entries",
+    "options": "Advanced options",
+    "plans": "Guards, plans and databases",
+    "rollbacks": "Rolling back",
+    "export": "Export and adoption",
+    "commands": "Settings and the command line",
+    "secrets": "Secrets",
+    "tests": "Tests of mailboxes",
 }
 _POT_HEADER = """\
 # Every text of reconciler. Made by `make generate`; translations are made from it.
@@ -125,8 +113,11 @@ def codes() -> str:
         "Every problem has a code that never changes its meaning. Words in braces, as in `{name}`,",
         "stand for what the problem is about. This page is made from the code by `make generate`.",
     ]
-    for title, group in _GROUPS.items():
-        lines += ["", f"## {title}"]
+    groups = {name: dict(group) for name, group in problems().items()}
+    groups["plans"] |= {guard.code: guard.message for guard in GUARDS.values()}
+    groups["tests"] |= {code: failure.message for code, failure in failures().items()}
+    for name, group in groups.items():
+        lines += ["", f"## {_HEADINGS[name]}"]
         for code in sorted(group):
             lines += ["", *_entry(code, group[code], guards.get(code))]
     return "\n".join(lines) + "\n"
@@ -157,12 +148,21 @@ def catalogue() -> str:
         for texts in _texts(file):
             where = (file.relative_to(ROOT).as_posix(), 1)
             catalog.add(texts if len(texts) > 1 else texts[0], locations=[where])
-    for failure in failures().values():
-        for text in (*failure.message[1:], *failure.repairs.values()):
-            catalog.add(text, locations=[("reconciler/diagnostics/messages/failures.toml", 1)])
+    for name, text in _texts_of_messages():
+        catalog.add(text, locations=[(f"reconciler/diagnostics/messages/{name}", 1)])
     stream = BytesIO()
     write_po(stream, catalog, width=0, omit_header=True, sort_output=True, include_lineno=False)
     return _POT_HEADER + stream.getvalue().decode().lstrip("\n")
+
+
+def _texts_of_messages() -> Iterator[tuple[str, str]]:
+    """The texts of the files of messages, each with the name of its file."""
+    for group in problems().values():
+        for message in group.values():
+            yield from (("problems.toml", text) for text in message[1:])
+    for failure in failures().values():
+        for text in (*failure.message[1:], *failure.repairs.values()):
+            yield "failures.toml", text
 
 
 def _texts(file: Path) -> Iterator[tuple[str, ...]]:

@@ -19,7 +19,6 @@ _ENDINGS = (".yaml", ".yml")
 
 @click.command(
     "adopt",
-    short_help=_("Write what the database has of a mail server into its manifest."),
     help=_(
         "Write what the database has of the mail server PARTNER/ID into the manifests at PATHS "
         "(files or folders; default: this folder).\n\n"
@@ -84,9 +83,9 @@ def _diff(adopted: Adopted, style: Style) -> Iterator[str]:
 def _next(adopted: Adopted, apply: list[str]) -> Iterator[str]:
     """What is left, and how the database gets to know that the server is managed."""
     adoption = adopted.adoption
-    if adoption.left:
+    if adoption.undeclarable:
         yield _("Links that no manifest can declare stay as they are: {companies}").format(
-            companies=", ".join(map(one_line, adoption.left))
+            companies=", ".join(map(one_line, adoption.undeclarable))
         )
     if not adoption.changes:
         return

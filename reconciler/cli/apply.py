@@ -33,7 +33,6 @@ _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
 
 @click.command(
     "apply",
-    short_help=_("Make the changes, in one transaction."),
     help=_(
         "Apply the manifests at PATHS, or a plan that `plan -o` saved.\n\n"
         "Partners that nothing is refused for are applied together in one transaction; "

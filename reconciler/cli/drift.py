@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import CHANGES
 from reconciler.diagnostics.words import _
-from reconciler.ledger.reported import Reports
+from reconciler.ledger.drift import Reports
+from reconciler.operations.context import Context
 from reconciler.operations.drift import Drift, drift
 from reconciler.operations.plan import Ask
 from reconciler.render import drift_text
@@ -18,7 +18,6 @@ from reconciler.render import drift_text
 
 @click.command(
     "drift",
-    short_help=_("Show what the database changed since the last apply."),
     help=_(
         "Compare what was last applied with what the database has now, and show what other "
         "programs changed in between.\n\n"
@@ -26,8 +25,7 @@ from reconciler.render import drift_text
         "drift, nor are the fields that a mail server leaves to them with ignore_changes."
     ),
 )
-@options.settings
-@options.database
+@options.context()
 @options.selection
 @options.full
 @options.output_format("text", "json")
@@ -36,8 +34,7 @@ from reconciler.render import drift_text
 )
 @click.option("--detailed-exitcode", is_flag=True, help=_("Exit with 2 where there is drift."))
 def command(
-    settings_file: Path | None,
-    database_url: str | None,
+    context: Context,
     partners: tuple[str, ...],
     servers: tuple[str, ...],
     full: bool,
@@ -45,10 +42,9 @@ def command(
     since_last: bool,
     detailed_exitcode: bool,
 ) -> int:
-    context = terminal.context((), None, settings_file, database_url)
     show = partial(_show, project=context.settings.project, form=form, full=full)
-    found = drift(context, Ask(partners, servers), show, since_last=since_last)
-    return CHANGES if detailed_exitcode and found else 0
+    drifted = drift(context, Ask(partners, servers), show, since_last=since_last)
+    return CHANGES if detailed_exitcode and drifted else 0
 
 
 def _show(drift: Drift, reports: Reports | None, *, project: str, form: str, full: bool) -> None:

@@ -14,7 +14,6 @@ from reconciler.render.messages import MESSAGES
 
 @click.command(
     "explain",
-    short_help=_("Explain a code."),
     help=_(
         "Explain CODE, as in MBX775: what it means, why, and how it is mended. Of the failure "
         "of a test also what the server says, at which steps, and what to do at each provider.\n\n"

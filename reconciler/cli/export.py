@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _, n_
-from reconciler.export.draft import Written
+from reconciler.export.draft import DraftFile
 from reconciler.operations.context import Context
 from reconciler.operations.export import Export, export_text, export_to, name_below
 from reconciler.render.style import one_line
@@ -21,7 +21,6 @@ _SHOWN = 20
 
 @click.command(
     "export",
-    short_help=_("Write manifests from what the database has."),
     help=_(
         "Write manifests for what is in the database, one file a partner and one for each "
         "company with mailboxes of its own.\n\n"
@@ -67,10 +66,10 @@ def _summary(
     result: Export, out: Path, context: Context, settings_file: Path | None
 ) -> Iterator[str]:
     """What was written, and how to go on."""
-    folder = name_below(context.scope.root, out)
-    for written in result.files[:_SHOWN]:
-        file = out / written.name.removeprefix(folder)
-        yield f"{one_line(file)}: {_declared(written)}"
+    folder = name_below(context.base.root, out)
+    for file in result.files[:_SHOWN]:
+        path = out / file.name.removeprefix(folder)
+        yield f"{one_line(path)}: {_declared(file)}"
     if len(result.files) > _SHOWN:
         yield _("and {count} more").format(count=len(result.files) - _SHOWN)
     yield from _counts(result)
@@ -82,10 +81,10 @@ def _summary(
         yield shlex.join(words) + "".join(accepted)
 
 
-def _declared(written: Written) -> str:
-    companies = n_("{count} company", "{count} companies", written.companies)
-    servers = n_("{count} mail server", "{count} mail servers", written.servers)
-    return servers if written.company else f"{companies}, {servers}"
+def _declared(file: DraftFile) -> str:
+    companies = n_("{count} company", "{count} companies", file.companies)
+    servers = n_("{count} mail server", "{count} mail servers", file.servers)
+    return servers if file.company else f"{companies}, {servers}"
 
 
 def _counts(result: Export) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
 import click
 
@@ -25,8 +24,8 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
         if len(text) == 10:
             end = time.max if option.name == "until" else time.min
             return datetime.combine(date.fromisoformat(text), end, UTC)
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        value = datetime.fromisoformat(text)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise click.BadParameter(
             _("{text} is no date (2026-11-24) or time (2026-11-24T12:00).").format(text=repr(text))
@@ -35,7 +34,6 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
 
 @click.command(
     "history",
-    short_help=_("Show what was applied, or one revision whole."),
     help=_(
         "List what was applied, newest first; or show REVISION whole: who, when, and every "
         "field of every row before and after.\n\n"
@@ -71,10 +69,10 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
     help=_("How many revisions to list."),
 )
 @options.full
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
 def command(
+    context: Context,
     revision: str | None,
     partner: str | None,
     server: str | None,
@@ -84,14 +82,11 @@ def command(
     project: str | None,
     limit: int,
     full: bool,
-    settings_file: Path | None,
-    database_url: str | None,
     form: str,
 ) -> int:
     filters = (partner, server, company, since, until, project)
     if revision is not None and any(item is not None for item in filters):
         raise click.UsageError(_("A revision cannot be combined with filters."))
-    context = terminal.context((), None, settings_file, database_url)
     if revision is not None:
         _show(context, revision, form, full=full)
         return 0

@@ -16,7 +16,6 @@ from reconciler.render import list_text
 
 @click.command(
     "list",
-    short_help=_("List the mail servers in the database."),
     help=_(
         "List the mail servers in the database, those of other programs too.\n\n"
         "The filters together leave what fits all of them. --company, --email and "

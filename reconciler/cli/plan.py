@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options, terminal
-from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
 from reconciler.render.style import clean
 
@@ -31,7 +28,6 @@ TEST_FAILED = 6
 
 @click.command(
     "plan",
-    short_help=_("Show what applying the manifests would change."),
     help=_(
         "Compare the manifests at PATHS with the database and show the difference.\n\n"
         "Nothing is written. What a guard refuses is shown with the reason and the edit "
@@ -133,18 +129,9 @@ def exit_code(plan: Plan, *, detailed: bool) -> int:
     return CHANGES if detailed and (plan.applicable or plan.changed_passwords) else 0
 
 
-def _save(text: PlanFile, file: Path) -> None:
+def _save(lines: PlanFile, file: Path) -> None:
     """Write the whole file or none of it, for its owner alone."""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.writelines(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise Failure.of("MBX526", file=str(file), reason=error.strerror or "") from None
+    from reconciler.manifests.atomic import OWNER_ONLY, failing, replacing  # noqa: PLC0415
+
+    with failing(file), replacing(file, OWNER_ONLY) as stream:
+        stream.writelines(line.encode() for line in lines)

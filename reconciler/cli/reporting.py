@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import click
 
 from reconciler.cli import terminal
-from reconciler.diagnostics.problem import Failure
+from reconciler.manifests.atomic import default_mode, failing, replacing
 from reconciler.probes.results import ProbeResult
 from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
@@ -97,26 +95,9 @@ def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
     if out is None:
         yield _say
         return
-    try:
-        with NamedTemporaryFile(
-            "w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False
-        ) as stream:
-            # For whoever may read what is beside it, as any other program would leave it.
-            os.fchmod(stream.fileno(), 0o666 & ~_umask())
-            try:
-                yield lambda text: stream.write(hide(text))
-            finally:
-                stream.flush()
-                os.fsync(stream.fileno())
-                Path(stream.name).replace(out)
-    except OSError as error:
-        raise Failure.of("MBX855", file=str(out), reason=error.strerror or "") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    # For whoever may read what is beside it, as any other program would leave it.
+    with failing(out, "MBX855"), replacing(out, default_mode(), partial=True) as stream:
+        yield lambda text: stream.write(hide(text).encode())
 
 
 def _say(text: str) -> None:

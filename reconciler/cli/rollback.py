@@ -9,10 +9,10 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import deliver, exit_code
-from reconciler.diagnostics.messages.rollbacks import ROLLBACKS
+from reconciler.diagnostics.messages.problems import problems as messages
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.diagnostics.words import _, n_
-from reconciler.operations.context import has_errors
+from reconciler.operations.context import Context, has_errors
 from reconciler.operations.rollback import RolledBack, rollback
 from reconciler.render.plan_text import BUDGET
 from reconciler.render.style import one_line
@@ -22,7 +22,6 @@ _FILES = 20
 
 @click.command(
     "rollback",
-    short_help=_("Plan the way back from a revision."),
     help=_(
         "Make a plan that leads back to before REVISION, and show it.\n\n"
         "Nothing is written: save the plan with -o, and apply it like any other. Rows that "
@@ -34,19 +33,16 @@ _FILES = 20
 @options.accept
 @options.full
 @options.out
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
 def command(
+    context: Context,
     revision: str,
     accepted: tuple[str, ...],
     full: bool,
     out: Path | None,
-    settings_file: Path | None,
-    database_url: str | None,
     form: str,
 ) -> int:
-    context = terminal.context((), None, settings_file, database_url)
     key = context.plan_key() if out else None
     result = rollback(context, revision, options.acceptances(accepted))
     _tell(result.problems, full=full)
@@ -64,8 +60,9 @@ def _tell(problems: tuple[Problem, ...], *, full: bool) -> None:
     """
     if has_errors(problems):
         raise Failure(problems)
-    staying = [problem for problem in problems if problem.code in ROLLBACKS]
-    others = [problem for problem in problems if problem.code not in ROLLBACKS]
+    codes = messages()["rollbacks"] if problems else {}
+    staying = [problem for problem in problems if problem.code in codes]
+    others = [problem for problem in problems if problem.code not in codes]
     shown = staying if full else staying[:BUDGET]
     terminal.show_problems([*others, *shown], terminal.NO_SOURCES)
     if left := len(staying) - len(shown):

@@ -11,7 +11,6 @@ from reconciler.render.schemas import SCHEMAS
 
 @click.command(
     "schema",
-    short_help=_("Print the JSON Schema of manifests or plans."),
     help=_("Print a JSON Schema: of manifests, for editors, or of plans, for programs."),
 )
 @click.argument("name", type=click.Choice(tuple(SCHEMAS)), default="manifest")

@@ -13,7 +13,6 @@ from reconciler.render import list_text
 
 @click.command(
     "show",
-    short_help=_("Show one mail server whole."),
     help=_(
         "Show the mail server PARTNER/ID whole: every field, who declared it, and every "
         "link.\n\n"

@@ -59,7 +59,6 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
 @click.group(
     "test",
     invoke_without_command=True,
-    short_help=_("Test mailboxes with the real servers."),
     help=_(
         "Test the mail servers in the database: send a message through those that send, open "
         "the folder of those that read.\n\n"

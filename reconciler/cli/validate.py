@@ -16,7 +16,6 @@ from reconciler.render import diagnostics
 
 @click.command(
     "validate",
-    short_help=_("Check manifests, without a database."),
     help=_(
         "Check the manifests at PATHS (files or folders; default: this folder).\n\n"
         "All problems of all files are reported at once. No database and no secret is "

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import AddConstraint
+from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from reconciler.database.dialect import ONLY_READS, Access, Dialect, Trouble
 from reconciler.diagnostics.problem import Failure
@@ -151,10 +151,8 @@ class Postgres(Dialect):
         The keys stay part of their tables, which may be made once more in this process.
         """
         keys = [key for table in tables for key in table.foreign_key_constraints]
-        named = connection.dialect.identifier_preparer
         for key in keys:
-            table, name = named.format_table(key.table), named.format_constraint(key)
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            connection.execute(DropConstraint(key))
         yield
         for key in keys:
             connection.execute(AddConstraint(key, isolate_from_table=False))

@@ -141,6 +141,7 @@ mail_server = _table(
     *_owner(),
     UniqueConstraint("partner", "stable_id"),
     Index(None, "partner", "protocol", "host", "username"),
+    sqlite_autoincrement=True,  # the ledger knows a server by its number, also when it is gone
 )
 
 link = _table(
@@ -193,12 +194,13 @@ revision_change = _table(
     Column("position", Integer, primary_key=True),
     Column("partner", String(63), nullable=False),
     Column("kind", String(16), nullable=False),
+    Column("row_id", Integer),
     Column("name", String(400), nullable=False),
     Column("action", String(16), nullable=False),
     Column("renamed_from", String(63)),
     Column("before", Text),
     Column("after", Text),
-    Index(None, "partner", "kind", "name", "renamed_from"),
+    Index(None, "partner", "kind", "row_id", "name"),
     sqlite_with_rowid=False,
 )
 
@@ -207,6 +209,7 @@ revision_password = _table(
     Column("revision", Integer, ForeignKey("revision.number"), primary_key=True),
     Column("partner", String(63), primary_key=True),
     Column("server", String(63), primary_key=True),
+    Column("row_id", Integer, nullable=False),
 )
 
 revision_acceptance = _table(

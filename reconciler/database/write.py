@@ -39,13 +39,14 @@ class Writer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._before: dict[tuple[str, str], int] = {}
-        self._after: dict[tuple[str, str], int] = {}
+        self.numbers: dict[tuple[str, str], int] = {}
+        """The numbers of servers' rows, by partner and by what the servers will be called."""
 
     def know(self, owner: str, row_ids: Mapping[str, int]) -> None:
         """Remember the number of the row behind each name of a partner's servers."""
         numbers = {(owner, name): number for name, number in row_ids.items()}
         self._before.update(numbers)
-        self._after.update(numbers)
+        self.numbers.update(numbers)
 
     def write(self, changes: Iterable[Change]) -> None:
         """Make all `changes`.
@@ -109,7 +110,7 @@ class Writer:
         self._update(mail_server, ("id", "stable_id"), 1, renamed)
         self._update(mail_server, ("id", *_SERVER), 1, map(self._server, changes))
         for change in changes:
-            self._after[change.partner, change.name] = self._number(change)[0]
+            self.numbers[change.partner, change.name] = self._number(change)[0]
 
     def _server(self, change: Change) -> Values:
         """A server that was there before; one that is called by its number again gets no id."""
@@ -125,7 +126,7 @@ class Writer:
             for owner, name, number in bulk.fetch(
                 self._connection, select(*columns).where(is_theirs)
             ):
-                self._after[owner, name_of(name, number)] = number
+                self.numbers[owner, name_of(name, number)] = number
 
     def _number(self, change: Change) -> tuple[int]:
         """The row of a server that was there before, by the name it had."""
@@ -139,7 +140,7 @@ class Writer:
             RowsMissing: the server is not there.
         """
         row: Values = change.row
-        number = self._after.get((change.partner, change.name.rpartition("/")[0]))
+        number = self.numbers.get((change.partner, change.name.rpartition("/")[0]))
         if number is None:
             raise RowsMissing
         return (number, *row)

@@ -1,13 +1,20 @@
-"""Rows → the entries of manifests, with nothing in them that goes without saying."""
+"""Rows → the entries of manifests, by the keys of the schema and without its defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler.diagnostics.words import _
-from reconciler.manifests.schema import CompanyServer, PartnerServer
-from reconciler.manifests.yamltext import Flow, InQuotes, Noted, Plain, Value
+from reconciler.manifests.schema import (
+    CompanyEntry,
+    CompanyServer,
+    LinkOptions,
+    Options,
+    PartnerServer,
+)
+from reconciler.manifests.secret_schema import Spec
+from reconciler.manifests.yamltext import Flow, InQuotes, Noted, Plain, Value, mapping
 from reconciler.model.cnpj import masked
 from reconciler.model.state import OPTIONS, Company, HostProfile, Link, MailServer
 from reconciler.secrets.references import from_text, to_mapping
@@ -20,25 +27,33 @@ SERVER_KEYS = (
     *_THEN,
     *(key for key in _KEYS if key in MailServer._fields and key not in (*_FIRST, *_THEN)),
 )
-"""The keys of a mail server that say a field of its row, in the order they are written."""
+"""The keys of a mail server that give a field of its row, in the order they are written."""
 USUAL_PROTOCOL = {"outgoing": "smtp", "incoming": "imap"}
 USUAL_FOLDER = "INBOX"
 
 
+def file_head(partner: str, company: str | None) -> str:
+    """The keys that a manifest begins with; `company` is the CNPJ whose own file it is."""
+    keys: dict[str, Value] = {"version": Plain("1"), "partner": partner}
+    if company:
+        keys["company"] = InQuotes(masked(company))
+    return "".join(f"{line}\n" for line in mapping(keys.items()))
+
+
 def server(row: MailServer, options: Collection[str]) -> dict[str, Value]:
-    """The entry of a mail server without its links; `options` are those that it writes itself."""
-    written = {
+    """The entry of a mail server without links, and with only these advanced `options`."""
+    values = {
         key: value_of(row, key) for key in SERVER_KEYS if key not in OPTIONS or key in options
     }
-    return {key: value for key, value in written.items() if value is not None}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def value_of(row: MailServer, key: str) -> Value | None:
-    """What is written behind a key for a row; None where leaving it out says the same."""
-    return None if _goes_without_saying(row, key) else spelled(row, key)
+    """The value of a key; None if leaving it out means the same."""
+    return None if _is_default(row, key) else full_value(row, key)
 
 
-def _goes_without_saying(row: MailServer, key: str) -> bool:
+def _is_default(row: MailServer, key: str) -> bool:
     match key:
         case "protocol":
             return row.protocol == USUAL_PROTOCOL.get(row.direction)
@@ -52,43 +67,49 @@ def _goes_without_saying(row: MailServer, key: str) -> bool:
             return bool(getattr(row, key) == _KEYS[key].default)
 
 
-def spelled(row: MailServer, key: str) -> Value | None:
-    """A value in full, even where it goes without saying; None where the row has none."""
+def full_value(row: MailServer, key: str) -> Value | None:
+    """The value of a key even if it is the default; None if the row has none."""
     match key:
         case "password":
             return reference(row.password_reference)
         case "sender":
-            return _sender(row)
-        case "timeout":
-            return None if row.timeout is None else _seconds(row.timeout)
+            parts = {"name": row.sender_name, "email": row.sender_email}
+            texts = {part: text for part, text in parts.items() if text is not None}
+            return Flow(texts) if texts else None
         case "ignore_changes":
-            return _ignored(row.ignore_changes)
+            reason = _("the database said so")
+            fields = Flow([*row.ignore_changes])
+            return Flow({"fields": fields, "reason": reason}) if row.ignore_changes else None
         case _:
-            value = getattr(row, key)
-            return None if value is None else _scalar(value)
+            return _value(key, getattr(row, key))
 
 
-def _ignored(fields: Sequence[str]) -> Value | None:
-    reason = _("the database said so")
-    return Flow({"fields": Flow([*fields]), "reason": reason}) if fields else None
-
-
-def _scalar(value: Any) -> str:
+def _value(key: str, value: Any) -> Value | None:
     match value:
+        case None:
+            return None
         case bool():
             return Plain("true" if value else "false")
         case int():
-            return Plain(value)
+            return Plain(f"{value}s" if key == "timeout" else value)
+        case tuple():
+            return Flow([*value])
         case _:
             return str(value)
 
 
-def _seconds(value: Any) -> str:
-    return Plain(f"{value}s") if isinstance(value, int) else str(value)
+def _entry(model: type[Spec], fields: Mapping[str, Any]) -> dict[str, Value]:
+    """The keys of a model whose fields have other values than its defaults."""
+    values = {
+        key: _value(key, fields[key])
+        for key, field in model.model_fields.items()
+        if key in fields and fields[key] not in (field.default, ())
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def reference(text: str | None) -> Value | None:
-    """What leads to a password as a manifest writes it; `text` is what a row has for it."""
+    """A reference to a password as a manifest writes it; `text` is how the database keeps it."""
     if text is None:
         return None
     return Flow({store: _named(name) for store, name in to_mapping(from_text(text)).items()})
@@ -100,56 +121,33 @@ def _named(name: str | Mapping[str, str]) -> Value:
     return Flow({part: Plain(text) if part == "version" else text for part, text in name.items()})
 
 
-def with_password(written: Mapping[str, Value], text: str) -> dict[str, Value]:
-    """The entry with a place for the password, where it is usually written."""
+def with_password(entry: Mapping[str, Value], text: str) -> dict[str, Value]:
+    """The entry with a reference to a password that is still to be put there."""
     value = reference(text)
     assert value is not None
     noted = Noted(value, _("TODO: put the password there"))
-    before = [key for key in written if key in _FIRST]
-    rest = [key for key in written if key not in _FIRST]
-    return {key: written.get(key, noted) for key in (*before, "password", *rest)}
-
-
-def _sender(row: MailServer) -> Value | None:
-    parts = {"name": row.sender_name, "email": row.sender_email}
-    given = {key: value for key, value in parts.items() if value is not None}
-    return Flow(given) if given else None
+    before = [key for key in entry if key in _FIRST]
+    rest = [key for key in entry if key not in _FIRST]
+    return {key: entry.get(key, noted) for key in (*before, "password", *rest)}
 
 
 def link(row: Link) -> Value:
-    """The item of a link: its CNPJ, alone where nothing differs for this company."""
+    """The item of a link: its CNPJ, alone if nothing differs for this company."""
     number = InQuotes(masked(row.cnpj))
-    if row.sender_name is None and row.active:
-        return number
-    item: dict[str, Value] = {"cnpj": number}
-    if row.sender_name is not None:
-        item["sender_name"] = row.sender_name
-    if not row.active:
-        item["active"] = Plain("false")
-    return item
+    options = link_options(row)
+    return {"cnpj": number, **options} if options else number
+
+
+def link_options(row: Link) -> dict[str, Value]:
+    """What a link changes for its company."""
+    return _entry(LinkOptions, row._asdict())
 
 
 def company(row: Company, *, head_office: bool) -> dict[str, Value]:
     """The entry of a company."""
-    entry: dict[str, Value | None] = {
-        "nickname": row.nickname,
-        "head_office": Plain("true") if head_office else None,
-        "notification_email": row.notification_email,
-        "extensions": Flow(list(row.extensions)) if row.extensions else None,
-        "own_mailboxes": Plain("true") if row.own_mailboxes else None,
-    }
-    return {key: value for key, value in entry.items() if value is not None}
+    return _entry(CompanyEntry, {**row._asdict(), "head_office": head_office})
 
 
 def hosts(profiles: Iterable[HostProfile]) -> Mapping[str, Value]:
-    """What stands below a host: the options of each protocol."""
-    return {profile.protocol: Flow(_options(profile)) for profile in profiles}
-
-
-def _options(profile: HostProfile) -> dict[str, str]:
-    written = {name: getattr(profile, name) for name in OPTIONS}
-    return {
-        name: _seconds(value) if name == "timeout" else _scalar(value)
-        for name, value in written.items()
-        if value is not None
-    }
+    """The entry of a host: the options of each protocol."""
+    return {profile.protocol: Flow(_entry(Options, profile._asdict())) for profile in profiles}

@@ -1,6 +1,6 @@
-"""Which advanced options have to be written, and where, so that every server keeps its own.
+"""Which advanced options must be written, and where, for every server to keep its own.
 
-The other way round to `options`: from the values that servers have to what says the least.
+The inverse of `desired.options`: from the values that servers have to the least that gives them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Values = tuple[Any, ...]
 """The values of `OPTIONS`, in their order."""
 
 _PAIRS = ((), ("security",), ("port",), ("port", "security"))
-"""What can be written of port and security: one may choose the other."""
-_CANNOT_BE_TAKEN_BACK = ("ca_file", "ehlo_name")
-"""A server cannot say that it has none of what its host has."""
+"""What may be written of port and security, as either can imply the other; the least first."""
+_IRREVOCABLE = ("ca_file", "ehlo_name")
+"""Options that a server cannot reset to nothing if its host has them."""
 
 
 def values_of(row: MailServer | HostProfile) -> Values:
@@ -27,39 +27,39 @@ def values_of(row: MailServer | HostProfile) -> Values:
     return tuple(getattr(row, name) for name in OPTIONS)
 
 
+def endpoint(row: MailServer) -> tuple[str, str]:
+    """The host and the protocol of a server: the key of its host profile."""
+    return row.host.lower(), row.protocol
+
+
 def needed(
     server: MailServer, hosts: HostProfile | None, database: HostProfile | None
 ) -> tuple[str, ...]:
-    """The options that a server has to write itself to get its values, as few as will do.
+    """The fewest options that a server must write itself to get its values.
 
-    `hosts` and `database` are what there is for its host under `hosts:` and in the database. What
-    no writing can bring about is left as it is.
+    `hosts` and `database` are the profiles of its host under `hosts:` and in the database. What
+    cannot be achieved by writing is left as it is.
     """
-    return _needed(
-        values_of(server),
-        values_of(hosts) if hosts else None,
-        values_of(database) if database else None,
-        server.host.lower(),
-        server.protocol,
-    )
+    profiles = (values_of(hosts) if hosts else None, values_of(database) if database else None)
+    return _needed(values_of(server), *profiles, *endpoint(server))
 
 
 @lru_cache(maxsize=1 << 14)
 def _needed(
-    wanted: Values, hosts: Values | None, database: Values | None, host: str, protocol: str
+    values: Values, hosts: Values | None, database: Values | None, host: str, protocol: str
 ) -> tuple[str, ...]:
     profiles = (_profile(host, protocol, hosts), _profile(host, protocol, database))
-    settled = values_of(resolve(_server(host, protocol), *profiles))
+    inherited = values_of(resolve(_server(host, protocol), *profiles))
     alone = tuple(
         name
-        for name, value, found in zip(OPTIONS[2:], wanted[2:], settled[2:], strict=True)
-        if value != found and value is not None
+        for name, value, default in zip(OPTIONS[2:], values[2:], inherited[2:], strict=True)
+        if value != default and value is not None
     )
     for pair in _PAIRS:
-        given = {name: wanted[OPTIONS.index(name)] for name in pair}
-        if values_of(resolve(_server(host, protocol, **given), *profiles))[:2] == wanted[:2]:
+        options = {name: values[OPTIONS.index(name)] for name in pair}
+        if values_of(resolve(_server(host, protocol, **options), *profiles))[:2] == values[:2]:
             return (*pair, *alone)
-    both = (name for name, value in zip(OPTIONS[:2], wanted, strict=False) if value is not None)
+    both = (name for name, value in zip(OPTIONS[:2], values, strict=False) if value is not None)
     return (*both, *alone)
 
 
@@ -75,28 +75,28 @@ def _server(host: str, protocol: str, **options: Any) -> MailServer:
 
 
 def shared(servers: Sequence[MailServer], database: HostProfile | None) -> HostProfile | None:
-    """What most of these servers, all of one host and protocol, have in common and must be written.
+    """The options that most of these servers, all of one host and protocol, have and must write.
 
-    None where nothing must: the options are what they would be anyway.
+    None if they have these options anyway.
     """
-    host, protocol = servers[0].host.lower(), servers[0].protocol
+    host, protocol = endpoint(servers[0])
     rows = [values_of(server) for server in servers]
     common = dict(zip(OPTIONS, _most_common(row[:2] for row in rows), strict=False))
     for index, name in enumerate(OPTIONS[2:], 2):
-        found = {row[index] for row in rows}
-        if name not in _CANNOT_BE_TAKEN_BACK:
+        values = {row[index] for row in rows}
+        if name not in _IRREVOCABLE:
             common[name] = _most_common(row[index] for row in rows)
-        elif len(found) == 1 and (name != "ehlo_name" or protocol == "smtp"):
-            common[name] = found.pop()
+        elif len(values) == 1 and (name != "ehlo_name" or protocol == "smtp"):
+            common[name] = values.pop()
     model = _server(host, protocol, **common)
     if not needed(model, None, database):
         return None
-    names = needed(model, None, None)  # what is under `hosts:` takes the place of the database's
-    written = {name: value for name, value in common.items() if name in names}
-    return _profile(host, protocol, tuple(written.get(name) for name in OPTIONS))
+    names = needed(model, None, None)  # what is under `hosts:` replaces what the database has
+    options = {name: value for name, value in common.items() if name in names}
+    return _profile(host, protocol, tuple(options.get(name) for name in OPTIONS))
 
 
 def _most_common(values: Iterable[Any]) -> Any:
-    """The value that is there most often; of several, the one that comes first."""
+    """The most frequent value; of several, the first in order of their representation."""
     counted: Mapping[Any, int] = Counter(values)
     return min(counted, key=lambda value: (-counted[value], repr(value)))

@@ -1,4 +1,4 @@
-"""Rows that no manifest can say, which field is the reason, and why."""
+"""Rows that no manifest can declare, which field is the reason, and why."""
 
 from __future__ import annotations
 
@@ -11,85 +11,79 @@ from reconciler.diagnostics.problem import Problem
 from reconciler.diagnostics.words import Word, _
 from reconciler.manifests.read import FORBIDDEN
 from reconciler.model.cnpj import masked
-from reconciler.model.state import Company, MailServer, Row, State
+from reconciler.model.state import Company, MailServer, Row, State, split_link
 from reconciler.secrets.references import is_text
 
-RowName = tuple[str, str]
+LocalKey = tuple[str, str]
 """The kind of a row and its name below its partner, as a change has them."""
-PARTNER: RowName = ("partner", "")
+PARTNER: LocalKey = ("partner", "")
 
-_COLUMNS = {"password": "password_reference", "sender": "sender_email"}
-_SETTINGS = frozenset({"MBX661"})
-"""Problems that are mended in the settings."""
+_REPAIRED_IN_SETTINGS = frozenset({"MBX661"})
 _NOT_WRITTEN = frozenset({"origins", "project", "file"})
 _LONGEST = 1000
-"""No field of a manifest may be as long as this."""
-_LOST = "\ufffd"
-"""What stands for bytes that are no text."""
-_STRANGE = re.compile(f"{FORBIDDEN.pattern}|[\r\n{_LOST}]")
+"""More characters than any field of a manifest may have."""
+_UNDECODABLE = "\ufffd"
+"""Replaces bytes that are no text."""
+_STRANGE = re.compile(f"{FORBIDDEN.pattern}|[\r\n{_UNDECODABLE}]")
 
 
-class Unfit(NamedTuple):
-    """A row that no manifest can say; `reason` is in the words of the problem with this code.
+class Unsayable(NamedTuple):
+    """A row that no manifest can declare; `reason` is the message of the problem with this code.
 
-    A difference names the value that the field would get as `becomes`.
+    If the field would get another value, `becomes` shows the old and the new one.
     """
 
-    kind: str
-    name: str
+    key: LocalKey
     field: str
     code: str
     reason: str
     becomes: str = ""
 
-    @property
-    def row(self) -> RowName:
-        return (self.kind, self.name)
+    @classmethod
+    def of(cls, problem: Problem, key: LocalKey, field: str) -> Unsayable:
+        return cls(key, field, problem.code, words(problem))
 
     def shown(self, partner: str) -> str:
         """The row as people read it."""
-        match self.kind:
+        kind, name = self.key
+        match kind:
             case "partner":
                 return partner
             case "company":
-                return masked(self.name)
+                return masked(name)
             case "link":
-                server, _slash, cnpj = self.name.rpartition("/")
+                server, cnpj = split_link(name)
                 return f"{partner}/{server} ↔ {masked(cnpj)}"
             case _:
-                return f"{partner}/{self.name}"
-
-
-def of_problem(kind: str, name: str, field: str, problem: Problem) -> Unfit:
-    """A row that a problem is about."""
-    return Unfit(kind, name, field, problem.code, words(problem))
+                return f"{partner}/{name}"
 
 
 def words(problem: Problem) -> str:
-    """What is wrong and why, in one line; and what to do, where that is not to correct the row."""
+    """The message of a problem on one line, with its repair only if that is in the settings."""
     message = MESSAGES[problem.code]
     values = {
         name: _(value) if isinstance(value, Word) else str(value)
         for name, value in problem.values.items()
     }
-    texts = [message.title, message.cause, *([message.repair] if problem.code in _SETTINGS else [])]
+    repair = [message.repair] if problem.code in _REPAIRED_IN_SETTINGS else []
+    texts = [message.title, message.cause, *repair]
     title, *others = (_(text).format_map(values) for text in texts)
     return f"{problem.code}: {title}. {' '.join(others)}"
 
 
-def problems(found: Iterable[tuple[str, Unfit]], *, left_out: bool) -> list[Problem]:
-    """What is to be said of rows, each with its partner: once for all that have the same reason.
+def problems(rows: Iterable[tuple[str, Unsayable]], *, left_out: bool) -> list[Problem]:
+    """One problem for all rows, each with its partner, that have the same field and reason.
 
-    They are warnings where the rows were `left_out`.
+    They are warnings if the rows were `left_out`.
     """
-    rows: dict[tuple[str, str], list[str]] = {}
-    for partner, item in found:
-        shown = item.shown(partner)
-        shown = f"{shown} ({item.becomes})" if item.becomes else shown
-        rows.setdefault((item.field, item.reason), []).append(shown)
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for partner, row in rows:
+        text = row.shown(partner) + (f" ({row.becomes})" if row.becomes else "")
+        grouped.setdefault((row.field, row.reason), []).append(text)
+    code = "MBX701" if left_out else "MBX700"
     return [
         Problem(
-            "MBX701" if left_out else "MBX700",
+            code,
             None,
             {
                 "field": field,
@@ -98,54 +92,45 @@ def problems(found: Iterable[tuple[str, Unfit]], *, left_out: bool) -> list[Prob
                 "rows": ", ".join(sorted(names)),
             },
         )
-        for (field, reason), names in rows.items()
+        for (field, reason), names in grouped.items()
     ]
 
 
-def column(steps: Iterable[object], default: str) -> str:
-    """The column that a path below a row is about."""
-    keys = [step for step in steps if isinstance(step, str)]
-    if keys[:2] == ["sender", "name"]:
-        return "sender_name"
-    return _COLUMNS.get(keys[0], keys[0]) if keys else default
-
-
-def unwritable(state: State) -> Iterator[Unfit]:
+def unwritable(state: State) -> Iterator[Unsayable]:
     """The rows that would spoil a whole file, or must not get into one."""
-    for kind, name, row in _rows(state):
+    for key, row in _rows(state):
         if _is_harmless(row):
             continue
         for field, value in row._asdict().items():
-            if field in _NOT_WRITTEN:
-                continue
-            for text in value if isinstance(value, tuple) else (value,):
-                if isinstance(text, str) and (problem := _unwritable(field, text)):
-                    yield of_problem(kind, name, field, problem)
+            if field not in _NOT_WRITTEN:
+                for text in value if isinstance(value, tuple) else (value,):
+                    if isinstance(text, str) and (problem := _unwritable(field, text)):
+                        yield Unsayable.of(problem, key, field)
     for name, server in state.servers.items():
         for link in state.links.get(name, ()):
             if server.company and link.cnpj != server.company:
-                yield of_problem("link", f"{name}/{link.cnpj}", "cnpj", Problem("MBX704"))
+                yield Unsayable.of(Problem("MBX704"), ("link", f"{name}/{link.cnpj}"), "cnpj")
 
 
-def unwritable_partner(name: str) -> Iterator[Unfit]:
-    """The partner, where its very name would spoil a file."""
+def unwritable_partner(name: str) -> Iterator[Unsayable]:
+    """The partner, if its very name would spoil a file."""
     if problem := _unwritable("id", name):
-        yield of_problem(*PARTNER, "id", problem)
+        yield Unsayable.of(problem, PARTNER, "id")
 
 
-def _rows(state: State) -> Iterator[tuple[str, str, Row]]:
+def _rows(state: State) -> Iterator[tuple[LocalKey, Row]]:
     for cnpj, company in state.companies.items():
-        yield "company", cnpj, company
+        yield ("company", cnpj), company
     for key, profile in state.hosts.items():
-        yield "host", "/".join(key), profile
+        yield ("host", "/".join(key)), profile
     for name, server in state.servers.items():
-        yield "server", name, server
+        yield ("server", name), server
         for link in state.links.get(name, ()):
-            yield "link", f"{name}/{link.cnpj}", link
+            yield ("link", f"{name}/{link.cnpj}"), link
 
 
 def _is_harmless(row: Row) -> bool:
-    """Whether nothing in a row can be unwritable, which is soon seen of most rows."""
+    """A quick check that clears most rows."""
     texts = " ".join([value for value in row if type(value) is str])
     if len(texts) > _LONGEST or _STRANGE.search(texts) or isinstance(row, Company):
         return False
@@ -159,10 +144,10 @@ def _unwritable(field: str, text: str) -> Problem | None:
         return Problem("MBX703")
     if len(text) > _LONGEST:
         return Problem("MBX206", None, {"key": field, "limit": _LONGEST})
-    if _LOST in text:
+    if _UNDECODABLE in text:
         return Problem("MBX705")
-    if found := FORBIDDEN.search(text):
-        return Problem("MBX104", None, {"character": f"U+{ord(found.group()):04X}"})
+    if match := FORBIDDEN.search(text):
+        return Problem("MBX104", None, {"character": f"U+{ord(match.group()):04X}"})
     if "\n" in text or "\r" in text:
         return Problem("MBX225", None, {"key": field})
     return None

@@ -1,68 +1,41 @@
 """What the ledger last applied, row by row.
 
-A row is asked for by partner, kind and the name it has now. The ledger has it under the name it had
-then: where a server was renamed since, its entries and those of its links are found under the names
-it had before, and what another server did under the same name is not mistaken for it.
+A row is asked for by its last name in the ledger, which tells servers, and links by their servers,
+apart by the numbers of their rows. Those never change: so an entry is found whatever its server was
+called at the time, and is never that of another one which once had the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import NamedTuple
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from reconciler.database.bulk import fetch
 from reconciler.database.tables import revision, revision_change
 from reconciler.model import as_json
-from reconciler.model.state import Partner, Row
+from reconciler.model.state import Partner, Row, RowKey, split_link
 from reconciler.plan import plan
 from reconciler.plan.cause import Cause, compared, unknown
 from reconciler.plan.diff import Change
 
-_PARTNER = revision_change.c.partner
-_NAMES = 300
-"""How many names are asked for with one query."""
+_CHANGE = revision_change.c
+_PARTNER = _CHANGE.partner
+_BATCH = 300
+"""How many rows or revisions are asked for with one query."""
+_GROUP = itemgetter(0, 1)
 _MANY = 100
+"""So many rows of a partner, and reading all of them costs less than asking for each."""
 
 
-class Key(NamedTuple):
-    """A row by its name: `kind` and `name` as a `Change` has them."""
-
-    partner: str
-    kind: str
-    name: str
-
-    @property
-    def server(self) -> str | None:
-        """The server that the row is, or belongs to; None for other kinds."""
-        if self.kind == "server":
-            return self.name
-        return self.name.rpartition("/")[0] if self.kind == "link" else None
-
-    def of_server(self, name: str) -> Key:
-        """The same row, where its server is called so."""
-        rest = f"/{self.name.rpartition('/')[2]}" if self.kind == "link" else ""
-        return self._replace(name=name + rest)
-
-
-_GONE = Key("", "", "")
-LATEST = 2**31 - 1
-"""The last number that a revision can have."""
-
-
-class Span(NamedTuple):
-    """A row by one of its names, and the first and last revision in which it had that name."""
-
-    key: Key
-    first: int
-    last: int
-
-
-class Revision(NamedTuple):
-    """A revision of the ledger; `rolls_back` is the one that it undid, if it is a rollback."""
+class RevisionRef(NamedTuple):
+    """A revision, when it was applied, in UTC, and which one it undid, if it is a rollback."""
 
     number: int
     applied_at: datetime
@@ -70,11 +43,12 @@ class Revision(NamedTuple):
 
 
 class LastAppliedRow(NamedTuple):
-    """The newest entry of the ledger about a row, and the row as it left it, as JSON."""
+    """A row as the newest entry about it left it, in JSON; `row_id` is its server's number."""
 
-    revision: Revision
+    revision: RevisionRef
     kind: str
     text: str | None
+    row_id: int | None
 
     @property
     def row(self) -> Row | None:
@@ -82,11 +56,33 @@ class LastAppliedRow(NamedTuple):
 
         An entry that was tampered with reads as a row of nothing.
         """
-        try:
-            return as_json.row(self.kind, self.text)
-        except ValueError:
-            kind = as_json.TYPES[self.kind]
-            return kind._make([None] * len(kind._fields))
+        if readable := as_json.readable(self.kind, self.text):
+            return readable.row
+        kind = as_json.TYPES[self.kind]
+        return kind._make([None] * len(kind._fields))
+
+
+class _Entry(NamedTuple):
+    """An entry of the ledger; `name` is what the row was called at the time."""
+
+    partner: str
+    kind: str
+    name: str
+    row_id: int | None
+    number: int
+    text: str | None
+
+
+def _age(entry: _Entry) -> tuple[int, bool]:
+    """What orders entries; of one revision, that of a row that comes is the newer."""
+    return entry.number, entry.text is not None
+
+
+def row_identity(kind: str, name: str, row_id: int | None) -> tuple[Any, ...]:
+    """What a row of a partner is known by under all of its names."""
+    if row_id is None:
+        return kind, name
+    return kind, row_id, split_link(name)[1] if kind == "link" else ""
 
 
 class LastApplied:
@@ -94,7 +90,7 @@ class LastApplied:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._revisions: dict[int, Revision] = {}
+        self._revisions: dict[int, RevisionRef] = {}
 
     @cached_property
     def is_empty(self) -> bool:
@@ -103,170 +99,133 @@ class LastApplied:
 
     def partners(self) -> set[str]:
         """All partners that anything was ever applied to."""
-        return {name for (name,) in fetch(self._connection, select(_PARTNER).distinct())}
+        return self._partners()
+
+    def partners_since(self, number: int) -> set[str]:
+        """The partners that anything was applied to after revision `number`."""
+        return self._partners(_CHANGE.revision > number)
 
     def partners_with(self, server: str, partner: str = "") -> set[str]:
         """The partners that ever had a server of this id; with `partner`, whether that one had."""
-        query = select(_PARTNER).where(
-            revision_change.c.kind == "server", revision_change.c.name == server
-        )
-        if partner:
-            query = query.where(_PARTNER.in_([partner]))
-        return {name for (name,) in fetch(self._connection, query.distinct())}
+        owner = [_CHANGE.partner == partner] if partner else []
+        return self._partners(_CHANGE.kind == "server", _CHANGE.name == server, *owner)
 
     def knows(self, partners: Sequence[str]) -> set[str]:
         """Which of `partners` have any entry."""
-        query = select(_PARTNER).where(_PARTNER.in_(partners)).distinct()
+        return self._partners(_PARTNER.in_(partners))
+
+    def _partners(self, *conditions: ColumnElement[bool]) -> set[str]:
+        query = select(_PARTNER).where(*conditions).distinct()
         return {name for (name,) in fetch(self._connection, query)}
 
-    def renames(self, partners: Iterable[str]) -> dict[str, Renames]:
-        """How the servers of `partners` were renamed; a partner without renames is left out."""
-        c = revision_change.c
-        query = select(c.partner, c.revision, c.renamed_from, c.name).where(
-            c.partner.in_(list(partners)), c.kind == "server", c.renamed_from.is_not(None)
-        )
-        found: dict[str, dict[int, dict[str, str]]] = {}
-        for partner, number, old, new in fetch(self._connection, query):
-            found.setdefault(partner, {}).setdefault(number, {})[old] = new
-        return {partner: Renames(revisions) for partner, revisions in found.items()}
+    def former_names(self, partners: Sequence[str]) -> dict[str, dict[str, str]]:
+        """For each partner, what its renamed servers were called before, by their names now.
 
-    def newest(self, keys: Iterable[Key]) -> dict[Key, LastAppliedRow]:
+        A rename that was rolled back is none, and nor is the rollback's own.
+        """
+        c, undone = _CHANGE, revision.alias()
+        taken_back = and_(undone.c.number == revision.c.rolls_back, undone.c.rolls_back.is_(None))
+        query = select(c.partner, c.row_id, c.name, c.renamed_from, undone.c.number)
+        query = query.where(c.partner.in_(partners), c.renamed_from.is_not(None))
+        query = query.join(revision).outerjoin(undone, taken_back).order_by(c.revision)
+        newest: dict[int, tuple[str, str, str]] = {}
+        for partner, row_id, new, old, rolled_back in fetch(self._connection, query):
+            newest.pop(row_id, None)
+            if rolled_back is None:
+                newest[row_id] = (partner, new, old)
+        names: dict[str, dict[str, str]] = {}
+        for partner, new, old in newest.values():
+            names.setdefault(partner, {})[new] = old
+        return names
+
+    def newest(self, keys: Iterable[RowKey]) -> dict[RowKey, LastAppliedRow]:
         """What was last applied to these rows; one that the ledger does not know is left out."""
-        wanted = set(keys)
-        if not wanted or self.is_empty:
+        asked = set(keys)
+        if not asked or self.is_empty:
             return {}
-        renames = self.renames({key.partner for key in wanted})
-        groups = _groups(name for key in wanted for name in _names(key, renames))
-        found = self._found(_batches(groups), renames)
-        return self._applied({key: found[key] for key in wanted if key in found})
+        counts = Counter(key.partner for key in asked)
+        whole = [partner for partner, count in counts.items() if count > _MANY]
+        few = [key for key in asked if counts[key.partner] <= _MANY]
+        conditions = [_PARTNER.in_(whole)] if whole else []
+        newest = self._newest([*conditions, *self._conditions(few)])
+        return self._rows({key: newest[key] for key in asked if key in newest})
 
-    def everything(self, partners: Sequence[str]) -> dict[Key, LastAppliedRow]:
+    def everything(self, partners: Sequence[str]) -> dict[RowKey, LastAppliedRow]:
         """What was last applied to every row that the ledger knows of these partners."""
-        condition = _PARTNER.in_(partners)
-        return self._applied(self._found([condition], self.renames(partners)))
+        return self._rows(self._newest([_PARTNER.in_(partners)]))
 
-    def _found(
-        self, conditions: Iterable[ColumnElement[bool]], renames: Mapping[str, Renames]
-    ) -> dict[Key, tuple[int, str | None]]:
-        """Number and text of the newest entries, by what the rows are called now."""
-        newest: dict[Key, tuple[int, str | None]] = {}
+    def names_of(self, partner: str, row_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        """The first and the last name of servers in the ledger, by the numbers of their rows."""
+        c = _CHANGE
+        names: dict[int, tuple[str, str]] = {}
+        for condition in _batches(((partner, "server", row_id) for row_id in row_ids), c.row_id):
+            query = select(c.row_id, c.name).where(condition)
+            in_order = query.order_by(c.revision, c.position.desc())
+            for row_id, name in fetch(self._connection, in_order):
+                first, _last = names.get(row_id, (name, name))
+                names[row_id] = (first, name)
+        return names
+
+    def _conditions(self, keys: Sequence[RowKey]) -> Iterator[ColumnElement[bool]]:
+        """Conditions for all entries about these rows, and about the servers of links."""
+        servers = {key._replace(kind="server", name=key.server) for key in keys if key.server}
+        kinds = {key.kind for key in keys if key.server} | {"server"}
+        numbers: set[tuple[str, str, int]] = set()
+        for condition in _batches(servers, _CHANGE.name):
+            query = select(_PARTNER, _CHANGE.row_id).where(condition).distinct()
+            for partner, row_id in fetch(self._connection, query):
+                numbers.update((partner, kind, row_id) for kind in kinds)
+        yield from _batches(numbers, _CHANGE.row_id)
+        yield from _batches((key for key in keys if not key.server), _CHANGE.name)
+
+    def _newest(self, conditions: Iterable[ColumnElement[bool]]) -> dict[RowKey, _Entry]:
+        """The newest entry about each row, by what it is called now.
+
+        Of several servers that were last called so, it is the one that was so last.
+        """
+        c = _CHANGE
+        newest: dict[tuple[Any, ...], _Entry] = {}
         for condition in conditions:
-            for *named, number, text in fetch(self._connection, _entries(condition)):
-                key = Key(*named)
-                if key.partner in renames:
-                    key = renames[key.partner].followed(key, number) or _GONE
-                if key not in newest or newest[key][0] < number:
-                    newest[key] = (number, text)
-        newest.pop(_GONE, None)
-        return newest
+            query = select(c.partner, c.kind, c.name, c.row_id, c.revision, c.after)
+            for entry in map(_Entry._make, fetch(self._connection, query.where(condition))):
+                partner, kind, name, row_id, *_ = entry
+                identity = (partner, *row_identity(kind, name, row_id))
+                other = newest.setdefault(identity, entry)
+                if other is not entry and _age(other) < _age(entry):
+                    newest[identity] = entry
+        return _by_name(newest.values())
 
-    def _applied(self, found: Mapping[Key, tuple[int, str | None]]) -> dict[Key, LastAppliedRow]:
-        self._learn({number for number, _ in found.values()})
+    def _rows(self, entries: Mapping[RowKey, _Entry]) -> dict[RowKey, LastAppliedRow]:
+        self._learn({entry.number for entry in entries.values()})
         return {
-            key: LastAppliedRow(self._revisions[number], key.kind, text)
-            for key, (number, text) in found.items()
+            key: LastAppliedRow(self._revisions[number], kind, text, row_id)
+            for key, (_, kind, _, row_id, number, text) in entries.items()
         }
 
     def _learn(self, numbers: set[int]) -> None:
         missing = sorted(numbers - self._revisions.keys())
         c = revision.c
-        for start in range(0, len(missing), _NAMES):
+        for start in range(0, len(missing), _BATCH):
             query = select(c.number, c.applied_at, c.rolls_back).where(
-                c.number.in_(missing[start : start + _NAMES])
+                c.number.in_(missing[start : start + _BATCH])
             )
             for number, applied_at, rolls_back in self._connection.execute(query):
                 when = applied_at.replace(tzinfo=UTC)
-                self._revisions[number] = Revision(number, when, rolls_back)
+                self._revisions[number] = RevisionRef(number, when, rolls_back)
 
 
-class Renames:
-    """How the servers of one partner were renamed, revision by revision.
-
-    All renames of one revision happen at once, so that servers can swap their names.
-    """
-
-    def __init__(self, revisions: Mapping[int, Mapping[str, str]]) -> None:
-        """`revisions` has the new names by the old ones, for each number of a revision."""
-        self._revisions = sorted(revisions.items())
-
-    def followed(self, key: Key, number: int) -> Key | None:
-        """What the row is called now that revision `number` called so; None if it is gone."""
-        server = key.server
-        if server is None:
-            return key
-        for later, new_names in self._revisions:
-            if later > number:
-                if server in new_names:
-                    server = new_names[server]
-                elif server in new_names.values():
-                    return None
-        return key.of_server(server)
-
-    def earlier(self, key: Key) -> Iterator[Key]:
-        """The row by its name and by those that its server may have had before."""
-        yield key
-        server = key.server
-        for _number, new_names in reversed(self._revisions):
-            for old, new in new_names.items():
-                if new == server:
-                    server = old
-                    yield key.of_server(server)
-                    break
-
-    def spans(self, key: Key, number: int = LATEST) -> Iterator[Span]:
-        """Every name of the row that is called so after revision `number`, and when it had it."""
-        server = key.server
-        if server is None:
-            yield Span(key, 1, LATEST)
-            return
-        for name, first, last in self._spans(server, number):
-            yield Span(key.of_server(name), first, last)
-
-    def _spans(self, server: str, number: int) -> Iterator[tuple[str, int, int]]:
-        """The names of a server, from the one it has after revision `number`: back, then on."""
-        name, last = server, self._left(server, number)
-        for at, new_names in reversed(self._revisions):
-            if at > number:
-                continue
-            old = next((old for old, new in new_names.items() if new == name), None)
-            if old is not None:
-                yield name, at, last
-                name, last = old, at - 1
-            elif name in new_names:  # what was called so before is called something else since
-                yield name, at, last
-                break
-        else:
-            yield name, 1, last
-        for at, new_names in self._revisions:
-            if at > number:
-                if server in new_names:
-                    server = new_names[server]
-                    yield server, at, self._left(server, at)
-                elif server in new_names.values():
-                    return
-
-    def _left(self, server: str, number: int) -> int:
-        """The last revision in which the server is called so that is called so after `number`."""
-        for later, new_names in self._revisions:
-            if later > number and (server in new_names or server in new_names.values()):
-                return later - 1
-        return LATEST
-
-    def last_called(self, key: Key) -> int:
-        """The last revision after which some row is called so that is called otherwise now."""
-        server = key.server
-        for number, new_names in reversed(self._revisions):
-            if server in new_names:
-                return number - 1
-        return LATEST
-
-    def last(self) -> dict[str, str]:
-        """The last old name of each server that was renamed, by its name now."""
-        found: dict[str, str] = {}
-        for _number, new_names in self._revisions:
-            staying = {new: old for new, old in found.items() if new not in new_names}
-            found = staying | {new: old for old, new in new_names.items()}
-        return found
+def _by_name(entries: Collection[_Entry]) -> dict[RowKey, _Entry]:
+    """Entries by what their rows are called now, links by what their servers are."""
+    rows = sorted((entry for entry in entries if entry.kind != "link"), key=_age)
+    named = {RowKey(*entry[:3]): entry for entry in rows}
+    names = {entry.row_id: entry.name for entry in named.values() if entry.kind == "server"}
+    superseded = {entry.row_id for entry in rows if entry.kind == "server"} - names.keys()
+    for entry in entries:
+        if entry.kind == "link" and entry.row_id not in superseded:
+            server, cnpj = split_link(entry.name)
+            name = f"{names.get(entry.row_id, server)}/{cnpj}"
+            named[RowKey(entry.partner, "link", name)] = entry
+    return named
 
 
 def causes(
@@ -278,35 +237,32 @@ def causes(
     """
     if not any(changes.values()) or ledger.is_empty:
         return {}
-    new = [partner for partner, made in changes.items() if any(map(_is_new_partner, made))]
-    unknown_partners = set(new) - ledger.knows(new)
-    keys = {
-        partner: [*keys_of(made)]
-        for partner, made in changes.items()
-        if partner not in unknown_partners
+    new = {
+        change.partner
+        for made in changes.values()
+        for change in made
+        if change.before is None and isinstance(change.after, Partner)
     }
+    new -= ledger.knows([*new])
+    keys = {name: [*keys_of(made)] for name, made in changes.items() if name not in new}
     newest = ledger.newest(key for asked in keys.values() for key in asked if key)
     same: dict[Cause, Cause] = {}
-    found = {}
+    explained = {}
     for partner, asked in keys.items():
         lasts = [newest.get(key) if key else None for key in asked]
         if any(lasts):
-            told = map(_cause, changes[partner], lasts)
-            found[partner] = tuple(same.setdefault(cause, cause) for cause in told)
-    return found
+            reasons = map(_cause, changes[partner], lasts)
+            explained[partner] = tuple(same.setdefault(cause, cause) for cause in reasons)
+    return explained
 
 
-def _is_new_partner(change: Change) -> bool:
-    return change.before is None and isinstance(change.after, Partner)
-
-
-def keys_of(changes: Sequence[Change]) -> Iterator[Key | None]:
+def keys_of(changes: Sequence[Change]) -> Iterator[RowKey | None]:
     """The rows of changes by the names they have until then; None for one that has none yet."""
     new_names = plan.new_names(changes)
     old_names = {new: old for old, new in new_names.items()}
     for change in changes:
-        key = Key(change.partner, change.kind, change.name)
-        server = key.server if new_names else None
+        key = change.key
+        server = key.server if new_names else ""
         if server in old_names:
             yield key.of_server(old_names[server])
         else:
@@ -318,49 +274,24 @@ def _cause(change: Change, last: LastAppliedRow | None) -> Cause:
         return unknown(change)
     if last.text == as_json.text(change.before):
         return Cause("manifest", *last.revision)
-    found = compared(change, last.row)
-    return Cause(found.changed, *last.revision, found.fields)
+    cause = compared(change, last.row)
+    return Cause(cause.changed, *last.revision, cause.fields)
 
 
-def _names(key: Key, renames: Mapping[str, Renames]) -> Iterable[Key]:
-    return renames[key.partner].earlier(key) if key.partner in renames else (key,)
-
-
-Groups = dict[tuple[str, str], set[str]]
-
-
-def _groups(keys: Iterable[Key]) -> Groups:
-    """The names by partner and kind."""
-    groups: Groups = {}
-    for key in keys:
-        groups.setdefault((key.partner, key.kind), set()).add(key.name)
-    return groups
-
-
-def _batches(groups: Groups) -> Iterator[ColumnElement[bool]]:
-    """The conditions of queries that are not too long.
-
-    Where many rows of a partner are wanted, all of the kind cost less than those by name.
-    """
-    c = revision_change.c
-    whole: dict[str, list[str]] = {}
-    batch: list[ColumnElement[bool]] = []
-    room = _NAMES
-    for (partner, kind), names in sorted(groups.items()):
-        if len(names) > _MANY:
-            whole.setdefault(kind, []).append(partner)
-            continue
-        if len(names) > room:
-            yield or_(*batch)
-            batch, room = [], _NAMES
-        batch.append(and_(c.partner == partner, c.kind == kind, c.name.in_(sorted(names))))
-        room -= len(names)
-    if batch:
-        yield or_(*batch)
-    for kind, partners in whole.items():
-        yield and_(c.partner.in_(partners), c.kind == kind)
-
-
-def _entries(condition: ColumnElement[bool]) -> Select[tuple[str, str, str, int, str | None]]:
-    c = revision_change.c
-    return select(c.partner, c.kind, c.name, c.revision, c.after).where(condition)
+def _batches(
+    values: Iterable[tuple[str, str, Any]], column: ColumnElement[Any]
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions for the entries of each partner, kind and value of a column, some at a time."""
+    remaining = iter(sorted(values, key=_GROUP))
+    while some := list(islice(remaining, _BATCH)):
+        groups = groupby(some, _GROUP)
+        yield or_(
+            *(
+                and_(
+                    _CHANGE.partner == partner,
+                    _CHANGE.kind == kind,
+                    column.in_([value for *_, value in group]),
+                )
+                for (partner, kind), group in groups
+            )
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,30 +18,43 @@ from reconciler.database.tables import (
     revision_change,
     revision_password,
 )
+from reconciler.ledger.last_applied import LastApplied
 from reconciler.model import as_json
+from reconciler.model.state import RowKey
 from reconciler.plan.plan import PartnerPlan, Password, Plan
 from reconciler.plan.summary import summarise
 
+Numbers = Mapping[tuple[str, str], int]
+"""The numbers of mail servers' rows, by partner and by what the servers are called."""
+
 
 class Made(NamedTuple):
-    """What becomes a revision: the changes of these parts, and passwords that were sealed anew."""
+    """What becomes a revision: changes that were made, changes of other programs that stay, and
+    passwords that were sealed anew, with the number of each one's row.
+    """
 
-    parts: tuple[PartnerPlan, ...]
-    sealed: tuple[Password, ...] = ()
+    applied: tuple[PartnerPlan, ...]
+    agreed: tuple[PartnerPlan, ...]
+    sealed: Mapping[Password, int]
+    numbers: Numbers
+
+    @property
+    def parts(self) -> tuple[PartnerPlan, ...]:
+        return (*self.applied, *self.agreed)
 
 
 _FIRST = ((revision, "number"), (partner, "id"))
 _CHANGE = (
-    *("revision", "position", "partner", "kind", "name", "action"),
+    *("revision", "position", "partner", "kind", "row_id", "name", "action"),
     *("renamed_from", "before", "after"),
 )
-_PASSWORD = ("revision", "partner", "server")
+_PASSWORD = ("revision", "partner", "server", "row_id")
 _ACCEPTANCE = ("revision", "partner", "guard", "count", "reason", "until")
 
 
 def record(connection: Connection, plan: Plan, made: Made, applied_by: str, now: datetime) -> int:
     """Write the revision of what was made of `plan`; its number is returned."""
-    applied, sealed = made
+    numbers = {**_gone(connection, made), **made.numbers}
     connection.execute(
         insert(revision).values(
             plan_id=plan.id,
@@ -53,15 +66,17 @@ def record(connection: Connection, plan: Plan, made: Made, applied_by: str, now:
             tool_version=__version__,
             manifest_digest=plan.manifest_digest,
             selection=json.dumps(plan.selection._asdict()),
-            summary=json.dumps(summarise(applied, sealed)._asdict()),
+            summary=json.dumps(summarise(made.parts, made.sealed)._asdict()),
         )
     )
     query = select(revision.c.number).where(revision.c.plan_id == plan.id)
     number = int(connection.execute(query).scalar_one())
-    bulk.load(connection, revision_change, _CHANGE, _changes(number, applied))
-    passwords = ((number, item.partner, item.server) for item in sealed)
+    bulk.load(connection, revision_change, _CHANGE, _changes(number, made.parts, numbers))
+    passwords = (
+        (number, item.partner, item.server, row_id) for item, row_id in made.sealed.items()
+    )
     bulk.load(connection, revision_password, _PASSWORD, passwords)
-    bulk.load(connection, revision_acceptance, _ACCEPTANCE, _acceptances(number, applied))
+    bulk.load(connection, revision_acceptance, _ACCEPTANCE, _acceptances(number, made.parts))
     return number
 
 
@@ -77,16 +92,36 @@ def revision_of(connection: Connection, plan_id: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _changes(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
+def _gone(connection: Connection, made: Made) -> Numbers:
+    """The numbers of servers that others deleted: only the ledger still has them."""
+    servers = {
+        RowKey(part.partner, "server", change.server)
+        for part in made.agreed
+        for change in part.changes
+        if change.server and (part.partner, change.server) not in made.numbers
+    }
+    newest = LastApplied(connection).newest(servers)
+    return {
+        (key.partner, key.name): last.row_id
+        for key, last in newest.items()
+        if last.row_id is not None
+    }
+
+
+def _changes(
+    number: int, parts: tuple[PartnerPlan, ...], numbers: Numbers
+) -> Iterator[tuple[Any, ...]]:
     position = 0
     for part in parts:
         for change in part.changes:
             position += 1
+            server = change.server
             yield (
                 number,
                 position,
                 part.partner,
                 change.kind,
+                numbers.get((part.partner, server)) if server else None,
                 change.name,
                 str(change.action),
                 change.renamed_from,

@@ -1,4 +1,4 @@
-"""What must fit together inside one mail server or one file."""
+"""What must be consistent within one mail server or one file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ONLY_OUTGOING = ("sender_email", "reply_to", "ehlo_name")
 _WRITTEN_AS = {"sender_email": "sender"}
 
 
-def problems(declared: FileDeclaration, raw: Any) -> Iterator[Problem]:
-    """Everything in one file that does not fit together."""
-    for server in declared.servers:
+def problems(declaration: FileDeclaration, raw: Any) -> Iterator[Problem]:
+    """Everything in one file that is not consistent."""
+    for server in declaration.servers:
         yield from _server_problems(server, raw["mail_servers"][server.server.stable_id])
 
 
-def _server_problems(declared: ServerDeclaration, raw: Any) -> Iterator[Problem]:
-    server, place = declared.server, declared.place
+def _server_problems(declaration: ServerDeclaration, raw: Any) -> Iterator[Problem]:
+    server, place = declaration.server, declaration.place
     if server.protocol not in PROTOCOLS[server.direction]:
         expected = " | ".join(PROTOCOLS[server.direction])
         values = {"direction": server.direction, "protocol": server.protocol, "expected": expected}
@@ -71,7 +71,7 @@ def _because(server: MailServer, key: str) -> str:
 
 
 def repeated_keys(raw: Any, file: str) -> Iterator[Problem]:
-    """Companies and hosts that one file names twice in two spellings."""
+    """Companies and hosts that one file has twice, in different spellings."""
     for section, spelling, code in (
         ("companies", _bare_cnpj, "MBX302"),
         ("hosts", str.lower, "MBX303"),
@@ -86,7 +86,7 @@ def repeated_keys(raw: Any, file: str) -> Iterator[Problem]:
 
 
 def without(repeated: Iterable[Problem], raw: Any) -> Any:
-    """`raw` with the first of each repeated key alone."""
+    """`raw` with only the first of each repeated key."""
     rest = dict(raw)
     for problem in repeated:
         assert problem.place is not None

@@ -1,6 +1,6 @@
-"""What manifests declare, one value a file: checked by itself, not yet against anything else.
+"""What each manifest declares, checked by itself but not yet against anything else.
 
-The rows are those of `model`, with the advanced options still as far as the file gives them.
+The rows are those of `model`, with only the advanced options that the file gives.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class ServerDeclaration(NamedTuple):
         return Place(self.server.file or "", ("mail_servers", self.server.stable_id))
 
     def link_place(self, index: int) -> Place:
-        """Where item `index` of its companies stands; a company's own link is its `company:`."""
+        """The place of item `index` of its companies; a company's own link is at `company:`."""
         if self.server.company:
             return Place(self.server.file or "", ("company",), "value")
         kind = self.links[index].kind
-        key = "cnpj" if kind == "company" else kind  # not there where the item is a bare CNPJ
+        key = "cnpj" if kind == "company" else kind  # which a bare CNPJ does not have
         path = ("mail_servers", self.server.stable_id, "companies", index, key)
         return Place(self.server.file or "", path, "value")
 
 
 class CompanyDeclaration(NamedTuple):
-    """A company and the text its key was written as."""
+    """A company, and its key as it is written."""
 
     key: str
     company: Company
@@ -55,7 +55,7 @@ class CompanyDeclaration(NamedTuple):
 
 
 class HostDeclaration(NamedTuple):
-    """A host profile and the text its key was written as."""
+    """A host profile, and its key as it is written."""
 
     key: str
     profile: HostProfile
@@ -75,7 +75,7 @@ class ImportDeclaration(NamedTuple):
 
 
 class FileDeclaration(NamedTuple):
-    """All that one manifest declares; `company` makes it a company's own file."""
+    """All that one manifest declares; `company` is the CNPJ whose own file it is."""
 
     file: str
     partner: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from reconciler.diagnostics.problem import Place
 from reconciler.manifests import declaration as d
@@ -12,7 +14,14 @@ from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
 from reconciler.plan.accept import Acceptance
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
-
+_COMPANY_KEYS = [name for name in schema.CompanyEntry.model_fields if name in Company._fields]
+_SERVER_KEYS = [
+    name
+    for name in schema.Server.model_fields
+    if name in MailServer._fields and name not in ("protocol", "folder", "ignore_changes")
+]
+"""The keys whose values the row takes as they are."""
+_values_of = attrgetter(*_SERVER_KEYS)
 
 Raw = dict[str, dict[str, object]]
 
@@ -62,15 +71,9 @@ def _companies(
 ) -> Iterator[d.CompanyDeclaration]:
     entries = manifest.companies.items()
     for key, (cnpj, company) in zip(raw.get("companies", ()), entries, strict=True):
-        row = Company(
-            cnpj=cnpj,
-            nickname=company.nickname,
-            notification_email=company.notification_email,
-            extensions=tuple(sorted(set(company.extensions))),
-            own_mailboxes=company.own_mailboxes,
-            project=project,
-            file=file,
-        )
+        values = {name: getattr(company, name) for name in _COMPANY_KEYS}
+        values["extensions"] = tuple(sorted(set(company.extensions)))
+        row = Company(cnpj, **values, project=project, file=file)
         yield d.CompanyDeclaration(key, row, company.head_office)
 
 
@@ -91,26 +94,15 @@ def _row(
     stable_id: str, server: schema.Server, company: str | None, file: str, project: str
 ) -> MailServer:
     protocol = server.protocol or ("smtp" if server.direction == "outgoing" else "imap")
+    same: dict[str, Any] = dict(zip(_SERVER_KEYS, _values_of(server), strict=True))
     return MailServer(
+        **same,
         stable_id=stable_id,
-        direction=server.direction,
         protocol=protocol,
-        nickname=server.nickname,
-        active=server.active,
-        host=server.host,
-        port=server.port,
-        security=server.security,
-        verify_certificate=server.verify_certificate,
-        ca_file=server.ca_file,
-        timeout=server.timeout,
-        ehlo_name=server.ehlo_name,
         origins=None,
-        auth=server.auth,
-        username=server.username,
         password_reference=server.password,
         sender_name=server.sender.name if server.sender else None,
         sender_email=server.sender.email if server.sender else None,
-        reply_to=server.reply_to,
         folder=server.folder or ("INBOX" if protocol == "imap" else None),
         company=company,
         importable=server.importable if isinstance(server, schema.PartnerServer) else False,

@@ -1,4 +1,4 @@
-"""Which files a run reads, and their bytes: regular files below the root, of a bounded size."""
+"""The files that a run reads: regular files below the root, of a bounded size."""
 
 from __future__ import annotations
 
@@ -14,29 +14,35 @@ from reconciler.manifests.read import FORBIDDEN
 SETTINGS_FILE = "reconciler.toml"
 _ENDINGS = (".yaml", ".yml")
 NAME_LENGTH = 1000
-"""As many characters of a file's name the database keeps."""
+"""How many characters of a file's name the database can hold."""
 _START = Mark(1, 1, 2)
 
 
-class ManifestFile(NamedTuple):
+class Manifest(NamedTuple):
     """A manifest: its path relative to the root, and where it is."""
 
     name: str
     path: Path
 
 
-class Scope(NamedTuple):
-    """What was given to a run: the root, whether all of it was, and which folders below it."""
+class Base(NamedTuple):
+    """The root that manifests are named relative to, and how much of it a run was given.
+
+    That is the `whole` of it, or these `folders` below it and single files.
+    """
 
     root: Path
     whole: bool
     folders: tuple[str, ...] = ()
 
 
-def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
-    """The root of `paths`: the one given, else the nearest folder above with settings in it.
+def base_of(paths: Iterable[Path], root: Path | None) -> Base:
+    """The base of a run: `root`, or else the nearest folder above `paths` with a settings file.
 
-    Without either it is the folder given, or the folder of the files given.
+    Without either it is the folder that `paths` have in common.
+
+    Raises:
+        Failure: a path is not below the root.
     """
     absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - links stay links
     folders = [path if path.is_dir() or not path.exists() else path.parent for path in absolute]
@@ -46,66 +52,65 @@ def scope_of(paths: Iterable[Path], root: Path | None) -> Scope:
     for path in absolute:
         if not path.is_relative_to(chosen):
             raise Failure.of("MBX119", path=str(path), root=str(chosen))
-    folders_below = tuple(
-        _name(path, chosen) for path in absolute if path.is_dir() and path != chosen
-    )
-    return Scope(chosen, chosen in absolute, folders_below)
+    below = tuple(_name(path, chosen) for path in absolute if path.is_dir() and path != chosen)
+    return Base(chosen, chosen in absolute, below)
 
 
 def _with_settings(folder: Path) -> Path | None:
     return next((up for up in (folder, *folder.parents) if (up / SETTINGS_FILE).is_file()), None)
 
 
-def find(paths: Iterable[Path], scope: Scope) -> tuple[list[ManifestFile], list[Problem]]:
-    """The manifests at and below `paths`, by name, and what keeps others from being read."""
-    by_name: dict[str, ManifestFile] = {}
+def find(paths: Iterable[Path], root: Path) -> tuple[list[Manifest], list[Problem]]:
+    """The manifests at and below `paths`, by name, and what prevents others from being read."""
+    manifests: dict[str, Manifest] = {}
     problems: list[Problem] = []
-    for asked in paths:
-        path = Path(os.path.abspath(asked))  # noqa: PTH100
-        for item in _below(path, scope.root) if path.is_dir() else (_one(path, scope.root),):
+    for path in paths:
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100
+        is_folder = absolute.is_dir()
+        for item in _below(absolute, root) if is_folder else (_one(absolute, root),):
             if isinstance(item, Problem):
                 problems.append(item)
             else:
-                by_name[item.name] = item
-        if path.is_dir() and not by_name and not problems:
-            problems.append(Problem("MBX117", None, {"path": str(asked)}))
-    return [by_name[name] for name in sorted(by_name)], problems
+                manifests[item.name] = item
+        if is_folder and not manifests and not problems:
+            problems.append(Problem("MBX117", None, {"path": str(path)}))
+    return [manifests[name] for name in sorted(manifests)], problems
 
 
-def _below(folder: Path, root: Path) -> Iterator[ManifestFile | Problem]:
+def _below(folder: Path, root: Path) -> Iterator[Manifest | Problem]:
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - a Path for each name costs too much
     except OSError as error:
-        yield _unreadable(folder, root, error)
+        yield _refused("MBX116", _name(folder, root), reason=error.strerror or "")
         return
     for name in names:
         if not name.startswith("."):
             yield from _entry(folder / name, root)
 
 
-def _entry(path: Path, root: Path) -> Iterator[ManifestFile | Problem]:
+def _entry(path: Path, root: Path) -> Iterator[Manifest | Problem]:
     is_link = path.is_symlink()
     if path.is_dir():
         if not is_link:
             yield from _below(path, root)
         elif not _stays(path, root):
-            yield _refused("MBX115", path, root)
+            yield _refused("MBX115", _name(path, root))
     elif path.name.endswith(_ENDINGS):
         yield _one(path, root)
 
 
-def _one(path: Path, root: Path) -> ManifestFile | Problem:
+def _one(path: Path, root: Path) -> Manifest | Problem:
     if path.is_symlink() and not _stays(path, root):
-        return _refused("MBX115", path, root)
+        return _refused("MBX115", _name(path, root))
     name = _name(path, root)
     if len(name) > NAME_LENGTH or FORBIDDEN.search(name) or "\n" in name:
         shown = name.encode("ascii", "backslashreplace").decode()[:NAME_LENGTH]
         return Problem("MBX121", None, {"name": shown, "limit": NAME_LENGTH})
-    return ManifestFile(name, path)
+    return Manifest(name, path)
 
 
 def _stays(path: Path, root: Path) -> bool:
-    """Whether a link leads to somewhere below the root; what leads nowhere fails to be read."""
+    """Whether a link leads below the root; a broken one fails when it is read."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
@@ -113,29 +118,21 @@ def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _unreadable(path: Path, root: Path, error: OSError) -> Problem:
-    place = Place(_name(path, root), mark=_START)
-    return Problem("MBX116", place, {"reason": error.strerror or ""})
+def _refused(code: str, name: str, **values: object) -> Problem:
+    return Problem(code, Place(name, mark=_START), values)
 
 
-def _refused(code: str, path: Path, root: Path) -> Problem:
-    return Problem(code, Place(_name(path, root), mark=_START))
-
-
-def content(file: ManifestFile, limit: int) -> bytes | Problem:
-    """The bytes of a manifest, one more than `limit` at most; or why they cannot be had."""
-    place = Place(file.name, mark=_START)
+def content(manifest: Manifest, limit: int) -> bytes | Problem:
+    """The bytes of a manifest, `limit` + 1 at most; or why it cannot be read."""
+    name, path = manifest
     try:
-        descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - it has no path any more
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return _refused("MBX114", name)
+            return _up_to(file.read, limit + 1)
     except OSError as error:
-        return Problem("MBX116", place, {"reason": error.strerror or ""})
-    with open(descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 - it has no path any more
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return Problem("MBX114", place)
-        try:
-            return _up_to(stream.read, limit + 1)
-        except OSError as error:
-            return Problem("MBX116", place, {"reason": error.strerror or ""})
+        return _refused("MBX116", name, reason=error.strerror or "")
 
 
 def _up_to(read: Callable[[int], bytes | None], size: int) -> bytes:

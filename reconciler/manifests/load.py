@@ -18,7 +18,7 @@ from reconciler.diagnostics.problem import Mark, Place, Problem
 from reconciler.manifests import consistency, mistakes
 from reconciler.manifests.declaration import FileDeclaration
 from reconciler.manifests.declare import declare
-from reconciler.manifests.files import ManifestFile, Scope, content, find
+from reconciler.manifests.files import Base, Manifest, content, find
 from reconciler.manifests.positions import Positions, locate
 from reconciler.manifests.read import ReadLimits, Suspect, read
 from reconciler.manifests.schema import CompanyFile, PartnerFile, kind_of
@@ -27,20 +27,22 @@ from reconciler.model.unchanged import Unchanged
 
 MANY = 64
 """From this many files on, all processors parse."""
-_KEPT = 64
+_POSITIONS_KEPT = 64
 """Of how many files lines and columns are kept."""
+_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
+NONE_UNCHANGED: Mapping[str, Unchanged] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run was given. `digest` names these very files with this very content.
+    """The manifests of a run and what they declare.
 
-    `digests` has each file's SHA-256 by its name, empty where it cannot be read. `unchanged` are
-    the partners whose files were not parsed, since nothing would have come of it.
+    `digests` has the SHA-256 of each file by name, empty if it cannot be read. `unchanged` are the
+    partners whose files were not parsed, because nothing would have come of it.
     """
 
-    scope: Scope
-    manifests: tuple[ManifestFile, ...]
+    base: Base
+    manifests: tuple[Manifest, ...]
     files: tuple[FileDeclaration, ...]
     problems: tuple[Problem, ...]
     digests: Mapping[str, str]
@@ -50,25 +52,26 @@ class Loaded:
     @cached_property
     def names(self) -> frozenset[str]:
         """The files that were read, relative to the root."""
-        return frozenset(item.name for item in self.manifests)
+        return frozenset(manifest.name for manifest in self.manifests)
 
     @cached_property
     def digest(self) -> str:
+        """The digest of exactly these files with exactly this content."""
         digest = hashlib.sha256()
-        for item in self.manifests:
-            digest.update(f"{item.name}\0{self.digests[item.name]}\n".encode())
+        for manifest in self.manifests:
+            digest.update(f"{manifest.name}\0{self.digests[manifest.name]}\n".encode())
         return f"sha256:{digest.hexdigest()}"
 
 
 class Sources:
-    """Looks up lines and columns of the files of a run, which are read for it when asked for.
+    """Looks up lines and columns in the files of a run, which are read again when it is asked.
 
-    They are kept of the last files only: a plan goes through thousands in turn.
+    Only those of the last files are kept: a plan goes through thousands in turn.
     """
 
-    def __init__(self, root: Path, manifests: Iterable[ManifestFile], limits: ReadLimits) -> None:
+    def __init__(self, root: Path, manifests: Iterable[Manifest], limits: ReadLimits) -> None:
         self._root = root
-        self._manifests = {item.name: item for item in manifests}
+        self._manifests = {manifest.name: manifest for manifest in manifests}
         self._limits = limits
         self._positions: dict[str, Positions] = {}
         self._shown: dict[str, str] = {}
@@ -76,7 +79,7 @@ class Sources:
     def positions(self, file: str) -> Positions:
         """The positions of a file by its name; empty for one that cannot be read."""
         if file not in self._positions:
-            if len(self._positions) == _KEPT:
+            if len(self._positions) == _POSITIONS_KEPT:
                 del self._positions[next(iter(self._positions))]
             self._positions[file] = self._locate(file)
         return self._positions[file]
@@ -99,8 +102,8 @@ class Sources:
 
 
 class Glance(NamedTuple):
-    """What a file shows without being checked: its SHA-256, empty where it cannot be read, and the
-    partner that it seems to be of, empty where that is not clear.
+    """What a file shows without being checked: its SHA-256, empty if it cannot be read, and the
+    partner that it seems to be of, empty if that is not clear.
     """
 
     digest: str
@@ -108,25 +111,20 @@ class Glance(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What came of one file: its digest, what it declares as far as that is clear, its problems."""
+    """One file: its digest, what it declares as far as that is clear, and its problems."""
 
     digest: str
-    declared: FileDeclaration | None
+    declaration: FileDeclaration | None
     problems: tuple[Problem, ...]
 
 
-NONE_UNCHANGED: Mapping[str, Unchanged] = MappingProxyType({})
-
-
 class Manifests:
-    """The manifests at and below some paths: what is in them as far as somebody wants to know."""
+    """The manifests at and below some paths, read as far as they are needed."""
 
-    def __init__(
-        self, paths: Sequence[Path], scope: Scope, limits: ReadLimits, project: str
-    ) -> None:
-        self.scope = scope
+    def __init__(self, paths: Sequence[Path], base: Base, limits: ReadLimits, project: str) -> None:
+        self.base = base
         self.limits = limits
-        self.files, self.problems = find(paths, scope)
+        self.files, self.problems = find(paths, base.root)
         self._parse = partial(parse_file, limits=limits, project=project)
         self._workers = Workers(processors() if len(self.files) >= MANY else 1)
         self._glancing: Iterable[Glance] = ()
@@ -134,24 +132,24 @@ class Manifests:
         self._parsed: dict[str, Parsed] = {}
 
     def begin_parsing(self) -> None:
-        """Let other processes begin to parse everything, if there is much."""
+        """Have other processes begin to parse everything, if there is much."""
         self._results = self._workers.map(self._parse, self.files, _PARSED_AT_ONCE)
 
     def begin_hashing(self) -> None:
-        """Let other processes begin to hash everything, if there is much."""
+        """Have other processes begin to hash everything, if there is much."""
         glance = partial(_glance, limits=self.limits)
         self._glancing = self._workers.map(glance, self.files, _HASHED_AT_ONCE)
 
     @cached_property
     def glances(self) -> dict[str, Glance]:
-        """What each file shows, by its name."""
+        """What each file shows, by name."""
         glances = dict(zip(self._names, self._glancing, strict=True))
         self._workers.close()
         return glances
 
     @property
     def digests(self) -> dict[str, str]:
-        """The SHA-256 of each file by its name; empty where it cannot be read."""
+        """The SHA-256 of each file by name; empty if it cannot be read."""
         return {name: glance.digest for name, glance in self.glances.items()}
 
     @property
@@ -161,23 +159,23 @@ class Manifests:
 
     @property
     def _names(self) -> list[str]:
-        return [item.name for item in self.files]
+        return [manifest.name for manifest in self.files]
 
     def unread(self, unchanged: Mapping[str, Unchanged]) -> Loaded:
         """Everything but what the files declare."""
         files, problems = tuple(self.files), tuple(self.problems)
-        return Loaded(self.scope, files, (), problems, self.digests, self.limits, unchanged)
+        return Loaded(self.base, files, (), problems, self.digests, self.limits, unchanged)
 
     def loaded(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Loaded:
-        """What everything declares, except for the partners that are `unchanged`.
+        """What all files declare, except those of the partners that are `unchanged`.
 
-        Their facts have to fit the digests. A partner is left out only while no other file is its
-        own too.
+        What is known of these must fit the digests. A partner's files are left out only as long as
+        no other file turns out to be one of them.
         """
         left_out = dict(unchanged)
         parsed = self._parsed_but(left_out)
         while added_to := left_out.keys() & {
-            one.declared.partner for one in parsed if one.declared
+            one.declaration.partner for one in parsed if one.declaration
         }:
             for partner in added_to:
                 del left_out[partner]
@@ -185,9 +183,9 @@ class Manifests:
         self._workers.close()
         digests = self.digests if left_out else {}
         return Loaded(
-            self.scope,
+            self.base,
             tuple(self.files),
-            tuple(one.declared for one in parsed if one.declared),
+            tuple(one.declaration for one in parsed if one.declaration),
             (*self.problems, *(problem for one in parsed for problem in one.problems)),
             digests | {name: one.digest for name, one in self._parsed.items()},
             self.limits,
@@ -196,34 +194,33 @@ class Manifests:
 
     def _parsed_but(self, unchanged: Mapping[str, Unchanged]) -> list[Parsed]:
         """All files but those of `unchanged`, parsed, in the order of their names."""
-        left = {name for fact in unchanged.values() for name, _ in fact.files}
-        names = [name for name in self._names if name not in left]
-        if not left and self._results:
+        done = {name for fact in unchanged.values() for name, _ in fact.files}
+        names = [name for name in self._names if name not in done]
+        if not done and self._results:
             self._parsed = dict(zip(names, self._results, strict=True))
             self._results = ()
-        left |= self._parsed.keys()
-        todo = [item for item in self.files if item.name not in left]
+        done |= self._parsed.keys()
+        todo = [manifest for manifest in self.files if manifest.name not in done]
         results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
-        self._parsed |= zip((item.name for item in todo), results, strict=True)
+        self._parsed |= zip((manifest.name for manifest in todo), results, strict=True)
         return [self._parsed[name] for name in names]
 
 
-_PARSED_AT_ONCE, _HASHED_AT_ONCE = 16, 128
 _PARTNER = re.compile(
     rb"""^(?:partner|"partner"|'partner'):[ \t]+(["']?)([\w.-]+)\1[ \t]*(?:[ \t]\#.*)?\r?$""",
     re.MULTILINE,
 )
 
 
-def _glance(item: ManifestFile, limits: ReadLimits) -> Glance:
-    data = content(item, limits.file_bytes)
+def _glance(manifest: Manifest, limits: ReadLimits) -> Glance:
+    data = content(manifest, limits.file_bytes)
     if isinstance(data, Problem):
         return Glance("", "")
     return Glance(hashlib.sha256(data).hexdigest(), _seeming_partner(data, limits))
 
 
 def _seeming_partner(data: bytes, limits: ReadLimits) -> str:
-    """The partner of a manifest, by its line or, where that is not to be seen, by reading all."""
+    """The partner of a manifest, by its line or, if that is not to be seen, by reading it all."""
     if line := _PARTNER.search(data):
         return line[2].decode(errors="replace")
     try:
@@ -233,13 +230,13 @@ def _seeming_partner(data: bytes, limits: ReadLimits) -> str:
     return str(raw.get("partner", "")) if isinstance(raw, dict) else ""
 
 
-def parse_file(item: ManifestFile, limits: ReadLimits, project: str) -> Parsed:
+def parse_file(manifest: Manifest, limits: ReadLimits, project: str) -> Parsed:
     """Read and check one file."""
-    data = content(item, limits.file_bytes)
+    data = content(manifest, limits.file_bytes)
     if isinstance(data, Problem):
         return Parsed("", None, (data,))
-    declared, problems = parse(data, item.name, limits, project)
-    return Parsed(hashlib.sha256(data).hexdigest(), declared, tuple(problems))
+    declaration, problems = parse(data, manifest.name, limits, project)
+    return Parsed(hashlib.sha256(data).hexdigest(), declaration, tuple(problems))
 
 
 def parse(
@@ -254,7 +251,7 @@ def parse(
 
 
 def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None, list[Problem]]:
-    """What is declared apart from the entries that are wrong, so that the rules see the rest."""
+    """The declaration without the entries that are wrong, so that the rules see all others."""
     manifest, mistaken = _checked(raw, name)
     rest = raw if manifest else mistakes.without_mistaken(raw, mistaken)
     repeated = list(consistency.repeated_keys(rest, name))
@@ -264,8 +261,8 @@ def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None
         manifest, _again = _checked(rest, name)
     if manifest is None:
         return None, [*mistaken, *repeated]
-    declared = declare(manifest, rest, name, project)
-    return declared, [*mistaken, *repeated, *consistency.problems(declared, rest)]
+    declaration = declare(manifest, rest, name, project)
+    return declaration, [*mistaken, *repeated, *consistency.problems(declaration, rest)]
 
 
 def _checked(raw: Any, name: str) -> tuple[PartnerFile | CompanyFile | None, list[Problem]]:

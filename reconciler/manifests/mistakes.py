@@ -1,4 +1,4 @@
-"""What pydantic found wrong → problems, in the words of the configuration language."""
+"""The errors of pydantic → problems, in the terms of the configuration language."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _EITHER = {
     "<head_office>": ("head_office", "partner"),
     "<partner>": ("partner", "head_office"),
 }
-"""By what a mapping was taken for: the key that makes it that, and those it could have instead."""
+"""By what a mapping was taken for: the key that makes it so, and the alternatives."""
 _HABITS = {
     "apelido": "nickname",
     "ativo": "active",
@@ -60,7 +60,7 @@ _HABITS = {
     "usuario": "username",
     "versao": "version",
 }
-"""What people write out of habit, in Portuguese mostly, and what it is here."""
+"""What people write out of habit, mostly in Portuguese, and what it is called here."""
 
 
 def problems(error: ValidationError, raw: Any, file: str) -> Iterator[Problem]:
@@ -102,18 +102,18 @@ def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 
             return Problem("MBX218", value, {"key": _key(path)})
         case _ if kind in _RANGES:
             return Problem("MBX208", value, {"key": _key(path)})
-    found = _shape(item["input"])
-    if found == "nothing" and not item["loc"]:
+    shape = _shape(item["input"])
+    if shape == "nothing" and not item["loc"]:
         return Problem("MBX110", Place(file, mark=Mark(1, 1, 2)))
-    return Problem("MBX203", whole, {"expected": _SHAPES.get(kind, N_("a text")), "found": found})
+    return Problem("MBX203", whole, {"expected": _SHAPES.get(kind, N_("a text")), "found": shape})
 
 
-def without_mistaken(raw: Any, found: Iterable[Problem]) -> Any:
-    """`raw` without every entry that one of the mistakes is about."""
+def without_mistaken(raw: Any, mistaken: Iterable[Problem]) -> Any:
+    """`raw` without the entries that have mistakes."""
     if not isinstance(raw, dict):
         return raw
     rest = {key: copy(value) for key, value in raw.items()}
-    wrong = {item.place.path[:2] for item in found if item.place and item.place.path}
+    wrong = {item.place.path[:2] for item in mistaken if item.place and item.place.path}
     for section, *below in sorted(wrong, key=_last_index_first):
         entries = rest.get(str(section))
         if below and isinstance(entries, dict):
@@ -132,7 +132,7 @@ def _last_index_first(path: Path) -> int:
 
 
 def _path(loc: tuple[int | str, ...], raw: Any) -> tuple[Path, bool]:
-    """The path in the file of a location in the models, and whether it is about a key."""
+    """The path in the file for a location in the models, and whether it is about a key."""
     path: list[int | str] = []
     value = raw
     for step in loc:
@@ -180,7 +180,7 @@ def _unknown_key(place: Place, raw: Any, key: str, either: tuple[str, ...]) -> P
 
 
 def _meant(text: str, known: Sequence[str]) -> str:
-    """Which of `known` was probably meant by `text`, if any."""
+    """Which of `known` was probably meant by `text`; empty if none."""
     plain = _plain_letters(text)
     if _HABITS.get(plain) in known:
         return _HABITS[plain]
@@ -201,7 +201,7 @@ def _belongs_elsewhere(raw: Any, path: Path, key: str) -> str:
 
 
 def _known_keys(model: type[BaseModel], raw: Any, path: Path) -> list[str]:
-    """The keys that the mapping at `path` may have."""
+    """The keys that the mapping at `path` can have."""
     kind: Any = model
     for step in path:
         raw = raw[step]
@@ -212,7 +212,7 @@ def _known_keys(model: type[BaseModel], raw: Any, path: Path) -> list[str]:
 
 
 def _below(kind: Any, step: int | str) -> Any:
-    """What the models expect at `step` below `kind`; None where they expect nothing."""
+    """The type at `step` below `kind`; None if the models have none."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(step))
         if field is None:
@@ -222,7 +222,7 @@ def _below(kind: Any, step: int | str) -> Any:
 
 
 def _plain(kind: Any, raw: Any) -> Any:
-    """`kind` without its annotations, and of a union the part that `raw` is meant for."""
+    """`kind` without its annotations, and of a union the part that `raw` is meant to be."""
     discriminator = None
     while get_origin(kind) is Annotated:
         kind, *metadata = get_args(kind)
@@ -238,20 +238,20 @@ def _plain(kind: Any, raw: Any) -> Any:
     return next(_plain(part, raw) for part in parts if Tag(chosen) in get_args(part)[1:])
 
 
-def _not_a_choice(place: Place, expected: str, found: Any) -> Problem:
+def _not_a_choice(place: Place, expected: str, value: Any) -> Problem:
     choices = re.findall(r"'([^']*)'", expected) or [expected.lower()]
-    if not isinstance(found, str):
+    if not isinstance(value, str):
         whole = Place(place.file, place.path)
-        return Problem("MBX203", whole, {"expected": N_("a text"), "found": _shape(found)})
+        return Problem("MBX203", whole, {"expected": N_("a text"), "found": _shape(value)})
     if _key(place.path) == "version":
-        return Problem("MBX219", place, {"found": found})
-    values = {"suggestion": _meant(found, choices), "choices": " | ".join(choices)}
-    return Problem("MBX204", place, {"key": _key(place.path), "found": found, **values})
+        return Problem("MBX219", place, {"found": value})
+    values = {"suggestion": _meant(value, choices), "choices": " | ".join(choices)}
+    return Problem("MBX204", place, {"key": _key(place.path), "found": value, **values})
 
 
-def _pattern_mismatch(place: Place, path: Path, pattern: str, found: str) -> Problem:
+def _pattern_mismatch(place: Place, path: Path, pattern: str, text: str) -> Problem:
     if pattern.startswith("^[a-z0-9]"):
-        suggestion = re.sub("[^a-z0-9._]+", "-", _plain_letters(found)).strip("._-")[:63]
+        suggestion = re.sub("[^a-z0-9._]+", "-", _plain_letters(text)).strip("._-")[:63]
         return Problem("MBX209", place, {"suggestion": suggestion})
     if pattern == ONE_LINE:
         return Problem("MBX225", place, {"key": _key(path)})

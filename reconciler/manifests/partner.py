@@ -1,4 +1,4 @@
-"""The files of a run → what each partner declares, and what two files may not both say."""
+"""The files of a run → what each partner declares, and what files contradict each other in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.plan.accept import Acceptance
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An `import_from` item, of which company, and where it stands."""
+    """An item of `import_from`, the company it is of, and its place."""
 
     company: str
     item: ImportDeclaration
@@ -40,7 +40,7 @@ class PartnerDeclaration:
     acceptances: list[Acceptance] = field(default_factory=list)
 
     def named_cnpjs(self) -> set[str]:
-        """Every CNPJ that is declared, or that something is linked to."""
+        """Every CNPJ that is declared or linked."""
         named = set(self.companies)
         items = {item for server in self.servers.values() for item in server.links}
         named.update(item.cnpj for item in items if item.kind == "company")
@@ -50,7 +50,7 @@ class PartnerDeclaration:
 
 
 def owners(declared: Mapping[str, PartnerDeclaration]) -> dict[str, str]:
-    """The partner that declares each CNPJ; the first where several do."""
+    """The partner that declares each CNPJ; the first if several do."""
     owned: dict[str, str] = {}
     for name, item in declared.items():
         for cnpj in item.companies:
@@ -59,16 +59,16 @@ def owners(declared: Mapping[str, PartnerDeclaration]) -> dict[str, str]:
 
 
 def elsewhere(partner: str, cnpjs: Iterable[str], owned: Mapping[str, str]) -> frozenset[str]:
-    """Those of `cnpjs` that another partner has."""
+    """Those of `cnpjs` that belong to another partner."""
     return frozenset(cnpj for cnpj in cnpjs if owned.get(cnpj, partner) != partner)
 
 
 def by_partner(
     files: Iterable[FileDeclaration], paths: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, PartnerDeclaration], list[Problem]]:
-    """What every partner declares over all files, in order of their names.
+    """What each partner declares in all files, by name and in order of names.
 
-    `paths` binds partners to folders, relative to the root.
+    `paths` are the folders, relative to the root, that partners are bound to.
     """
     partners: dict[str, PartnerDeclaration] = {}
     problems: list[Problem] = []

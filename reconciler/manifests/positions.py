@@ -1,7 +1,7 @@
-"""Where everything in a manifest stands, and what the file itself is refused for.
+"""The position of everything in a manifest, and why the file itself is refused.
 
-Read only once something is wrong, or somebody asks for a line: every key and value of the file by
-path, and all problems of its YAML at once.
+A file is read this way only if something is wrong or somebody asks for a line: every key and value
+by path, and all problems of its YAML at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from reconciler.manifests.read import FORBIDDEN, Loader, ReadLimits
 class Positions:
     """The marks of one file: `keys` and `values` by path, and the `scalars` of values by line.
 
-    `offsets` are the bytes before each of its `lines`.
+    `offsets` are the numbers of bytes before each of its `lines`.
     """
 
     lines: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Positions:
     problems: list[Problem] = field(default_factory=list)
 
     def mark(self, place: Place) -> Mark:
-        """The mark of a place; the nearest ancestor's where the file says nothing there."""
+        """The mark of a place; that of the nearest ancestor if the file has nothing at it."""
         if place.mark:
             return place.mark
         path = place.path
@@ -57,7 +57,7 @@ class Positions:
 
 
 def locate(file: str, data: bytes, limits: ReadLimits) -> Positions:
-    """Read `data` for its positions and problems; never fails."""
+    """The positions and problems of `data`; never fails."""
     if len(data) > limits.file_bytes:
         size = {"size": len(data), "limit": limits.file_bytes}
         return Positions(problems=[Problem("MBX112", Place(file, mark=Mark(1, 1, 2)), size)])
@@ -73,7 +73,7 @@ def locate(file: str, data: bytes, limits: ReadLimits) -> Positions:
 
 
 def _lines(text: str, offset: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The lines of a text without their ends, and the bytes before each of them."""
+    """The lines of a text without their ends, and how many bytes are before each of them."""
     parts = re.split(r"(\r\n|\r|\n)", text)
     offsets = []
     for line, end in zip_longest(parts[::2], parts[1::2], fillvalue=""):
@@ -107,11 +107,11 @@ def _one_character(where: Any) -> Mark:
 
 
 class _Stop(Exception):  # noqa: N818
-    """Nothing after this can be read."""
+    """Nothing further can be read."""
 
 
 class _Walk:
-    """One walk over the events of a file, filling in its `Positions`."""
+    """One walk over the events of a file, which fills in its `Positions`."""
 
     def __init__(self, file: str, positions: Positions, limits: ReadLimits) -> None:
         self.file = file
@@ -122,18 +122,15 @@ class _Walk:
     def document(self, text: str) -> None:
         try:
             loader = Loader(text)
-        except yaml.YAMLError as error:
-            return self._syntax(error)
-        try:
-            self.get_event = loader.get_event
-            self._stream()
+            try:
+                self.get_event = loader.get_event
+                self._stream()
+            finally:
+                loader.dispose()
         except _Stop:
             pass
         except yaml.YAMLError as error:
             self._syntax(error)
-        finally:
-            loader.dispose()
-        return None
 
     def _stream(self) -> None:
         self.get_event()
@@ -228,7 +225,7 @@ class _Walk:
         self.positions.problems.append(Problem(code, place, values, others))
 
     def _stretches(self, event: Any) -> Iterator[Mark]:
-        """What a scalar or an alias takes up of every line that it stands on."""
+        """The part of each line that a scalar or an alias takes up."""
         start, end = event.start_mark, event.end_mark
         for number in range(start.line, end.line + 1):
             first = start.column if number == start.line else 0

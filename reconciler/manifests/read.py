@@ -1,8 +1,8 @@
 """YAML bytes → plain values, exactly as written.
 
-A scalar arrives as the text that stands in the file; what it means is decided by the type that asks
-for it. This is the fast way, without positions, for files in which nothing is wrong. Whatever is
-refused ends it with `Suspect`, and `positions` then says what, where, and what else.
+A scalar stays the text that is in the file; its meaning is decided by the type that it is validated
+as. This is the fast path for files without mistakes, which keeps no positions. It raises `Suspect`
+for whatever is refused, and `positions` then finds out what, where, and what else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class ReadLimits(NamedTuple):
-    """What one manifest may measure; the settings can raise it."""
+    """How large one manifest may be; the settings can raise it."""
 
     file_bytes: int = 4 * 1024 * 1024
     scalar_bytes: int = 64 * 1024
@@ -43,7 +43,7 @@ class ReadLimits(NamedTuple):
 
 
 class Suspect(Exception):  # noqa: N818 - not an error yet: `positions` decides
-    """The file holds something that the fast way does not read."""
+    """The file contains something that the fast path does not read."""
 
 
 class Quoted(str):
@@ -53,11 +53,11 @@ class Quoted(str):
 
 
 QUOTED_LENGTH = 8
-"""Up to this many characters a quoted scalar could be taken for another type."""
+"""The longest quoted scalar, in characters, that could be mistaken for another type."""
 
 
 def has_forbidden(data: bytes, text: str) -> bool:
-    """Whether a character stands in the file that no manifest may hold."""
+    """Whether the file contains a character that no manifest may contain."""
     if text.isascii():
         return bool(data.translate(None, _HARMLESS_ASCII))
     return FORBIDDEN.search(text, 1 if data.startswith(_BOM) else 0) is not None
@@ -74,25 +74,24 @@ def read(data: bytes, limits: ReadLimits) -> Any:
             raise Suspect
         loader = Loader(data)
         try:
-            return _document(
-                loader.get_event, limits, careful=b"\\" in data or len(data) > limits.scalar_bytes
-            )
+            careful = b"\\" in data or len(data) > limits.scalar_bytes
+            documents = _documents(loader.get_event, limits, careful=careful)
         finally:
             loader.dispose()
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise Suspect from error
+    if not documents:
+        raise Suspect
+    return documents[0]
 
 
-def _document(get_event: Any, limits: ReadLimits, *, careful: bool) -> Any:  # noqa: C901, PLR0912
-    # One flat loop: every call it makes would be made a million times on a large estate.
-    root: list[Any] = []
-    container: Any = root
-    in_list = True
+# One flat loop: every call it makes would be made a million times on a large estate.
+def _documents(get_event: Any, limits: ReadLimits, *, careful: bool) -> list[Any]:  # noqa: C901, PLR0912
+    documents: list[Any] = []
+    container, in_list = documents, True
     key: Any = None
-    parents: list[tuple[Any, bool, Any]] = []
-    while True:
-        event = get_event()
-        kind = type(event)
+    parents: list[tuple[Any, bool]] = []
+    while (kind := type(event := get_event())) is not StreamEndEvent:
         if kind is ScalarEvent:
             if event.anchor is not None or event.tag is not None:
                 raise Suspect
@@ -101,35 +100,28 @@ def _document(get_event: Any, limits: ReadLimits, *, careful: bool) -> Any:  # n
                 value = Quoted(value)
             if careful and (FORBIDDEN.search(value) or len(value.encode()) > limits.scalar_bytes):
                 raise Suspect
-            if in_list:
-                container.append(value)
-            elif key is None:
+            if key is None and not in_list:
                 if value in container or (value == "<<" and not event.style):
                     raise Suspect
                 key = value
-            else:
-                container[key] = value
-                key = None
+                continue
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if (
-                event.anchor is not None
-                or event.tag is not None
-                or len(parents) >= limits.depth
-                or not (in_list or key is not None)
-            ):
+            if event.anchor is not None or event.tag is not None or len(parents) >= limits.depth:
                 raise Suspect
-            child: Any = {} if kind is MappingStartEvent else []
-            if in_list:
-                container.append(child)
-            else:
-                container[key] = child
-            parents.append((container, in_list, None))
-            container, in_list, key = child, kind is SequenceStartEvent, None
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            container, in_list, key = parents.pop()
-        elif kind is AliasEvent or (kind is DocumentStartEvent and root):
-            raise Suspect
-        elif kind is StreamEndEvent:
-            if not root:
+            if key is None and not in_list:
                 raise Suspect
-            return root[0]
+            value = {} if kind is MappingStartEvent else []
+        else:
+            if kind is MappingEndEvent or kind is SequenceEndEvent:
+                container, in_list = parents.pop()
+            elif kind is AliasEvent or (kind is DocumentStartEvent and documents):
+                raise Suspect
+            continue
+        if in_list:
+            container.append(value)
+        else:
+            container[key], key = value, None
+        if kind is not ScalarEvent:
+            parents.append((container, in_list))
+            container, in_list = value, kind is SequenceStartEvent
+    return documents

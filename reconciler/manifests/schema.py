@@ -6,19 +6,11 @@ The JSON Schema that editors use is made from these models; their descriptions a
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    create_model,
-)
+from pydantic import Discriminator, Field, Tag
 
+from reconciler.manifests.secret_schema import SECRET_FORMS, SecretReference, Spec
 from reconciler.manifests.values import (
     AsFlag,
     AsNumber,
@@ -30,33 +22,22 @@ from reconciler.manifests.values import (
     Identifier,
     Name,
     NotAlone,
-    NotPlain,
     Number,
     OneOrMany,
     OptionalText,
     Port,
     Seconds,
-    SecretKey,
-    SecretVersion,
     Security,
-    ShortReference,
     Text,
 )
 from reconciler.model.state import Ignorable
 from reconciler.plan.guards import IN_MANIFESTS
-from reconciler.secrets.references import LONGEST, Reference, to_text
-from reconciler.secrets.stores.kinds import KINDS
-from reconciler.secrets.stores.store import StoreKind
 
 Protocol = Literal["smtp", "imap", "pop3"]
 if TYPE_CHECKING:
     Guard = str
 else:
     Guard = Literal[IN_MANIFESTS]
-
-
-class Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Options(Spec):
@@ -108,57 +89,6 @@ class CompanyEntry(Spec):
     own_mailboxes: Flag = Field(
         default=False, description="Whether it may register mailboxes in a file of its own."
     )
-
-
-def _secret_entry(kind: StoreKind) -> Any:
-    """What a manifest writes for a secret of a store; it becomes what the database keeps of it."""
-    most = LONGEST if kind.word else None
-    name = Annotated[str, StringConstraints(pattern=kind.pattern, max_length=most)]
-    below: Any = name
-    if kind.word:
-        fields: dict[str, Any] = {kind.word: (name, Field(description=kind.word_description))}
-        key = Field(... if kind.key_needed else None, description=kind.key_description)
-        optional = Annotated[SecretKey | None, OptionalText]
-        fields["key"] = (SecretKey if kind.key_needed else optional, key)
-        if kind.versions:
-            newest = Field(None, description="Which version; the newest if not given.")
-            fields["version"] = (Annotated[SecretVersion | None, OptionalText], newest)
-        below = create_model(f"{kind.name.title()}Secret", __base__=Spec, **fields)
-    fields = {kind.name: (below, Field(description=kind.description))}
-    entry: Any = create_model(f"{kind.name.title()}Reference", __base__=Spec, **fields)
-
-    def text(value: Any) -> str:
-        item = getattr(value, kind.name)
-        if kind.word is None:
-            return to_text(Reference(kind.name, item))
-        version = item.version if kind.versions else None
-        return to_text(Reference(kind.name, getattr(item, kind.word), item.key, version))
-
-    return Annotated[entry, AfterValidator(text), Tag(f"<{kind.name}>")]
-
-
-def _written(kind: StoreKind) -> str:
-    """How a reference to a store is written, in short."""
-    keys = ", ".join(filter(None, (kind.word, "key" if kind.key_needed else "")))
-    return f"{{{kind.name}: {f'{{{keys}}}' if keys else kind.example}}}"
-
-
-def _reference_kind(value: Any) -> str:
-    if not isinstance(value, dict):
-        return "<short>"
-    return next((f"<{store}>" for store in KINDS if store in value), "<env>")
-
-
-if TYPE_CHECKING:
-    SecretReference = str
-else:
-    SecretReference = Annotated[
-        Annotated[
-            Union[(Annotated[ShortReference, Tag("<short>")], *map(_secret_entry, KINDS.values()))],
-            Discriminator(_reference_kind),
-        ],
-        NotPlain,
-    ]
 
 
 class Sender(Spec):
@@ -240,7 +170,7 @@ class Server(Options):
     password: Annotated[SecretReference | None, OptionalText] = Field(
         None,
         description="Where the password, or the credentials of oauth2, are: "
-        f"{', '.join(map(_written, KINDS.values()))} or ref+…://…; never the password.",
+        f"{SECRET_FORMS} or ref+…://…; never the password.",
     )
     sender: Sender | None = None
     reply_to: Annotated[Email | None, OptionalText] = Field(

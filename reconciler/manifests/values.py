@@ -1,7 +1,7 @@
-"""The types of single values: what a scalar means is decided here, by the field that asks.
+"""The types of single values, which decide what the text of a scalar means.
 
-Everything arrives as text. Each type either gives its value or raises a `PydanticCustomError` whose
-type is the code of the problem.
+Each type either makes its value of the text or raises a `PydanticCustomError` whose type is the
+code of the problem.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from reconciler.secrets import references
 from reconciler.secrets.references import SHORT, BadReferenceError, from_short, is_text, to_text
 from reconciler.secrets.stores.kinds import KINDS
 
-_TRUE = frozenset({"true", "True", "TRUE"})
-_FALSE = frozenset({"false", "False", "FALSE"})
+_FLAGS = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
+    ("false", "False", "FALSE"), False
+)
 _NULL = frozenset({"null", "Null", "NULL", "~", ""})
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
 ONE_LINE = r"^[^\r\n]*$"
@@ -40,12 +41,8 @@ _EMAIL = re.compile(
 
 
 def _flag(value: Any) -> Any:
-    if not isinstance(value, str) or isinstance(value, Quoted):
-        raise PydanticCustomError("MBX207", "")
-    if value in _TRUE:
-        return True
-    if value in _FALSE:
-        return False
+    if isinstance(value, str) and not isinstance(value, Quoted) and value in _FLAGS:
+        return _FLAGS[value]
     raise PydanticCustomError("MBX207", "")
 
 
@@ -123,12 +120,10 @@ def _email(value: str) -> str:
 
 
 def _written_secret(value: Any) -> Any:
-    """What the database keeps of a reference is no secret: `_short` says how it is written here."""
+    """Refuse a secret, but not a reference as the database has it: `_short` says what is wrong."""
     match value:
         case str():
-            is_written = not (
-                value.startswith(SHORT) or is_text(value)
-            )  # of which `_short` tells the form
+            is_written = not (value.startswith(SHORT) or is_text(value))
         case dict():
             is_written = _is_only_a_key(value, KINDS) or any(
                 _is_only_a_key(below, _PARTS) for below in value.values() if isinstance(below, dict)
@@ -149,7 +144,7 @@ def _is_only_a_key(value: dict[str, Any], known: Collection[str]) -> bool:
 
 
 def _short(value: str) -> str:
-    """What the database keeps of a reference in one line."""
+    """A reference in one line as the database keeps it."""
     try:
         return to_text(from_short(value))
     except BadReferenceError as error:

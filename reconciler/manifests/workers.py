@@ -1,4 +1,4 @@
-"""Work that is shared between processes where there is much of it."""
+"""Sharing much work between processes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ R = TypeVar("R")
 
 
 def processors() -> int:
-    """How many of them this process may use."""
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 class Workers:
-    """So many other processes, which begin when there is something for them; none if it is one.
+    """A number of other processes, started when there is work for them; none if the number is one.
 
-    They leave this process free until somebody takes their results.
+    This process is free until somebody takes their results.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
 
     def map(self, function: Callable[[T], R], items: Sequence[T], at_once: int = 1) -> Iterable[R]:
-        """The results for all items, in their order; each process is handed some at once."""
+        """The results for all items, in order; each process is given `at_once` items at a time."""
         if self._count == 1 or len(items) <= at_once:
             return map(function, items)
         return self._pool.map(function, items, chunksize=at_once)
@@ -47,6 +47,6 @@ class Workers:
         return ProcessPoolExecutor(self._count, get_context("fork"))
 
     def close(self) -> None:
-        """Let them go when they are done; there are new ones if there is more to do."""
+        """End the processes once they are done; later work starts new ones."""
         if pool := self.__dict__.pop("_pool", None):
             pool.shutdown()

@@ -1,6 +1,6 @@
 """Plain values → YAML text, in the few shapes that manifests have.
 
-A text is quoted exactly where some reader of YAML 1.1 or 1.2 could take it for anything else.
+A text is quoted exactly if some reader of YAML 1.1 or 1.2 could take it for anything else.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ _BLOCK = re.compile(r"[^\W_](?:[\w .,;!?@/+()&'\"=%$*<>-]*[\w.,;!?@/+()&'\"=%$*<
 _FLOW = re.compile(r"[^\W_](?:[\w .;!@/+()&'\"=%$*<>-]*[\w.;!@/+()&'\"=%$*<>-])?")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LIKE_A_NUMBER = re.compile(r"[0-9][-+.:_0-9a-fA-FoOnNtTxXzZ ]*")
-"""Numbers of any base, dates and times; whatever else begins with a digit is no number."""
+"""Numbers of any base, dates and times."""
 
 
 class Plain(str):
-    """Written as it stands: a number, a flag, a duration."""
+    """Written as it is: a number, a flag, a duration."""
 
     __slots__ = ()
 
 
 class InQuotes(str):
-    """Always in quotes, whatever it is: a CNPJ."""
+    """Always written in quotes: a CNPJ."""
 
     __slots__ = ()
 
 
 class Flow(NamedTuple):
-    """A mapping or a list that is written on one line, in braces or brackets."""
+    """A mapping or a list written on one line, in braces or brackets."""
 
     value: Mapping[str, Value] | list[Value]
 
 
 class Noted(NamedTuple):
-    """A value with a comment behind it."""
+    """A value followed by a comment."""
 
     value: Value
     note: str
@@ -48,8 +48,10 @@ Value = Union[str, Flow, Noted, Mapping[str, "Value"], list["Value"]]  # noqa: U
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file is laid out: how much deeper the keys of a mapping stand than its own key, how
-    much deeper the dashes of a list, and whether all is in quotes, as in JSON.
+    """How a file is laid out.
+
+    `step` is how far the keys of a mapping are indented from its own key, `dash` how far the dashes
+    of a list, in characters; `quoted` says that everything is in quotes, as in JSON.
     """
 
     step: int = 2
@@ -62,7 +64,7 @@ LAYOUT = Layout()
 
 @lru_cache(maxsize=1 << 16, typed=True)
 def scalar(text: str, *, flow: bool = False, quoted: bool = False) -> str:
-    """One value as it is written, inside braces and brackets where it is `flow`."""
+    """One value as it is written; with `flow`, inside braces or brackets."""
     if isinstance(text, Plain):
         return str(text)
     quoted = quoted or isinstance(text, InQuotes)
@@ -91,9 +93,7 @@ def _escaped(character: str) -> str:
 def flow(value: Value, layout: Layout = LAYOUT) -> str:
     """Any value on one line."""
     match value:
-        case Noted():
-            return flow(value.value, layout)
-        case Flow():
+        case Noted() | Flow():
             return flow(value.value, layout)
         case str():
             return scalar(value, flow=True, quoted=layout.quoted)
@@ -111,13 +111,13 @@ def pair(key: str, value: Value, layout: Layout = LAYOUT) -> str:
 def mapping(
     items: Iterable[tuple[str, Value]], indent: int = 0, layout: Layout = LAYOUT
 ) -> Iterator[str]:
-    """The lines of a mapping, without their ends."""
+    """The lines of a mapping, without line ends."""
     for key, value in items:
         yield from entry(key, value, indent, layout)
 
 
 def entry(key: str, value: Value, indent: int = 0, layout: Layout = LAYOUT) -> Iterator[str]:
-    """The lines of a key with its value, without their ends."""
+    """The lines of a key with its value, without line ends."""
     head = f"{' ' * indent}{scalar(key, quoted=layout.quoted)}:"
     if isinstance(value, Noted):
         first, *rest = entry(key, value.value, indent, layout)
@@ -136,7 +136,7 @@ def entry(key: str, value: Value, indent: int = 0, layout: Layout = LAYOUT) -> I
 
 
 def items(values: Iterable[Value], indent: int = 0, layout: Layout = LAYOUT) -> Iterator[str]:
-    """The lines of the items of a list, without their ends; mappings begin beside the dash."""
+    """The lines of a list, without line ends; a mapping begins beside its dash."""
     for value in values:
         dash = f"{' ' * indent}- "
         if isinstance(value, str):

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from json.encoder import encode_basestring
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from reconciler.model.state import KINDS, Link, Origins, Row
 
@@ -15,6 +16,7 @@ _TEMPLATES = {
     row: "{" + ",".join(f'"{name}":%s' for name in row._fields) + "}" for row in TYPES.values()
 }
 """A JSON template of each kind of row, with `%s` for each value."""
+_KEYS = frozenset({"id", "cnpj", "root", "host", "protocol", "stable_id"})
 
 
 def plain(row: Row) -> dict[str, Any]:
@@ -70,13 +72,53 @@ def _parsed(kind: str, text: str) -> Row:
 def made(kind: str, data: Mapping[str, Any]) -> Row:
     """The row that `plain` turned into `data`; a field missing from it is None."""
     type_ = TYPES[kind]
-    return type_._make(_value(data.get(name)) for name in type_._fields)
+    values = map(data.get, type_._fields)
+    return type_._make(
+        [_compound(value) if isinstance(value, dict | list) else value for value in values]
+    )
 
 
-def _value(value: Any) -> Any:
+def _compound(value: dict[str, Any] | list[Any]) -> Origins | tuple[Any, ...]:
     if isinstance(value, dict):
-        return Origins._make(value.get(name) for name in Origins._fields)
-    return tuple(value) if isinstance(value, list) else value
+        return Origins._make(map(value.get, Origins._fields))
+    return tuple(value)
+
+
+class Readable(NamedTuple):
+    """As much of a row as can be read; a field that cannot is None, and the row not `whole`."""
+
+    row: Row | None
+    whole: bool
+
+
+@lru_cache(maxsize=1 << 12)
+def readable(kind: str, document: str | None) -> Readable | None:
+    """What can be read of a text that anybody may have written; None where it is of no row."""
+    try:
+        read = row(kind, document)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    if read is None:
+        return Readable(None, whole=True)
+    strange = {*_of_strange_type(kind, tuple(map(type, read)))}
+    for name, value in zip(read._fields, read, strict=True):
+        if isinstance(value, tuple) and any(type(item) is not str for item in value):
+            strange.add(name)
+    if _KEYS & strange:
+        return None
+    none: dict[str, Any] = dict.fromkeys(strange)
+    return Readable(read._replace(**none) if strange else read, not strange)
+
+
+@lru_cache
+def _of_strange_type(kind: str, types: tuple[type, ...]) -> tuple[str, ...]:
+    """The fields of a row that may not have a value of the type that they have."""
+    strange = []
+    for (name, hint), type_ in zip(get_type_hints(TYPES[kind]).items(), types, strict=True):
+        options = get_args(hint) if NoneType in get_args(hint) else (hint,)
+        if type_ not in [get_origin(option) or option for option in options]:
+            strange.append(name)
+    return tuple(strange)
 
 
 def differing(*rows: Row | None) -> tuple[str, ...]:

@@ -246,3 +246,38 @@ KINDS: dict[type[Row], str] = {
     Link: "link",
 }
 """What each kind of row is called, in documents and in the ledger."""
+
+
+def split_link(name: str) -> tuple[str, str]:
+    """The server and the CNPJ in the name of a link."""
+    server, _slash, cnpj = name.rpartition("/")
+    return server, cnpj
+
+
+class RowKey(NamedTuple):
+    """The one name of a row: its partner, its kind, and what it is called below its partner.
+
+    A link's name is its server's and its company's bare CNPJ: `nfe-out/12345678000195`.
+    """
+
+    partner: str
+    kind: str
+    name: str
+
+    @property
+    def server(self) -> str:
+        """The server that it is or belongs to; empty for other kinds."""
+        if self.kind == "server":
+            return self.name
+        return split_link(self.name)[0] if self.kind == "link" else ""
+
+    @property
+    def address(self) -> str:
+        """The name as it is shown: `server.acme/nfe-out`."""
+        suffix = "" if self.kind == "partner" else f"/{self.name}"
+        return f"{self.kind}.{self.partner}{suffix}"
+
+    def of_server(self, server: str) -> RowKey:
+        """The same row, its server being called `server`."""
+        name = f"{server}/{split_link(self.name)[1]}" if self.kind == "link" else server
+        return RowKey(self.partner, self.kind, name)

@@ -16,7 +16,7 @@ from reconciler.database import clock, schema
 from reconciler.database.engine import is_missing, transaction
 from reconciler.database.lock import Claim
 from reconciler.database.schema import NEW, Condition, Status
-from reconciler.ledger import agreeing, record
+from reconciler.ledger import drift, record
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations import secrets
 from reconciler.operations.commit import Applied, commit
@@ -122,7 +122,7 @@ def _agreeing(work: Work, context: Context) -> Work:
     with transaction(engine) as connection:
         if schema.status_of(connection).condition is not Condition.CURRENT:
             return work
-        return work._replace(agreed=agreeing.agreed(connection, work.plan, work.unchanged))
+        return work._replace(agreed=drift.agreed(connection, work.plan, work.unchanged))
 
 
 def _tested(plan: Plan, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:

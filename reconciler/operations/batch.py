@@ -13,7 +13,7 @@ from reconciler.database import unchanged as recorded
 from reconciler.desired.compare import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Place, Problem
-from reconciler.ledger import last_applied, undoing
+from reconciler.ledger import last_applied, restore
 from reconciler.ledger.last_applied import LastApplied
 from reconciler.manifests import secrets
 from reconciler.manifests.partner import PartnerDeclaration, elsewhere
@@ -83,7 +83,7 @@ def outcomes(
         causes = last_applied.causes(ledger, changes) if ledger else {}
         for comparison, item in zip(comparisons, observed, strict=True):
             known = causes.get(comparison.partner, ())
-            undone = undoing.undone(connection, comparison.changes, known) if connection else {}
+            undone = restore.undone(connection, comparison.changes, known) if connection else {}
             part, noticed = judged(comparison, known, undone, used, request)
             outside = secrets.problems(comparison.declaration, neighbours.scopes)
             yield PartnerOutcome(
@@ -150,7 +150,7 @@ def _comparisons(
         (declarations.get(item.partner) or PartnerDeclaration(item.partner, Place("")), item)
         for item in batch
     ]
-    names = _applied_names(pairs, ledger)
+    names = _former_names(pairs, ledger)
     return [
         _selected(
             compare(
@@ -166,23 +166,20 @@ def _comparisons(
     ]
 
 
-def _applied_names(
+def _former_names(
     pairs: Iterable[tuple[PartnerDeclaration, _ObservedPartner]], ledger: LastApplied | None
 ) -> dict[str, dict[str, str]]:
     """The last old ids of servers by their ids now, of partners where that may matter."""
     asking = [
         item.partner for declaration, item in pairs if may_be_swapped(declaration, item.state)
     ]
-    if ledger is None or not asking:
-        return {}
-    return {name: renames.last() for name, renames in ledger.renames(asking).items()}
+    return ledger.former_names(asking) if ledger and asking else {}
 
 
 def _selected(comparison: Comparison, selection: Selection) -> Comparison:
     """The comparison without the changes that a selection of servers leaves out."""
-    partner = comparison.partner
-    servers = [server for owner, server in selection.servers if owner == partner]
-    if not servers or partner in selection.partners:
+    servers = selection.servers_of(comparison.partner)
+    if not servers:
         return comparison
     after = comparison.desired.state
     return comparison._replace(

@@ -13,7 +13,7 @@ from reconciler import settings as settings_
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Problem, Severity, Stale
 from reconciler.diagnostics.words import N_, _
-from reconciler.manifests.files import Scope, scope_of
+from reconciler.manifests.files import Base, base_of
 from reconciler.plan.plan import DatabaseTarget
 from reconciler.secrets.redact import Redactor
 from reconciler.settings import Settings
@@ -32,15 +32,16 @@ _LONGEST_KEY = 1 << 16
 class Context:
     """The settings and the environment of a run, and what it was given.
 
-    `paths` are its manifests, named as `scope` says; `database` is a URL that goes before that of
-    the settings. `redacting` begins to hide every secret that is read from then on.
+    `paths` are its manifests, named relative to the root of `base`; `database` is a URL that takes
+    precedence over that of the settings. `redacting` begins to hide every secret that is read from
+    then on.
     """
 
     settings: Settings
     environ: Mapping[str, str]
     database: str | None
     paths: tuple[Path, ...]
-    scope: Scope
+    base: Base
     redacting: Callable[[], Redactor] = Redactor
 
     @classmethod
@@ -67,11 +68,11 @@ class Context:
         missing = [path for path in manifests if not path.exists() and not path.is_symlink()]
         if missing and not making:
             raise Failure(Problem("MBX120", None, {"path": str(path)}) for path in missing)
-        scope = scope_of(manifests, root)
+        base = base_of(manifests, root)
         named = settings_file or environ.get("RECONCILER_SETTINGS")
-        file = settings_.find(Path(named) if named else None, (scope.root, _CURRENT_FOLDER))
+        file = settings_.find(Path(named) if named else None, (base.root, _CURRENT_FOLDER))
         settings = settings_.load(Path(os.path.relpath(file)) if file else None, environ)
-        return cls(settings, environ, database, manifests, scope, redacting)
+        return cls(settings, environ, database, manifests, base, redacting)
 
     @property
     def url(self) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from reconciler.database import clock
 from reconciler.database.engine import transaction
-from reconciler.ledger.drift import Scope, find
+from reconciler.ledger.drift import Reports, find
 from reconciler.ledger.last_applied import LastApplied
-from reconciler.ledger.reported import Reports
 from reconciler.operations import select
 from reconciler.operations.context import Context
 from reconciler.operations.plan import Ask
@@ -51,9 +50,9 @@ def drift(context: Context, ask: Ask, show: Show, *, since_last: bool = False) -
             return False
         ledger = LastApplied(connection)
         selection = select.resolve(ask.partners, ask.servers, {}, connection, ledger)
-        scope = Scope(context.settings.project, selection)
-        reports = Reports(connection, scope) if since_last else None
-        parts = find(connection, scope)
+        project = context.settings.project
+        reports = Reports(connection, project, selection) if since_last else None
+        parts = find(connection, project, selection)
         result = Drift(reports.new(parts) if reports else parts)
         show(result, reports)
     if reports:

@@ -12,24 +12,24 @@ from sqlalchemy import Connection
 from reconciler.database import observe
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.export import estate, unsayable
-from reconciler.export.check import Terms
-from reconciler.export.draft import Written
-from reconciler.export.partner import Exported, Request
-from reconciler.export.unsayable import Unfit
+from reconciler.export.draft import DraftFile
+from reconciler.export.partner import Exported
+from reconciler.export.read_back import Terms
+from reconciler.export.unsayable import Unsayable
 from reconciler.manifests.atomic import staging
 from reconciler.operations.context import Context
-from reconciler.operations.inputs import limits
+from reconciler.operations.inputs import folders, limits
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.settings import rules
 
 
 @dataclass
 class Export:
-    """What has come of the partners, without the text of their files but where that is printed."""
+    """The manifests of all partners, without their texts."""
 
     partners: int = 0
-    files: list[Written] = field(default_factory=list)
-    unfit: list[tuple[str, Unfit]] = field(default_factory=list)
+    files: list[DraftFile] = field(default_factory=list)
+    unsayable: list[tuple[str, Unsayable]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     accept: list[str] = field(default_factory=list)
     taken_over: int = 0
@@ -40,23 +40,23 @@ class Export:
     def add(self, exported: Exported) -> None:
         name = exported.partner
         self.partners += bool(exported.files)
-        self.files += [written._replace(text="") for written in exported.files]
-        self.unfit += [(name, item) for item in exported.unfit]
+        self.files += [file._replace(text="") for file in exported.files]
+        self.unsayable += [(name, row) for row in exported.unsayable]
         self.problems += exported.problems
         self.accept += [f"{name}:{alarm.guard}={alarm.count}" for alarm in exported.alarms]
         self.taken_over += sum(alarm.count for alarm in exported.alarms)
         self.to_fill += exported.to_fill
 
     def require(self, *, skip_invalid: bool) -> None:
-        """Nothing may be wrong but rows that are to be left out.
+        """Require that nothing is wrong, apart from rows that may be left out.
 
         Raises:
-            Failure: there are rows that no manifest can say, or something worse.
+            Failure: there are rows that no manifest can declare, or something worse.
         """
-        said = unsayable.problems(self.unfit, left_out=skip_invalid)
-        if self.problems or (said and not skip_invalid):
-            raise Failure([*said, *self.problems])
-        self.warnings = tuple(said)
+        about_rows = unsayable.problems(self.unsayable, left_out=skip_invalid)
+        if self.problems or (about_rows and not skip_invalid):
+            raise Failure([*about_rows, *self.problems])
+        self.warnings = tuple(about_rows)
 
 
 def export_to(
@@ -68,11 +68,11 @@ def export_to(
         Failure: there is no such partner, no database, a file is there already, or rows that no
             manifest can say are not to be left out.
     """
-    result, folder = Export(), name_below(context.scope.root, out)
+    result, folder = Export(), name_below(context.base.root, out)
     with staging(out, replace=force) as staged:
         for exported in _exported(context, partners, folder):
-            for written in exported.files:
-                staged.add(written.name.removeprefix(folder), written.text)
+            for file in exported.files:
+                staged.add(file.name.removeprefix(folder), file.text)
             result.add(exported)
         result.require(skip_invalid=skip_invalid)
         staged.place()
@@ -85,7 +85,7 @@ def export_text(
     """The text of the one manifest that there is to write; raises as `export_to`."""
     result, texts = Export(), list[str]()
     for exported in _exported(context, partners, folder="", at_most=1):
-        texts = [written.text for written in exported.files]
+        texts = [file.text for file in exported.files]
         result.add(exported)
     result.require(skip_invalid=skip_invalid)
     if len(texts) > 1:
@@ -95,7 +95,7 @@ def export_text(
 
 def name_below(root: Path, folder: Path) -> str:
     """How the files of a folder are called relative to the root, up to their own names."""
-    name = Path(os.path.abspath(folder)).relative_to(root).as_posix()  # noqa: PTH100 - as `scope_of`
+    name = Path(os.path.abspath(folder)).relative_to(root).as_posix()  # noqa: PTH100 - as `base_of`
     return "" if name == "." else f"{name}/"
 
 
@@ -104,14 +104,13 @@ def _exported(
 ) -> Iterator[Exported]:
     """What becomes of each partner that is asked for."""
     settings = context.settings
-    paths = {partner: tuple(folders) for partner, folders in settings.paths.items()}
     with context.existing() as connection:
         scopes = Scopes(rules(settings.secrets), observe.partners(connection))
-        terms = Terms(settings.project, limits(settings), paths, scopes)
+        terms = Terms(settings.project, limits(settings), folders(settings), scopes)
         names = _names(connection, partners)
         if at_most and len(names) > at_most:
             raise Failure.of("MBX711", count=len(names))
-        yield from estate.export_all(connection, names, Request(folder, terms))
+        yield from estate.export_all(connection, names, folder, terms)
 
 
 def _names(connection: Connection, partners: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from reconciler.diagnostics.problem import Place, Problem
-from reconciler.manifests.files import ManifestFile, Scope
+from reconciler.manifests.files import Base, Manifest
 from reconciler.manifests.load import (
     NONE_UNCHANGED,
     Loaded,
@@ -41,7 +41,7 @@ class Inputs:
     @property
     def coverage(self) -> Coverage:
         """What the run may delete or unlink."""
-        return _coverage(self.settings, self.loaded.scope, self.loaded.names)
+        return _coverage(self.settings, self.loaded.base, self.loaded.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Reading:
     @property
     def coverage(self) -> Coverage:
         """What the run may delete or unlink."""
-        return _coverage(self.settings, self.manifests.scope, self.manifests.names)
+        return _coverage(self.settings, self.manifests.base, self.manifests.names)
 
     def inputs(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Inputs:
         """Everything, except what partners declare that are `unchanged`.
@@ -70,11 +70,11 @@ class Reading:
 
     def _inputs(self, unchanged: Mapping[str, Unchanged]) -> Inputs:
         loaded = self.manifests.loaded(unchanged)
-        declared, problems = by_partner(loaded.files, folders_of(self.settings))
+        declared, problems = by_partner(loaded.files, folders(self.settings))
         return self._made(loaded, declared, (*loaded.problems, *problems))
 
     def unread(
-        self, unchanged: Mapping[str, Unchanged], files: Mapping[str, Sequence[ManifestFile]]
+        self, unchanged: Mapping[str, Unchanged], files: Mapping[str, Sequence[Manifest]]
     ) -> Inputs:
         """Everything, with declarations that are parsed when somebody asks for one of a partner.
 
@@ -82,9 +82,7 @@ class Reading:
         """
         loaded = self.manifests.unread(unchanged)
         parse = partial(parse_file, limits=loaded.limits, project=self.settings.project)
-        return self._made(
-            loaded, _Parsing(files, parse, folders_of(self.settings)), loaded.problems
-        )
+        return self._made(loaded, _Parsing(files, parse, folders(self.settings)), loaded.problems)
 
     def _made(
         self,
@@ -92,7 +90,7 @@ class Reading:
         declared: Mapping[str, PartnerDeclaration],
         problems: tuple[Problem, ...],
     ) -> Inputs:
-        sources = Sources(loaded.scope.root, loaded.manifests, loaded.limits)
+        sources = Sources(loaded.base.root, loaded.manifests, loaded.limits)
         return Inputs(self.settings, loaded, declared, problems, sources)
 
 
@@ -101,8 +99,8 @@ class _Parsing(Mapping[str, PartnerDeclaration]):
 
     def __init__(
         self,
-        files: Mapping[str, Sequence[ManifestFile]],
-        parse: Callable[[ManifestFile], Parsed],
+        files: Mapping[str, Sequence[Manifest]],
+        parse: Callable[[Manifest], Parsed],
         folders: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._files = files
@@ -124,7 +122,7 @@ class _Parsing(Mapping[str, PartnerDeclaration]):
     def _declared(self, partner: str) -> PartnerDeclaration:
         parsed = map(self._parse, self._files[partner])
         declared, _problems = by_partner(
-            (one.declared for one in parsed if one.declared), self._folders
+            (one.declaration for one in parsed if one.declaration), self._folders
         )
         # A file may have changed since it was planned.
         return declared.get(partner) or PartnerDeclaration(partner, Place(""))
@@ -142,8 +140,8 @@ def begin(context: Context, *, hashing: bool = False) -> Reading:
     """
     # Everything lives until the process ends, and soon: collecting would only walk over it.
     gc.disable()
-    settings, scope = context.settings, context.scope
-    manifests = Manifests(context.paths, scope, limits(settings), settings.project)
+    settings, base = context.settings, context.base
+    manifests = Manifests(context.paths, base, limits(settings), settings.project)
     if hashing:
         manifests.begin_hashing()
     else:
@@ -151,7 +149,7 @@ def begin(context: Context, *, hashing: bool = False) -> Reading:
     return Reading(settings, manifests, hashing)
 
 
-def folders_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+def folders(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The folders that partners are bound to."""
     return {partner: tuple(paths) for partner, paths in settings.paths.items()}
 
@@ -162,5 +160,5 @@ def limits(settings: Settings) -> ReadLimits:
     return ReadLimits(bounds.file_bytes, bounds.scalar_bytes, bounds.depth)
 
 
-def _coverage(settings: Settings, scope: Scope, names: frozenset[str]) -> Coverage:
-    return Coverage(settings.project, names, scope.whole, scope.folders)
+def _coverage(settings: Settings, base: Base, names: frozenset[str]) -> Coverage:
+    return Coverage(settings.project, names, base.whole, base.folders)

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine
 from reconciler.database.dialects import dialect_for
 from reconciler.database.engine import transaction
 from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.manifests.files import ManifestFile
+from reconciler.manifests.files import Manifest
 from reconciler.manifests.load import MANY, Glance, Manifests, parse_file
 from reconciler.manifests.partner import by_partner, elsewhere, owners
 from reconciler.manifests.read import ReadLimits
@@ -36,7 +36,7 @@ from reconciler.manifests.workers import Workers, processors
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.batch import Declarations, Neighbours, PartnerOutcome, outcomes
 from reconciler.operations.context import Context, engine_for, has_errors
-from reconciler.operations.inputs import Inputs, Reading, folders_of
+from reconciler.operations.inputs import Inputs, Reading, folders
 from reconciler.operations.partners import (
     PlannedPartners,
     known_partners,
@@ -64,7 +64,7 @@ class _Share(NamedTuple):
     """Some partners, and the manifests that seem to be theirs."""
 
     partners: tuple[str, ...]
-    files: tuple[tuple[ManifestFile, Glance], ...]
+    files: tuple[tuple[Manifest, Glance], ...]
 
 
 class _Terms(NamedTuple):
@@ -103,7 +103,7 @@ class Team:
     inputs: Inputs
     context: Context
     glances: Mapping[str, Glance]
-    files: Mapping[str, Sequence[ManifestFile]]
+    files: Mapping[str, Sequence[Manifest]]
 
     @classmethod
     def of(cls, reading: Reading, facts: Mapping[str, Unchanged], context: Context) -> Team | None:
@@ -152,7 +152,7 @@ class Team:
             replace(request, unchanged={}),
             self.context.settings,
             self.inputs.loaded.limits,
-            folders_of(self.context.settings),
+            folders(self.context.settings),
             known_partners(self.inputs.declared, connection, request),
             self.context.url if connection else None,
             dialect_for(connection.engine).share_snapshot(connection) if connection else None,
@@ -164,21 +164,21 @@ class Team:
         shares = (partners[start : start + size] for start in range(0, len(partners), size))
         return [_Share(tuple(names), tuple(self._files(names))) for names in shares]
 
-    def _files(self, partners: Sequence[str]) -> Iterator[tuple[ManifestFile, Glance]]:
+    def _files(self, partners: Sequence[str]) -> Iterator[tuple[Manifest, Glance]]:
         files = (item for name in partners for item in self.files.get(name, ()))
         return ((item, self.glances[item.name]) for item in sorted(files))
 
 
 def _grouped(
     manifests: Manifests, facts: Mapping[str, Unchanged]
-) -> tuple[dict[str, list[ManifestFile]], dict[str, Unchanged]]:
+) -> tuple[dict[str, list[Manifest]], dict[str, Unchanged]]:
     """The files to be read by the partners that they seem to be of, and the facts that spare the
     others: none of a partner that another file seems to be of too.
     """
     left_out = dict(facts)
     while True:
         spared = {name for fact in left_out.values() for name, _ in fact.files}
-        files: dict[str, list[ManifestFile]] = {}
+        files: dict[str, list[Manifest]] = {}
         for item in manifests.files:
             if item.name not in spared:
                 files.setdefault(manifests.glances[item.name].partner, []).append(item)

@@ -137,7 +137,7 @@ class _Run(NamedTuple):
         from reconciler.secrets.settings import rules  # noqa: PLC0415
 
         settings, ask = self.context.settings, self.ask
-        commit = commit_of(self.context.scope.root)
+        commit = commit_of(self.context.base.root)
         last = observe.last_commit(connection, settings.project) if connection else None
         return PlanRequest(
             coverage=read.coverage,

@@ -1,12 +1,14 @@
-"""A revision of the ledger → the plan that leads back, as ordinary as any other.
+"""`rollback`: a revision of the ledger → the plan that leads back, as ordinary as any other.
 
-Its changes come from comparing what is there with the same after the revision was undone, and the
-guards judge it like every plan. It restores rows, not secrets: the ledger has references only.
+Its changes come from comparing what the database has with the same after the revision was undone,
+and the guards judge it like every plan. It restores rows, not secrets: the ledger has references
+only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +16,18 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from reconciler.database import clock, observe, schema
+from reconciler.database.observe import Observed
 from reconciler.desired.compare import Comparison, between
 from reconciler.desired.desire import Desired
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.ledger import last_applied, revisions
-from reconciler.ledger.last_applied import Key, LastApplied, Renames
-from reconciler.ledger.restore import Since, restore
-from reconciler.ledger.revisions import Revision
+from reconciler.ledger.last_applied import LastApplied
+from reconciler.ledger.restore import ChangedSince, restore
+from reconciler.ledger.revisions import LedgerEntry, Revision
 from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.model import as_json
 from reconciler.model.coverage import Coverage
-from reconciler.model.state import MailServer, State
+from reconciler.model.state import MailServer
 from reconciler.operations import secrets
 from reconciler.operations.batch import judged
 from reconciler.operations.commits import revert_command
@@ -33,6 +36,7 @@ from reconciler.operations.partners import PlannedPartners, acceptance_problems,
 from reconciler.operations.plan import all_acceptances, thresholds
 from reconciler.operations.request import PlanRequest
 from reconciler.plan.accept import Acceptance
+from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan, Selection
 
@@ -50,19 +54,21 @@ class RolledBack(NamedTuple):
 
 
 def rollback(context: Context, name: str, acceptances: tuple[Acceptance, ...] = ()) -> RolledBack:
-    """Plan to undo the revision of this number, or that this plan was applied as.
+    """Plan to undo the revision of this number, or that the plan of this id was applied as.
 
     Raises:
         Failure: the database is new, or its ledger has no such revision.
     """
+    # Everything lives until the process ends, and soon: collecting would only walk over it.
+    gc.disable()
     with context.existing() as connection:
         status, engine = schema.status_of(connection), connection.engine
-        undone = revisions.revision_called(connection, name)
+        revision = revisions.revision_called(connection, name)
         request = _request(context, acceptances, connection)
-        planned = plan_rollback(connection, undone, context.target(status, engine), request)
-        before = revisions.commit_before(connection, undone)
+        planned = plan_rollback(connection, revision, context.target(status, engine), request)
+        before = revisions.commit_before(connection, revision)
     files = tuple(sorted({file for change in planned.plan.changes for file in _files(change)}))
-    command = revert_command(Path(), undone.commit, before) if files else None
+    command = revert_command(Path(), revision.commit, before) if files else None
     return RolledBack(planned.plan, planned.problems, files, command)
 
 
@@ -94,21 +100,22 @@ def plan_rollback(
 ) -> PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)
-    changes, problems = _by_partner(connection, revision.number)
+    later = ledger.partners_since(revision.number)
+    last = Cause("manifest", revision.number, revision.applied_at, revision.rolls_back)
+    entries, problems = _by_partner(connection, revision.number)
     parts: list[PartnerPlan] = []
-    names = sorted(changes)
+    names = sorted(entries)
     for start in range(0, len(names), observe.BATCH):
-        batch = names[start : start + observe.BATCH]
-        renames = ledger.renames(batch)
-        comparisons = []
-        for name, observed in observe.read(connection, batch):
-            known = renames.get(name, Renames({}))
-            undone = _Undone(name, changes.pop(name), known, revision.number)
-            comparisons.append(_comparison(undone, observed.state, ledger))
-        causes = last_applied.causes(ledger, {item.partner: item.changes for item in comparisons})
+        comparisons = [
+            _comparison(revision.number, entries.pop(name), observed, ledger)
+            for name, observed in observe.read(connection, names[start : start + observe.BATCH])
+        ]
+        changes = {item.partner: item.changes for item in comparisons if item.partner in later}
+        causes = last_applied.causes(ledger, changes)
         for comparison in comparisons:
-            known_causes = causes.get(comparison.partner, ())
-            part, noticed = judged(comparison, known_causes, {}, frozenset(), request)
+            made_last = () if comparison.partner in later else (last,) * len(comparison.changes)
+            causes_of = causes.get(comparison.partner, made_last)
+            part, noticed = judged(comparison, causes_of, {}, frozenset(), request)
             problems += [*comparison.desired.problems, *noticed]
             parts.append(part)
     problems += acceptance_problems(request.acceptances, parts)
@@ -132,55 +139,58 @@ def _passwords(changes: Iterable[Change]) -> Iterator[Password]:
 
 def _by_partner(
     connection: Connection, number: int
-) -> tuple[dict[str, list[Change]], list[Problem]]:
-    """The changes of a revision by partner; entries that cannot be read are problems."""
-    changes: dict[str, list[Change]] = {}
+) -> tuple[dict[str, list[LedgerEntry]], list[Problem]]:
+    """The entries of a revision by partner; those that cannot be read are problems."""
+    entries: dict[str, list[LedgerEntry]] = {}
     problems = []
     for entry in revisions.entries(connection, number):
-        if entry.change is not None and entry.whole:
-            changes.setdefault(entry.partner, []).append(entry.change)
+        if entry.whole:
+            entries.setdefault(entry.partner, []).append(entry)
         else:
-            problems.append(Problem("MBX576", None, {"address": entry.address}))
-    return changes, problems
+            problems.append(Problem("MBX576", None, {"address": entry.key.address}))
+    return entries, problems
 
 
-class _Undone(NamedTuple):
-    """What a revision did to one partner, and how its servers were renamed over time."""
-
-    partner: str
-    changes: list[Change]
-    renames: Renames
-    number: int
-
-    def name_now(self, server: str) -> str | None:
-        """What a server is called now that the revision left under this name."""
-        key = self.renames.followed(Key(self.partner, "server", server), self.number)
-        return key.name if key else None
-
-
-def _comparison(undone: _Undone, state: State, ledger: LastApplied) -> Comparison:
-    restored = restore(undone.changes, state, undone.name_now)
-    problems = (*_changed_since(restored.since, undone, ledger), *restored.problems)
+def _comparison(
+    number: int, entries: Sequence[LedgerEntry], observed: Observed, ledger: LastApplied
+) -> Comparison:
+    """What is there now compared with the same after a partner's entries were undone."""
+    changes = [entry.change for entry in entries if entry.change]
+    restored = restore(changes, observed.state, _names_now(entries, observed, ledger))
+    problems = (*_changed_since(restored.since, number, ledger), *restored.problems)
     desired = Desired(restored.state, restored.new_names, problems, skipped=0)
-    return between(PartnerDeclaration(undone.partner, Place("")), state, desired)
+    declaration = PartnerDeclaration(entries[0].partner, Place(""))
+    return between(declaration, observed.state, desired)
+
+
+def _names_now(
+    entries: Sequence[LedgerEntry], observed: Observed, ledger: LastApplied
+) -> Mapping[str, str]:
+    """What servers are called now, by what the entries call them.
+
+    One whose row is gone is the one that was made under its last name since, as by a rollback; but
+    not one that was renamed to it.
+    """
+    partner = entries[0].partner
+    row_ids = {entry.key.server: entry.row_id for entry in entries if entry.row_id is not None}
+    names = {number: name for name, number in observed.row_ids.items()}
+    gone = ledger.names_of(partner, set(row_ids.values()) - names.keys())
+    heirs = {observed.row_ids[last] for _, last in gone.values() if last in observed.row_ids}
+    renamed = {last for first, last in ledger.names_of(partner, heirs).values() if first != last}
+    names |= {number: last for number, (_, last) in gone.items() if last not in renamed}
+    return {server: names[number] for server, number in row_ids.items() if number in names}
 
 
 def _changed_since(
-    since: Sequence[Since], undone: _Undone, ledger: LastApplied
+    since: Sequence[ChangedSince], number: int, ledger: LastApplied
 ) -> Iterator[Problem]:
-    """Each row that changed since, in which fields, and by what."""
-    keys = [Key(undone.partner, item.change.kind, item.name) for item in since]
-    newest = ledger.newest(keys)
-    for key, item in zip(keys, since, strict=True):
-        left, now = as_json.differing(item.left, item.now)
-        values = {
-            "address": f"{key.kind}.{key.partner}/{key.name}",
-            "number": undone.number,
-            "left": left,
-            "now": now,
-        }
+    """Each row that changed since revision `number`, in which fields, and by what."""
+    newest = ledger.newest(item.key for item in since)
+    for key, row_left, row_now in since:
+        left, now = as_json.differing(row_left, row_now)
+        values = {"address": key.address, "number": number, "left": left, "now": now}
         last = newest.get(key)
-        if last and last.revision.number > undone.number:
+        if last and last.revision.number > number:
             yield Problem("MBX570", None, {**values, "later": last.revision.number})
         else:
             yield Problem("MBX577", None, values)

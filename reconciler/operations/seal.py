@@ -25,8 +25,10 @@ class Sealer(NamedTuple):
     ring: Keyring | None
     secrets: Mapping[Reference, ReadSecret]
 
-    def write(self, connection: Connection, plan: Plan) -> tuple[Password, ...]:
-        """Seal the passwords of a plan whose changes were just written; those that changed.
+    def write(self, connection: Connection, plan: Plan) -> dict[Password, int]:
+        """Seal the passwords of a plan whose changes were just written.
+
+        Those that changed are returned, each with the number of its row.
 
         Raises:
             Stale: a mail server is no longer there, or its password is somewhere else by now.
@@ -34,18 +36,19 @@ class Sealer(NamedTuple):
         rows = self._rows(connection, plan)
         if self.ring is None:
             kept.write(connection, self._outdated(plan, rows))
-            return ()
+            return {}
         database = schema.status_of(connection).database_id or ""
-        changed, sealed = [], []
+        changed: dict[Password, int] = {}
+        sealed = []
         for item in plan.to_seal:
             row = rows.get((item.partner, item.server))
             if row is None or row.reference != item.reference:
                 raise freshness.overtaken()
             if made := self._sealed(row, from_text(item.reference), database, self.ring):
-                changed.append(item)
+                changed[item] = row.number
                 sealed.append(made)
         kept.write(connection, sealed)
-        return tuple(changed)
+        return changed
 
     def _rows(self, connection: Connection, plan: Plan) -> dict[tuple[str, str], Stored]:
         partners = {item.partner for item in plan.to_seal} if self.ring else set(_repointed(plan))

@@ -65,14 +65,15 @@ def write(connection: Connection, work: Work, applied_by: str, now: datetime) ->
     except (IntegrityError, RowsMissing):
         raise freshness.overtaken() from None
     sealed = work.sealer.write(connection, plan)
-    applied = (*plan.applicable, *_agreed(connection, work))
-    if not (applied or sealed):
+    agreed = tuple(_agreed(connection, work, writer))
+    if not (plan.applicable or agreed or sealed):
         unchanged.write(connection, plan.project, work.unchanged)
         return Done(None)
-    number = record.record(connection, plan, record.Made(applied, sealed), applied_by, now)
+    made = record.Made(plan.applicable, agreed, sealed, writer.numbers)
+    number = record.record(connection, plan, made, applied_by, now)
     freshness.require_written(_unwritten(connection, work))
     unchanged.write(connection, plan.project, work.unchanged)
-    return Done(number, sealed)
+    return Done(number, tuple(sealed))
 
 
 def check(connection: Connection, plan: Plan) -> None:
@@ -98,15 +99,14 @@ def _stale(
         yield from stale_rows(by_name[name].changes, observed.state)
 
 
-def _agreed(connection: Connection, work: Work) -> Iterator[PartnerPlan]:
+def _agreed(connection: Connection, work: Work, writer: Writer) -> Iterator[PartnerPlan]:
     """The rows that stay as others changed them, if all rows of their partner are as planned."""
     by_name, facts = {part.partner: part for part in work.agreed}, work.facts
     for name, rows in observe.rows(connection, list(by_name), lock=True):
         if unchanged.holds(facts[name], rows):
-            changes = by_name[name].changes
-            others = {
-                item.change for item in unwritten_rows(changes, observe.understood(rows).state)
-            }
+            changes, now = by_name[name].changes, observe.understood(rows)
+            writer.know(name, now.row_ids)
+            others = {item.change for item in unwritten_rows(changes, now.state)}
             if left := tuple(change for change in changes if change not in others):
                 yield PartnerPlan(name, left)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.messages.message import Message
 from reconciler.model.coverage import Coverage
-from reconciler.model.state import State
+from reconciler.model.state import State, split_link
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
 
@@ -32,7 +32,7 @@ class Concern(NamedTuple):
     @property
     def server(self) -> str:
         """The mail server of a link."""
-        return self.name.rpartition("/")[0]
+        return split_link(self.name)[0]
 
 
 Concerns = tuple[Concern, ...]

@@ -71,3 +71,18 @@ def as_left(last: Row | None, now: Row | None, desired: Row | None = None) -> Ro
     if isinstance(desired, MailServer):
         names.update(desired.ignore_changes)
     return last.keeping(names, now) if names else last
+
+
+def undoes(change: Change, rollback: Change) -> bool:
+    """Whether `change` takes back what `rollback` did to the same row, all of it or a part."""
+    if rollback.before is None:
+        return change.after is None
+    if rollback.after is None:
+        return change.before is None
+    if change.before is None or change.after is None:
+        return False
+    fields = zip(rollback.before, rollback.after, change.before, change.after, strict=True)
+    return any(
+        taken == desired and restored == now and taken != restored
+        for taken, restored, now, desired in fields
+    )

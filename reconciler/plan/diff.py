@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,9 +13,10 @@ from reconciler.model.state import (
     Link,
     Links,
     MailServer,
-    Partner,
     Row,
+    RowKey,
     State,
+    split_link,
 )
 
 
@@ -60,10 +62,14 @@ class Change(NamedTuple):
         return Action.UPDATE
 
     @property
+    def key(self) -> RowKey:
+        """The one name of the row, its server being called as it will be."""
+        return RowKey(self.partner, self.kind, self.name)
+
+    @property
     def address(self) -> str:
-        """The one name of the row, as in `server.acme/nfe-out`."""
-        suffix = "" if isinstance(self.row, Partner) else f"/{self.name}"
-        return f"{self.kind}.{self.partner}{suffix}"
+        """The name as it is shown: `server.acme/nfe-out`."""
+        return self.key.address
 
     @property
     def renamed_from(self) -> str | None:
@@ -78,7 +84,7 @@ class Change(NamedTuple):
         """The mail server it concerns, by the name it will have; empty for other kinds of row."""
         kind = type(self.row)
         if kind is Link:
-            return self.name.rpartition("/")[0]
+            return split_link(self.name)[0]
         return self.name if kind is MailServer else ""
 
 
@@ -148,25 +154,42 @@ class FieldChange(NamedTuple):
 
 def changed_fields(change: Change) -> tuple[FieldChange, ...]:
     """The fields in which the two rows of an update differ, by name."""
+    before, after = change.before, change.after
+    assert before is not None
+    assert after is not None
+    if before == after:
+        return ()
+    pairs = zip(before._fields, before, after, strict=True)
+    names, old, new = zip(*(pair for pair in pairs if pair[1] != pair[2]), strict=True)
+    return _field_changes(names, *old, *new)
+
+
+@lru_cache(maxsize=1 << 10, typed=True)
+def _field_changes(names: tuple[str, ...], *values: Any) -> tuple[FieldChange, ...]:
+    """How fields differ that have the first half of `values` before and the other half after.
+
+    It is cached because many rows of a plan differ in the same way.
+    """
     from deepdiff import DeepDiff  # noqa: PLC0415 - only runs that show an update pay for it
 
-    before, after = _plain(change.before), _plain(change.after)
-    names = [name for name in after if before[name] != after[name]]
-    old, new = ({name: row[name] for name in names} for row in (before, after))
+    old, new = (
+        dict(zip(names, map(_plain, half), strict=True))
+        for half in (values[: len(names)], values[len(names) :])
+    )
     fields: dict[tuple[str, ...], FieldChange] = {}
     tree = DeepDiff(old, new, view="tree", ignore_type_in_groups=[], ignore_order=True)
     for items in tree.values():
         for item in items:
             steps = item.path(output_format="list")
             path = tuple(step for step in steps if isinstance(step, str))
-            field = fields.setdefault(path, FieldChange(path, _at(before, path), _at(after, path)))
+            field = fields.setdefault(path, FieldChange(path, _at(old, path), _at(new, path)))
             if len(steps) > len(path):
                 fields[path] = field._replace(
                     added=(*field.added, *_present(item.t2)),
                     removed=(*field.removed, *_present(item.t1)),
                 )
     for name in set(names) - {path[0] for path in fields}:  # lists of another order
-        fields[name,] = FieldChange((name,), before[name], after[name])
+        fields[name,] = FieldChange((name,), old[name], new[name])
     return tuple(fields[path] for path in sorted(fields))
 
 
@@ -177,13 +200,9 @@ def _present(item: Any) -> tuple[Any, ...]:
     return () if item is notpresent else (item,)
 
 
-def _plain(row: Row | None) -> dict[str, Any]:
-    assert row is not None
-    fields = row._asdict()
-    return {
-        name: value._asdict() if hasattr(value, "_asdict") else value
-        for name, value in fields.items()
-    }
+def _plain(value: Any) -> Any:
+    """The value of a field, as a dict where it has parts."""
+    return value._asdict() if hasattr(value, "_asdict") else value
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

@@ -54,6 +54,12 @@ class Selection(NamedTuple):
         """The partners that are selected, whole or in part; empty where all are."""
         return {*self.partners, *(partner for partner, _ in self.servers)}
 
+    def servers_of(self, partner: str) -> list[str]:
+        """The servers of a partner that are selected; none where all of them are."""
+        if partner in self.partners:
+            return []
+        return [server for owner, server in self.servers if owner == partner]
+
 
 @dataclass(frozen=True, slots=True)
 class PartnerPlan:

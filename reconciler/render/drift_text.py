@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.diagnostics.words import _, n_
-from reconciler.ledger.reported import Reports
+from reconciler.ledger.drift import Reports
 from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change

@@ -33,16 +33,16 @@ _ALL_COUNTS = (*_COUNTS, "seal")
 _TITLED = ("stable_id", "cnpj")
 
 
-def table_lines(found: Revisions, style: Style) -> Iterator[str]:
+def table_lines(listed: Revisions, style: Style) -> Iterator[str]:
     """Revisions as a table, and how many more there are."""
-    yield from table(_HEADERS, map(_cells, found.revisions), style)
-    if not found.revisions:
+    yield from table(_HEADERS, map(_cells, listed.revisions), style)
+    if not listed.revisions:
         yield _("No revision.")
-    if found.more:
+    if listed.more:
         yield n_(
             "… and {count} older revision; --limit shows more",
             "… and {count} older revisions; --limit shows more",
-            found.more,
+            listed.more,
         )
 
 
@@ -102,7 +102,7 @@ class RevisionText:
         changes = ChangesText(self._style, lambda *_: "", self._fields, full=self._full)
         yield from changes.lines(self._parts(entries, accepted))
         if self._unreadable:
-            addresses = [entry.address for entry in self._unreadable]
+            addresses = [entry.key.address for entry in self._unreadable]
             yield n_(
                 "{count} entry of the ledger cannot be read, or not all of it:",
                 "{count} entries of the ledger cannot be read, or not all of them:",
@@ -192,12 +192,12 @@ def _value(name: str, value: Any) -> str:
     )
 
 
-def list_data(found: Revisions) -> dict[str, Any]:
+def list_data(listed: Revisions) -> dict[str, Any]:
     """Revisions as `history --format json` prints them."""
     return {
         "format_version": FORMAT_VERSION,
-        "revisions": list(map(_data, found.revisions)),
-        "more": found.more,
+        "revisions": list(map(_data, listed.revisions)),
+        "more": listed.more,
     }
 
 
@@ -247,7 +247,7 @@ def _entry_data(entry: LedgerEntry) -> dict[str, Any]:
     before = entry.change.before if entry.change else None
     after = entry.change.after if entry.change else None
     return {
-        "address": entry.change.address if entry.change else entry.address,
+        "address": (entry.change or entry.key).address,
         "partner": entry.partner,
         "kind": entry.kind,
         "name": entry.name,

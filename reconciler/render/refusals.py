@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
+from reconciler.model.state import split_link
 from reconciler.plan.alarm import AcceptedIn, Concern, Concerns, Guard
 from reconciler.plan.guards import GUARDS
 from reconciler.plan.plan import Refusal
@@ -20,7 +21,7 @@ def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
     values = {
         "count": str(alarm.count),
         "accept": one_line(f"{refusal.partner}:{guard.name}={alarm.count}"),
-        "list": _listed(guard, [_item(guard, concern) for concern in alarm.concerns]),
+        "list": _listed(guard, alarm.concerns),
         "server": one_line(alarm.concerns[0].server) if guard.by_server else "",
         "edit": " ".join(_edits(guard, alarm.concerns)),
         "renames": ", ".join(_renames(alarm.concerns)),
@@ -56,17 +57,17 @@ def _written_down(refusal: Refusal, guard: Guard) -> str:
     return words.format(partner=one_line(refusal.partner), guard=guard.name, count=count)
 
 
-def _listed(guard: Guard, items: list[str]) -> str:
-    if guard.by_server and len(items) > 1:
-        return "".join(f"\n        {item}" for item in items)
-    if len(items) <= _SHOWN:
-        return ", ".join(items)
-    more = _("and {count} more").format(count=len(items) - _SHOWN)
-    return ", ".join([*items[:_SHOWN], more])
+def _listed(guard: Guard, concerns: Concerns) -> str:
+    if guard.by_server and len(concerns) > 1:
+        return "".join(f"\n        {_item(guard, concern)}" for concern in concerns)
+    items = [_item(guard, concern) for concern in concerns[:_SHOWN]]
+    if more := len(concerns) - len(items):
+        items.append(_("and {count} more").format(count=more))
+    return ", ".join(items)
 
 
 def _item(guard: Guard, concern: Concern) -> str:
-    cnpj = one_line(masked(concern.name.rpartition("/")[2]))
+    cnpj = one_line(masked(split_link(concern.name)[1]))
     rows = concern.number or 0
     values = {
         "kind": _(KIND_WORDS.get(concern.kind, "")),
@@ -83,7 +84,8 @@ def _row(concern: Concern) -> str:
     """The row as the changes of a plan are titled."""
     kind, name = concern.kind, concern.name
     if kind == "link":
-        return f"{one_line(concern.server)} ↔ {one_line(masked(name.rpartition('/')[2]))}"
+        server, cnpj = split_link(name)
+        return f"{one_line(server)} ↔ {one_line(masked(cnpj))}"
     if kind == "head_office" and len(name) == 8:
         return one_line(f"{name[:2]}.{name[2:5]}.{name[5:]}")
     return one_line(masked(name) if kind == "company" else name)

@@ -21,7 +21,8 @@ from reconciler.database.observe import Observed
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.problem import Path as Steps
 from reconciler.export.adopt.adopt import Adoption, adopt
-from reconciler.export.adopt.texts import Manifests
+from reconciler.export.adopt.sheets import PartnerManifests
+from reconciler.export.read_back import Terms
 from reconciler.manifests import atomic
 from reconciler.manifests.atomic import Rewrite
 from reconciler.manifests.load import parse
@@ -184,15 +185,9 @@ def adopted(
         assert not errors(problems)
         files[file] = declaration
     coverage = Coverage("", frozenset(manifests_), whole=True)
-    given_ = Manifests(
-        files,
-        lambda file: manifests_[file].encode(),
-        ReadLimits(),
-        coverage,
-        {},
-        frozenset(),
-        Scopes(Rules(), {PARTNER}),
-    )
+    terms = Terms("", ReadLimits(), {}, Scopes(Rules(), {PARTNER}))
+    read = {file: text.encode() for file, text in manifests_.items()}.__getitem__
+    given_ = PartnerManifests(files, read, coverage, terms)
     return adopt(PARTNER, name, found, given_, into)
 
 
@@ -618,11 +613,13 @@ def test_a_file_that_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) ->
     one, other = tmp_path / "a.yaml", tmp_path / "b" / "c.yaml"
     one.write_text("mine")
     for before in (b"other", None):
+        rewrites = [Rewrite("b/c.yaml", None, b"new"), Rewrite("a.yaml", before, b"new")]
         with pytest.raises(Failure, match="MBX726"):
-            atomic.rewrite([Rewrite(other, None, b"new"), Rewrite(one, before, b"new")])
+            atomic.rewrite(tmp_path, rewrites)
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
     assert one.read_text() == "mine"
-    atomic.rewrite([Rewrite(other, None, b"new"), Rewrite(one, b"mine", b"new")])
+    rewrites = [Rewrite("b/c.yaml", None, b"new"), Rewrite("a.yaml", b"mine", b"new")]
+    atomic.rewrite(tmp_path, rewrites)
     assert other.read_bytes() == one.read_bytes() == b"new"
     assert len(list(tmp_path.rglob("*"))) == 3
 

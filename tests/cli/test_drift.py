@@ -138,7 +138,7 @@ def test_an_ignored_option_keeps_where_it_came_from() -> None:
 
 def drifted(engine: Engine, project: str = "", selection: Selection = Selection()) -> PartnerPlan:  # noqa: B008 - it is frozen
     with transaction(engine) as connection:
-        (found,) = drift.find(connection, drift.Scope(project, selection))
+        (found,) = drift.find(connection, project, selection)
     return found
 
 
@@ -256,7 +256,7 @@ def test_plans_say_of_drift_that_the_database_changed(
 
 def _drift_of(engine: Engine) -> tuple[Change, ...]:
     with transaction(engine) as connection:
-        parts = [*drift.find(connection, drift.Scope("", Selection()))]
+        parts = [*drift.find(connection, "", Selection())]
     return tuple(change for part in parts for change in part.changes)
 
 

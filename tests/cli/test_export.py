@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 
 from reconciler.database.engine import transaction
 from reconciler.export import estate, options
-from reconciler.export.check import Terms
-from reconciler.export.partner import Exported, Request
+from reconciler.export.partner import Exported
+from reconciler.export.read_back import Terms
 from reconciler.manifests.read import ReadLimits
 from reconciler.model.state import OPTIONS, MailServer, State, called
 from reconciler.plan.ownership import differences
@@ -49,8 +49,8 @@ SEEN = """
 
 def exported(engine: Engine, project: str = "", limits: ReadLimits = ReadLimits()) -> Exported:  # noqa: B008
     with transaction(engine) as connection:
-        request = Request("", Terms(project, limits, {}, Scopes(Rules(), {PARTNER})))
-        (only,) = estate.export_all(connection, [PARTNER], request)
+        terms = Terms(project, limits, {}, Scopes(Rules(), {PARTNER}))
+        (only,) = estate.export_all(connection, [PARTNER], "", terms)
     return only
 
 
@@ -65,7 +65,7 @@ def test_what_manifests_can_say_is_exported_and_changes_nothing(state: State) ->
         insert(engine, state)
         seen = fetch(engine, SEEN)
         result = exported(engine)
-        assert not result.unfit, result.unfit
+        assert not result.unsayable, result.unsayable
         assert not result.problems
         manifests = texts_of(result)
 
@@ -97,7 +97,7 @@ def test_whatever_is_there_what_is_written_changes_nothing(state: State) -> None
     with memory_database() as engine:
         insert(engine, state)
         result = exported(engine)
-        rows = {item.row for item in result.unfit}
+        rows = {item.key for item in result.unsayable}
         assert rows <= _names(read_back(engine))
         if result.problems:  # of this project: they cannot be left out
             assert {item.code for item in result.problems} <= {"MBX708"}

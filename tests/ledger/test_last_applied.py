@@ -11,8 +11,8 @@ from sqlalchemy import Engine, update
 
 from reconciler.database.engine import transaction
 from reconciler.database.tables import revision, revision_change
-from reconciler.ledger.last_applied import Key, LastApplied, LastAppliedRow
-from reconciler.model.state import EMPTY, MailServer, Partner, Row, State
+from reconciler.ledger.last_applied import LastApplied, LastAppliedRow
+from reconciler.model.state import EMPTY, MailServer, Partner, Row, RowKey, State
 from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
@@ -41,7 +41,7 @@ def newest(engine: Engine, *names: tuple[str, str]) -> list[tuple[int, Row | Non
 
     Revisions are counted from 1: some databases leave numbers out.
     """
-    keys = [Key(PARTNER, kind, name) for kind, name in names]
+    keys = [RowKey(PARTNER, kind, name) for kind, name in names]
     with transaction(engine) as connection:
         found = LastApplied(connection).newest(keys)
     counted = {number: place for place, number in enumerate(numbers(engine), 1)}
@@ -169,10 +169,8 @@ def test_the_last_names_that_servers_had(engine: Engine) -> None:
     settle(engine, one, two, {"a": "b", "b": "a", "c": "d"})
     settle(engine, two, three, {"d": "e"})
     with transaction(engine) as connection:
-        renames = LastApplied(connection).renames([PARTNER, "beta"])
-    assert {name: found.last() for name, found in renames.items()} == {
-        PARTNER: {"a": "b", "b": "a", "e": "d"}
-    }
+        former = LastApplied(connection).former_names([PARTNER, "beta"])
+    assert former == {PARTNER: {"a": "b", "b": "a", "e": "d"}}
 
 
 def test_partners_do_not_mix(engine: Engine) -> None:
@@ -180,7 +178,7 @@ def test_partners_do_not_mix(engine: Engine) -> None:
         put(engine, *diff(partner, EMPTY, owned(partner, [server("a", nickname=partner)])))
     with transaction(engine) as connection:
         ledger = LastApplied(connection)
-        found = ledger.newest([Key("beta", "server", "a")])
+        found = ledger.newest([RowKey("beta", "server", "a")])
         assert ledger.knows([PARTNER, "gamma"]) == {PARTNER}
     assert [item.row for item in found.values()] == [server("a", nickname="beta")]
 
@@ -197,7 +195,7 @@ def test_a_revision_says_when_it_was_applied_and_what_it_rolls_back(engine: Engi
     with transaction(engine) as connection:
         is_last = revision.c.number == last
         connection.execute(update(revision).where(is_last).values(rolls_back=first))
-        (found,) = LastApplied(connection).newest([Key(PARTNER, "server", "a")]).values()
+        (found,) = LastApplied(connection).newest([RowKey(PARTNER, "server", "a")]).values()
     assert found.revision == (last, NOW + timedelta(hours=1), first)
 
 
@@ -208,7 +206,9 @@ def test_more_rows_than_one_query_asks_for(engine: Engine) -> None:
     }
     for partner, rows in wanted.items():
         put(engine, *diff(partner, EMPTY, rows))
-    keys = [Key(partner, "server", name) for partner in wanted for name in wanted[partner].servers]
+    keys = [
+        RowKey(partner, "server", name) for partner in wanted for name in wanted[partner].servers
+    ]
     with transaction(engine) as connection:
         found = LastApplied(connection).newest(keys)
     assert found.keys() == set(keys)
@@ -226,12 +226,12 @@ def test_an_entry_that_was_tampered_with_is_still_read(engine: Engine, text: str
 
 @pytest.mark.databases("sqlite")
 def test_nothing_is_asked_where_nothing_was_applied(engine: Engine) -> None:
-    keys = [Key(PARTNER, "server", f"s{number}") for number in range(1000)]
+    keys = [RowKey(PARTNER, "server", f"s{number}") for number in range(1000)]
     assert _queries(engine, keys) == 1
     assert _queries(engine, []) == 0
 
 
-def _queries(engine: Engine, keys: list[Key]) -> int:
+def _queries(engine: Engine, keys: list[RowKey]) -> int:
     asked: list[str] = []
     with transaction(engine) as connection:
         raw = connection.connection.dbapi_connection

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from operator import methodcaller
 
 import pytest
 
-from reconciler.export.adopt.edits import Append, Edit, Expand, Put, Remove, Rename, edited
 from reconciler.manifests.edit import Sheet
 from reconciler.manifests.read import ReadLimits, read
 from reconciler.manifests.yamltext import Flow, InQuotes, Noted, Plain
 
+Edit = Callable[[Sheet], None]
+Put, Rename, Expand, Append, Remove = (
+    partial(methodcaller, name) for name in ("put", "rename", "expand", "append", "remove")
+)
 A = ("mail_servers", "a")
 B = ("mail_servers", "b")
 ORDER = ("direction", "nickname", "host", "username", "password")
@@ -36,6 +41,14 @@ mail_servers:
         timeout:
         companies: []   # none
 """
+
+
+def edited(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """A file with all these edits made."""
+    sheet = Sheet(data)
+    for edit in edits:
+        edit(sheet)
+    return sheet.data()
 
 
 def changed(before: str, *edits: Edit) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.manifests import load
-from reconciler.manifests.files import Scope
+from reconciler.manifests.files import Base
 from reconciler.manifests.load import Loaded, Manifests
 from reconciler.manifests.read import ReadLimits
 
@@ -28,7 +28,7 @@ BROKEN = GOOD + "  second: {{direction: sideways}}\n"
 
 
 def read(folder: Path) -> Loaded:
-    manifests = Manifests([folder], Scope(folder, whole=True), ReadLimits(), "project")
+    manifests = Manifests([folder], Base(folder, whole=True), ReadLimits(), "project")
     manifests.begin_parsing()
     return manifests.loaded()
 

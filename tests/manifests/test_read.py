@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from reconciler.diagnostics.problem import Problem
-from reconciler.manifests.files import ManifestFile, Scope, content, find, scope_of
+from reconciler.manifests import files
+from reconciler.manifests.files import base_of, content, find
 from reconciler.manifests.positions import locate
 from reconciler.manifests.read import Quoted, ReadLimits, Suspect, read
 from tests.support.estates import Manifest, cnpj, codes, manifest, outgoing, read_one, run, write
@@ -415,7 +416,7 @@ def test_every_depth_that_the_settings_allow_can_be_read(
 def found(folder: Path, *paths: Path) -> tuple[list[str], list[tuple[str, str]]]:
     """The names that are found, and what keeps others from being read, reading included."""
     given = paths or (folder,)
-    manifests, problems = find(given, scope_of(given, folder))
+    manifests, problems = find(given, base_of(given, folder).root)
     for item in manifests:
         data = content(item, LIMITS.file_bytes)
         if isinstance(data, Problem):
@@ -527,7 +528,7 @@ def test_a_socket_is_no_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("_no_waiting")
 def test_a_device_is_not_read_for_ever() -> None:
-    assert isinstance(content(ManifestFile("zero.yaml", Path("/dev/zero")), 10), Problem)
+    assert isinstance(content(files.Manifest("zero.yaml", Path("/dev/zero")), 10), Problem)
 
 
 def test_links_that_lead_to_each_other_are_left(tmp_path: Path) -> None:
@@ -562,7 +563,7 @@ def test_a_file_that_may_not_be_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write(tmp_path, {"a.yaml": manifest()})
-    (found_,), _ = find([root], Scope(root, whole=True))
+    (found_,), _ = find([root], root)
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.manifests.files.os.open", denied)
         problem = content(found_, 100)
@@ -581,7 +582,7 @@ def test_a_folder_that_may_not_be_read_is_told(
 
     with monkeypatch.context() as patch:
         patch.setattr("reconciler.manifests.files.os.listdir", guarded)
-        manifests, problems = find([root], Scope(root, whole=True))
+        manifests, problems = find([root], root)
     assert [item.name for item in manifests] == ["a.yaml"]
     assert [(item.code, item.place.file if item.place else "") for item in problems] == [
         ("MBX116", "closed")
@@ -592,7 +593,7 @@ def test_a_folder_that_may_not_be_read_is_told(
 def test_no_more_than_a_byte_beyond_the_limit_is_read(tmp_path: Path, limit: int) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"0123456789")
-    data = content(ManifestFile("a.yaml", file), limit)
+    data = content(files.Manifest("a.yaml", file), limit)
     assert data == b"0123456789"[: limit + 1]
 
 

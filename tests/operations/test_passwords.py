@@ -220,7 +220,7 @@ def test_what_another_program_does_in_between_is_seen_when_it_comes_to_sealing(
     sealer = Sealer(parse(keys), secrets)
     with opened(database.url) as engine, transaction(engine) as connection:
         seen = Password("acme", "alerts", "env:ACME_ALERTS")
-        assert sealer.write(connection, plan_of((), passwords=(seen,))) == ()
+        assert sealer.write(connection, plan_of((), passwords=(seen,))) == {}
         elsewhere = seen._replace(server="nfe-out")
         with pytest.raises(Stale, match="MBX540"):
             sealer.write(connection, plan_of((), passwords=(elsewhere,)))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from reconciler.diagnostics.messages.message import Message, error
+from reconciler.diagnostics.messages.message import Message, entries, message_of
 
 ENVELOPE = ("sender", "recipient", "data")
 STEPS = ("resolve", "connect", "tls", "greeting", "login", *ENVELOPE, "folder")
@@ -65,14 +65,9 @@ class ProbeFailure(NamedTuple):
 @cache
 def failures() -> Mapping[str, ProbeFailure]:
     """Every failure by its code, in the order of the codes."""
-    # Imported here because most commands never ask, and start-up time is theirs too.
-    import tomllib  # noqa: PLC0415
-    from importlib.resources import files  # noqa: PLC0415
-
-    text = files("reconciler.diagnostics.messages").joinpath("failures.toml").read_text("utf-8")
-    entries = tomllib.loads(text)
-    advice = entries.pop("at_provider")
-    return {code: _failure(code, entry, advice) for code, entry in sorted(entries.items())}
+    table = entries("failures.toml")
+    advice = table.pop("at_provider")
+    return {code: _failure(code, entry, advice) for code, entry in sorted(table.items())}
 
 
 def _failure(code: str, entry: Mapping[str, Any], advice: list[Mapping[str, Any]]) -> ProbeFailure:
@@ -80,7 +75,7 @@ def _failure(code: str, entry: Mapping[str, Any], advice: list[Mapping[str, Any]
     repairs = {name: item["repair"] for item in at_code for name in item["providers"]}
     return ProbeFailure(
         code,
-        error(entry["title"], entry["cause"], entry["repair"]),
+        message_of(entry),
         entry.get("server_says", ""),
         Again(entry.get("again", "no")),
         entry.get("not_tested", False),

@@ -1,8 +1,9 @@
-"""The form of a message."""
+"""The form of a message, and of the files that hold them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from reconciler.diagnostics.problem import Severity
 
@@ -22,3 +23,18 @@ def error(title: str, cause: str, repair: str) -> Message:
 
 def warning(title: str, cause: str, repair: str) -> Message:
     return Message(Severity.WARNING, title, cause, repair)
+
+
+def entries(name: str) -> dict[str, Any]:
+    """What the TOML file of this name, beside this module, says."""
+    # Imported here because most runs have nothing to tell, and start-up time is theirs too.
+    import tomllib  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
+    return tomllib.loads(files(__package__ or "").joinpath(name).read_text("utf-8"))
+
+
+def message_of(entry: Mapping[str, Any]) -> Message:
+    """The message of an entry."""
+    form = warning if entry.get("warning") else error
+    return form(entry["title"], entry["cause"], entry["repair"])

@@ -1,53 +1,62 @@
-"""A mail server that no manifest declares gets an entry, in the manifest where it belongs."""
+"""A mail server that no manifest declares → its entry, in the manifest where it belongs."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from reconciler.database.observe import Observed
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import N_
 from reconciler.export import entries
-from reconciler.export.adopt.edits import Edit, Put
-from reconciler.export.adopt.texts import Manifests, Texts
-from reconciler.export.adopt.write_back import can_declare
+from reconciler.export.adopt.row import can_declare
+from reconciler.export.adopt.sheets import Sheets
 from reconciler.export.names import Variables, ids
-from reconciler.manifests.yamltext import InQuotes, Plain, Value, mapping
+from reconciler.manifests.yamltext import Plain, Value, mapping
 from reconciler.model.cnpj import masked
 from reconciler.model.state import MailServer, State
+from reconciler.secrets.scope import Scopes
 
 _SECTION = "mail_servers"
 
 
-def declare(texts: Texts, partner: str, row_name: str, found: Observed, into: str | None) -> str:
-    """Write an entry for the server of this name; its id is returned.
+def add_entry(
+    sheets: Sheets,
+    partner: str,
+    row_name: str,
+    observed: Observed,
+    into: str | None,
+    scopes: Scopes,
+) -> str:
+    """Write an entry for the server of this name, and return its id.
 
     Raises:
-        Failure: the manifest named by `into` is not for it, or none is named and there is not one.
+        Failure: the manifest `into` is not for it, or none is named and there is not exactly one.
     """
-    state = found.state
+    state = observed.state
     row = state.servers[row_name]
-    declared = (item.server for file in texts.declarations.values() for item in file.servers)
-    others = list(declared)
+    others = [item.server for file in sheets.declarations.values() for item in file.servers]
     taken = (*state.servers, *(item.stable_id for item in others))
-    name = ids({row_name: row}, {row_name: found.row_ids[row_name]}, taken)[row_name]
+    names = ids({row_name: row}, {row_name: observed.row_ids[row_name]}, taken)
     entry = _entry(row, row_name, state)
-    if row.needs_password and row.password_reference is None:
-        variables = Variables()
-        there = (item.password_reference for item in [*others, *state.servers.values()])
-        variables.take(text for text in there if text)
-        prefix = texts.manifests.scopes.prefix("env", partner)
-        entry = entries.with_password(entry, f"env:{variables.name(prefix, name)}")
-    file = _file_for(row, f"{partner}/{row_name}", texts.manifests, into)
-    if file in texts.declarations:
-        texts.edit(file, [_put(texts, file, name, entry)])
+    known = (item.password_reference for item in [*others, *state.servers.values()])
+    variables = Variables(text for text in known if text)
+    for reference in variables.references(scopes.prefix("env", partner), state, names).values():
+        entry = entries.with_password(entry, reference)
+    name = names[row_name]
+    file = _file_for(row, f"{partner}/{row_name}", sheets, into)
+    if file not in sheets.declarations:
+        lines = ["", *mapping([(_SECTION, {name: entry})])]
+        text = "".join(f"{line}\n" for line in lines)
+        sheets.create(file, entries.file_head(partner, row.company) + text)
+        return name
+    section = sheets.at(file, (_SECTION,))
+    if section.exists:
+        (section / name).write(entry)
     else:
-        texts.create(file, _new_file(partner, row.company, name, entry))
+        section.write({name: entry})
     return name
 
 
 def _entry(row: MailServer, row_name: str, state: State) -> dict[str, Value]:
-    """The entry without its advanced options, which depend on what else is declared."""
+    """The entry without advanced options, which depend on what else is declared."""
     entry = entries.server(row, ())
     links = [link for link in state.links.get(row_name, ()) if can_declare(row, link, state)]
     if row.company and not links:
@@ -57,29 +66,16 @@ def _entry(row: MailServer, row_name: str, state: State) -> dict[str, Value]:
     return entry
 
 
-def _file_for(row: MailServer, address: str, manifests: Manifests, into: str | None) -> str:
-    """The manifest that was named, or the only one that can have it."""
-    fitting = [name for name, file in manifests.files.items() if file.company == row.company]
+def _file_for(row: MailServer, address: str, sheets: Sheets, into: str | None) -> str:
+    """The manifest `into`, or the only one that the server can be in."""
+    files = sheets.declarations
+    fitting = [name for name, file in files.items() if file.company == row.company]
     if into is None:
         if len(fitting) != 1:
-            files = ", ".join(sorted(fitting)) or "–"
-            raise Failure.of("MBX721", name=address, files=files)
+            names = ", ".join(sorted(fitting)) or "–"
+            raise Failure.of("MBX721", name=address, files=names)
         return fitting[0]
-    if into in manifests.files and into not in fitting:
+    if into in files and into not in fitting:
         owner = masked(row.company) if row.company else N_("the partner")
         raise Failure.of("MBX722", name=address, file=into, owner=owner)
     return into
-
-
-def _put(texts: Texts, file: str, name: str, entry: Mapping[str, Value]) -> Edit:
-    if texts.sheet(file).has((_SECTION,)):
-        return Put((_SECTION, name), entry)
-    return Put((_SECTION,), {name: entry})
-
-
-def _new_file(partner: str, company: str | None, name: str, entry: Mapping[str, Value]) -> str:
-    keys: dict[str, Value] = {"version": Plain("1"), "partner": partner}
-    if company:
-        keys["company"] = InQuotes(masked(company))
-    lines = [*mapping(keys.items()), "", *mapping({_SECTION: {name: entry}}.items())]
-    return "".join(f"{line}\n" for line in lines)
