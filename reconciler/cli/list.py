@@ -10,7 +10,7 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.database.listing import ServerFilter
 from reconciler.diagnostics.words import _
-from reconciler.operations.list import mailboxes, servers
+from reconciler.operations.list import servers
 from reconciler.render import list_text
 
 
@@ -56,16 +56,13 @@ def command(
     if company_mailboxes and server_filter != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
     context = terminal.context((), None, settings_file, database_url)
-    if company_mailboxes:
-        rows = mailboxes(context, company_mailboxes)
-    else:
-        rows = servers(context, server_filter)
-    if form == "json":
-        terminal.say_json(list_text.list_data(rows or ()))
-    elif rows is None:
-        terminal.say(_("The database is new: there is no mail server yet."))
-    elif company_mailboxes:
-        terminal.say(list_text.mailbox_lines(company_mailboxes, rows, terminal.style()))
-    else:
-        terminal.say(list_text.server_lines(rows, terminal.style()))
+    with servers(context, server_filter, company_mailboxes) as rows:
+        if form == "json":
+            terminal.pour(list_text.list_json(rows or ()))
+        elif rows is None:
+            terminal.say(_("The database is new: there is no mail server yet."))
+        elif company_mailboxes:
+            terminal.say(list_text.mailbox_lines(company_mailboxes, [*rows], terminal.style()))
+        else:
+            terminal.say(list_text.server_lines([*rows], terminal.style()))
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.database.listing import Listed
-from reconciler.database.showing import ShownLink
+from reconciler.database.listing import Listed, ShownLink
 from reconciler.database.verdicts import Last
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.words import N_, _, n_
@@ -75,12 +75,16 @@ def whole_lines(row: Listed, links: Sequence[ShownLink], style: Style) -> Iterat
     yield n_("{count} link", "{count} links", len(links))
 
 
-def list_data(rows: Iterable[Listed]) -> dict[str, Any]:
-    """The mail servers as `list --format json` prints them."""
-    servers = [
-        {**_identity(row), **{name: getattr(row.server, name) for name in _LISTED}} for row in rows
-    ]
-    return {"format_version": FORMAT_VERSION, "mail_servers": servers}
+def list_json(rows: Iterable[Listed]) -> Iterator[str]:
+    """The document that `list --format json` prints, one mail server after another."""
+    yield f'{{\n  "format_version": "{FORMAT_VERSION}",\n  "mail_servers": ['
+    separator, end = "\n    ", "]\n}\n"
+    for row in rows:
+        data = {**_identity(row), **{name: getattr(row.server, name) for name in _LISTED}}
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        yield separator + text.replace("\n", "\n    ")
+        separator, end = ",\n    ", "\n  ]\n}\n"
+    yield end
 
 
 def show_data(row: Listed, links: Iterable[ShownLink]) -> dict[str, Any]:
