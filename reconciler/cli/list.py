@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.database.listing import ServerFilter
 from reconciler.diagnostics.words import _
+from reconciler.operations.context import Context
 from reconciler.operations.list import servers
 from reconciler.render import list_text
 
@@ -42,20 +42,17 @@ from reconciler.render import list_text
     callback=options.bare,
     help=_("Instead, what this company sees: active, with the sender name it has there."),
 )
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
 def command(
+    context: Context,
     company_mailboxes: str | None,
-    settings_file: Path | None,
-    database_url: str | None,
     form: str,
     **filters: Any,
 ) -> int:
     server_filter = ServerFilter(**filters)
     if company_mailboxes and server_filter != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
-    context = terminal.context((), None, settings_file, database_url)
     with servers(context, server_filter, company_mailboxes) as rows:
         if form == "json":
             terminal.pour(list_text.list_json(rows or ()))
