@@ -11,8 +11,7 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import TEST_FAILED, exit_code, notice, show
-from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import report
+from reconciler.cli.reporting import Progress, report
 from reconciler.diagnostics.problem import Failure, Problem, WrongUse
 from reconciler.diagnostics.words import N_, _, n_
 from reconciler.operations.apply import apply

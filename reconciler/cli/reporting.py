@@ -1,8 +1,10 @@
-"""Results of tests in the form that was asked for, to standard output or to a file."""
+"""Results of tests in the form asked for, to standard output or a file; and their progress."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +12,18 @@ from pathlib import Path
 import click
 
 from reconciler.cli import terminal
+from reconciler.diagnostics.words import _, n_
 from reconciler.manifests.atomic import default_mode, failing, replacing
-from reconciler.probes.results import ProbeResult
+from reconciler.probes.results import Hide, ProbeOutcome, ProbeResult
 from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
 from reconciler.render.style import PLAIN, Style, clean
 
 FORMS = ("text", "json", "junit", "markdown")
 Say = Callable[[str], object]
+_WIDTH = 30
+_APART = 0.1
+"""Seconds between two drawings."""
 
 
 class Report:
@@ -68,7 +74,7 @@ def report(
     *,
     shard: Shard = Shard(),  # noqa: B008 - it never changes
     steps: bool = False,
-    hide: Callable[[str], str] = str,
+    hide: Hide = str,
 ) -> Iterator[Report]:
     """A report that is whole at the end of the block, however that ends; each piece of what goes
     to a file passes through `hide`.
@@ -91,7 +97,7 @@ def report(
 
 
 @contextmanager
-def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
+def _place(out: Path | None, hide: Hide) -> Iterator[Say]:
     if out is None:
         yield _say
         return
@@ -103,3 +109,60 @@ def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
 def _say(text: str) -> None:
     click.echo(text, nl=False, color=True)
     sys.stdout.flush()
+
+
+class Progress:
+    """What is finished of `total` mail servers. `lines` says whether items are told one by one
+    where there is no bar; their results may be printed as they come, and say it already.
+    """
+
+    def __init__(self, total: int, *, lines: bool) -> None:
+        plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+        self._bar = sys.stderr.isatty() and not plain
+        self._lines = lines and not self._bar
+        self._total = total
+        self._done = self._failed = 0
+        self._drawn = 0.0
+
+    @property
+    def left(self) -> int:
+        """How many mail servers are not finished."""
+        return self._total - self._done
+
+    def add(self, result: ProbeResult) -> None:
+        """Tell of one more that is finished."""
+        self._done += len(result.names)
+        self._failed += result.outcome is ProbeOutcome.FAILED
+        if self._bar:
+            self._draw()
+        elif self._lines:
+            count = f"{self._done}/{self._total}"
+            code = result.diagnosis.code if result.diagnosis else ""
+            words = (
+                count,
+                _(probe_text.WORDS[result.outcome]),
+                probe_text.names(result),
+                probe_text.mailbox(result),
+                code,
+            )
+            terminal.note("  ".join(filter(None, words)))
+
+    def clear(self) -> None:
+        """Make room for something else on the terminal."""
+        if self._bar and self._drawn:
+            click.echo("\r\x1b[K", nl=False, err=True, color=True)
+            sys.stderr.flush()
+            self._drawn = 0.0
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn < _APART and self._done < self._total:
+            return
+        self._drawn = now
+        filled = _WIDTH * self._done // max(self._total, 1)
+        bar = "█" * filled + "░" * (_WIDTH - filled)
+        text = f"{bar} {self._done}/{self._total}"
+        if self._failed:
+            text += ", " + n_("{count} failed", "{count} failed", self._failed)
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True, color=True)
+        sys.stderr.flush()

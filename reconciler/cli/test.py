@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,18 +13,22 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.apply import read_plan
-from reconciler.cli.merge import FEW, merge
 from reconciler.cli.plan import TEST_FAILED
-from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import FORMS, report
+from reconciler.cli.reporting import FORMS, Progress, report
+from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.test import Tests, changed_servers, test
+from reconciler.probes import shards
 from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.select import MailboxFilter
-from reconciler.probes.shards import Shard
+from reconciler.probes.shards import Shard, ShardResults
+from reconciler.render.messages import MESSAGES
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
+_FEW = 10
+"""Up to so many mail servers, every step of them is shown."""
+_LARGEST = 512 * 1024 * 1024
 
 
 def _level(_ctx: click.Context, _option: click.Parameter, text: str) -> Level:
@@ -194,7 +199,7 @@ class _Audience:
     def testing(
         self, servers: int, hide: Callable[[str], str]
     ) -> Iterator[Callable[[ProbeResult], None]]:
-        steps = self._steps or servers <= FEW
+        steps = self._steps or servers <= _FEW
         lines = bool(self._out) or self._form != "text"
         progress = Progress(servers, lines=lines)
         with report(self._form, self._out, shard=self._shard, steps=steps, hide=hide) as results:
@@ -221,4 +226,46 @@ class _Audience:
                 self.failed = results.tally.outcomes[ProbeOutcome.FAILED]
 
 
-command.add_command(merge)
+@command.command(
+    "merge",
+    short_help=_("Put the results of shards together."),
+    help=_(
+        "Put together the results that the shards of one run have written with --format json, "
+        "and print them as one. The exit code is 6 where any test failed."
+    ),
+)
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@options.output_format(*FORMS)
+@options.results_out
+def _merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
+    results = shards.merged((str(file), _document(file)) for file in files)
+    with report(form, out, steps=len(results) <= _FEW) as told:
+        for result in results:
+            told.add(result)
+    return TEST_FAILED if told.tally.outcomes[ProbeOutcome.FAILED] else 0
+
+
+def _document(file: Path) -> ShardResults:
+    """The results in a file.
+
+    Raises:
+        Failure: it cannot be read, or holds something else.
+    """
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise Failure.of("MBX850", file=str(file))
+        document = shards.read(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except OSError as error:
+        raise Failure.of("MBX856", file=str(file), reason=error.strerror or "") from None
+    except (ValueError, RecursionError):
+        raise Failure.of("MBX850", file=str(file)) from None
+    if not _codes(document) <= MESSAGES.keys():
+        raise Failure.of("MBX850", file=str(file))
+    return document
+
+
+def _codes(document: ShardResults) -> set[str]:
+    failed = {result.diagnosis.code for result in document.results if result.diagnosis}
+    return failed | {warning.code for result in document.results for warning in result.warnings}

@@ -9,7 +9,6 @@ from ipaddress import ip_address
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage, compose
 from reconciler.probes.protocols.imap import Imap
 from reconciler.probes.protocols.pop3 import Pop3
@@ -19,8 +18,10 @@ from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
 from reconciler.probes.results import (
     Diagnosis,
     Level,
+    ProbeError,
     ProbeResult,
     ProbeWarning,
+    ServerRefusal,
     Step,
     redacted,
 )

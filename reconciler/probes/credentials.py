@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols.aside import aside
+from reconciler.probes.results import ProbeError
 from reconciler.probes.target import SecretSource, Sensitive, Target, distinct
 from reconciler.secrets.read import Resolved, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
 from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.probes.failure import ProbeError, ServerRefusal
-from reconciler.probes.results import REASON, Diagnosis, Facts
+from reconciler.probes.results import REASON, Diagnosis, Facts, ProbeError, ServerRefusal
 from reconciler.probes.target import Door
 
 _TLS_PORTS = (465, 993, 995, 2465)

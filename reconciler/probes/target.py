@@ -11,8 +11,7 @@ from reconciler.diagnostics.messages.failures import failures
 from reconciler.model import providers
 from reconciler.model.providers import PLAIN_PORTS, USUAL_PORTS
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import ProbeError
-from reconciler.probes.results import Diagnosis, Facts, Level, ProbeOutcome, ProbeResult
+from reconciler.probes.results import Diagnosis, Facts, Level, ProbeError, ProbeOutcome, ProbeResult
 
 
 class Sensitive(Protocol):

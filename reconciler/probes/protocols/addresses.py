@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols.aside import aside
+from reconciler.probes.results import ProbeError
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]
 """A host → its addresses; raises `socket.gaierror` or `UnicodeError`."""

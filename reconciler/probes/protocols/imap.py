@@ -6,10 +6,10 @@ import re
 from base64 import b64encode
 from typing import NamedTuple
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _LITERAL = re.compile(r"\{(\d{1,20})\+?\}$")
 _EXISTS = re.compile(r"(\d{1,10}) EXISTS", re.IGNORECASE)

@@ -14,7 +14,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 GOOGLE = "https://oauth2.googleapis.com/token"
 MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"

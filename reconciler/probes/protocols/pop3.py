@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _STAT = re.compile(r"(\d{1,10}) \d+")
 NEWEST = 8

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")

@@ -6,13 +6,12 @@ import asyncio
 import time
 from contextlib import suppress
 
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols.addresses import LookUp, Resolver, allowed
 from reconciler.probes.protocols.tls import Certificate, Contexts, certificate
 from reconciler.probes.protocols.tokens import Tokens
 from reconciler.probes.protocols.wire import Wire
-from reconciler.probes.results import Step
+from reconciler.probes.results import ProbeError, Step
 from reconciler.probes.target import Door
 
 TOO_EARLY = "MBX758"

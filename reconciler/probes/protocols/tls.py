@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 

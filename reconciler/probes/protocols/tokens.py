@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import urllib.request
 from collections import OrderedDict
+from functools import partial
 from hashlib import sha256
+from ipaddress import ip_address
+from ssl import SSLContext
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
 
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.addresses import Resolver
-from reconciler.probes.protocols.form import SECONDS, Response, post
+from reconciler.probes.protocols.aside import aside
 from reconciler.probes.protocols.oauth import TokenRequest
 from reconciler.probes.protocols.tls import Contexts
+from reconciler.probes.results import ProbeError
 
 _AT_ONCE = 10
 _KEPT = 2_000
+_SECONDS = 20.0
+_LARGEST = 64 * 1024
 _MARGIN = 120.0
 _REFUSALS = {
     "invalid_grant": "MBX830",
@@ -68,8 +78,8 @@ class Tokens:
         url = self._urls.get(request.provider, request.url)
         form = request.complete()
         try:
-            async with self._at_once, asyncio.timeout(SECONDS):
-                response = await post(url, form, self._resolver, self._contexts)
+            async with self._at_once, asyncio.timeout(_SECONDS):
+                response = await _post(url, form, self._resolver, self._contexts)
         except ProbeError:
             raise ProbeError("MBX833") from None
         except (OSError, ValueError, LookupError) as error:
@@ -94,3 +104,51 @@ def _token(response: Response) -> tuple[str, float]:
     if response.status >= 500 or response.status == 429:
         raise ProbeError("MBX833", line)
     raise ProbeError(_REFUSALS.get(error, "MBX834"), line)
+
+
+class Response(NamedTuple):
+    status: int
+    body: dict[str, Any]
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: Any) -> None:
+        """A secret goes to the endpoint that was named, and nowhere else."""
+
+
+async def _post(
+    url: str, form: tuple[tuple[str, str], ...], resolver: Resolver, contexts: Contexts
+) -> Response:
+    """Post `form`; the deadline is the caller's. The endpoint is not checked against the networks
+    that a probe may reach, as it comes from the program or its settings, never from a manifest.
+
+    Raises:
+        OSError, ValueError: there is no connection, or the answer is not a JSON object.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        addresses = await resolver.addresses(parts.hostname or "")
+        loopback = all(ip_address(address).is_loopback for address in addresses)
+        if parts.scheme != "http" or not loopback:
+            raise ValueError("a token endpoint is reached over https")
+    context = contexts.get(verify=True, ca_file=None)
+    return await aside(partial(_exchange, url, urlencode(form).encode(), context))
+
+
+def _exchange(url: str, body: bytes, context: SSLContext) -> Response:
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
+    )
+    request = urllib.request.Request(url, body, {"Accept": "application/json"})  # noqa: S310 - http or https
+    try:
+        answer = opener.open(request, timeout=_SECONDS)
+    except HTTPError as error:
+        answer = error
+    with answer:
+        text = answer.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise ValueError("the answer is too long")
+        document = json.loads(text)
+        if not isinstance(document, dict):
+            raise ValueError("the answer is not a JSON object")  # noqa: TRY004 - to the caller
+        return Response(answer.status, document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 
 class Wire(asyncio.Protocol):
