@@ -14,7 +14,7 @@ from reconciler.probes.protocols.imap import Imap
 from reconciler.probes.protocols.pop3 import Pop3
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.smtp import Smtp
-from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
+from reconciler.probes.protocols.talk import Shared, Talk
 from reconciler.probes.results import (
     Diagnosis,
     Level,
@@ -22,7 +22,6 @@ from reconciler.probes.results import (
     ProbeResult,
     ProbeWarning,
     ServerRefusal,
-    Step,
     redacted,
 )
 from reconciler.probes.target import Target, now, refuse_unusable
@@ -32,7 +31,6 @@ Client = Smtp | Imap | Pop3
 USUAL_TIMEOUT = 30
 """Seconds for a conversation with a server whose row has no timeout."""
 _EXPIRING = timedelta(days=21)
-_MISMATCH = "MBX759"
 _NAMES_SECONDS = 10.0
 _QUOTING = frozenset(("greeting", "tls", "data"))
 """The steps whose facts quote the server."""
@@ -67,7 +65,12 @@ class Conversation:
         finally:
             talk.wire.close()
         return self.target.result(diagnosis)._replace(
-            steps=tuple(map(self._redacted, talk.steps)),
+            steps=tuple(
+                step._replace(facts=redacted(step.facts, self._redactor.line))
+                if step.name in _QUOTING
+                else step
+                for step in talk.steps
+            ),
             warnings=tuple(self._warnings(talk)),
             at=began_at,
             seconds=time.perf_counter() - began,
@@ -100,7 +103,7 @@ class Conversation:
         if level is Level.CONNECT:
             return None
         if talk.door.security == "tls":
-            await talk.encrypt(TOO_EARLY)
+            await talk.encrypt()
         client = await self._greeted(talk)
         if login is not None:
             refuse_open_secret(talk)
@@ -116,13 +119,10 @@ class Conversation:
     async def _greeted(self, talk: Talk) -> Client:
         """The client of the target's protocol, past the greeting and, if declared, STARTTLS."""
         client: Client
-        match talk.door.protocol:
-            case "smtp":
-                client = Smtp(talk, self.target.server.ehlo_name)
-            case "imap":
-                client = Imap(talk)
-            case _:
-                client = Pop3(talk)
+        if talk.door.protocol == "smtp":
+            client = Smtp(talk, self.target.server.ehlo_name)
+        else:
+            client = Imap(talk) if talk.door.protocol == "imap" else Pop3(talk)
         await client.greet()
         if talk.door.security == "starttls":
             await client.start_tls()
@@ -177,7 +177,7 @@ class Conversation:
         door = self.target.door
         diagnosis = diagnose(error, talk.at, door, door.traits.provider)
         values = (*self.target.facts, ("seconds", int(self._seconds)), *diagnosis.values)
-        if diagnosis.code == _MISMATCH:
+        if diagnosis.code == "MBX759":
             values = (*values, ("names", await self._certified_names()))
         return diagnosis._replace(line=self._redactor.line(diagnosis.line), values=values)
 
@@ -188,7 +188,7 @@ class Conversation:
             async with asyncio.timeout(_NAMES_SECONDS):
                 await talk.connect(_NAMES_SECONDS)
                 if talk.door.security == "tls":
-                    await talk.encrypt(TOO_EARLY)
+                    await talk.encrypt()
                 else:
                     await self._greeted(talk)
         except _ENDINGS:
@@ -199,11 +199,6 @@ class Conversation:
         return self._redactor.line(
             ", ".join(talk.certificate.names[:5]) or talk.certificate.subject
         )
-
-    def _redacted(self, step: Step) -> Step:
-        if step.name not in _QUOTING:
-            return step
-        return step._replace(facts=redacted(step.facts, self._redactor.line))
 
     def _warnings(self, talk: Talk) -> list[ProbeWarning]:
         door, certificate, warnings = self.target.door, talk.certificate, []

@@ -67,13 +67,8 @@ def data(result: ProbeResult) -> dict[str, Any]:
     }
 
 
-def head(shard: Shard) -> dict[str, Any]:
-    """What a file of results has before them."""
-    return {"format_version": FORMAT_VERSION, "shard": shard._asdict()}
-
-
 def read(document: Any, name: str) -> ShardResults:
-    """The results in a document of `head` and `data`; `name` is for messages.
+    """The results in a document of `FORMAT_VERSION`, a shard and `data`; `name` is for messages.
 
     Raises:
         Failure: it is something else, or of another version.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
 from reconciler.probes.results import ProbeError, ServerRefusal
 
 _LITERAL = re.compile(r"\{(\d{1,20})\+?\}$")
@@ -49,7 +49,7 @@ class Imap:
         if "STARTTLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STARTTLS")
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ask_for_offers("")
 
     async def log_in(self, login: Login) -> None:

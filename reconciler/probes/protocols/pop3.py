@@ -6,7 +6,7 @@ import re
 
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
 from reconciler.probes.results import ProbeError, ServerRefusal
 
 _STAT = re.compile(r"(\d{1,10}) \d+")
@@ -34,7 +34,7 @@ class Pop3:
         if self._offers and "STLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STLS")
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ask_for_offers()
 
     async def log_in(self, login: Login) -> None:

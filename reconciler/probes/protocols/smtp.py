@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
 from reconciler.probes.results import ProbeError, ServerRefusal
 
 _CHALLENGE, _LOGGED_IN = 334, 235
@@ -44,7 +44,7 @@ class Smtp:
         if "STARTTLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(self._offers))
         await self._command("STARTTLS", 2)
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ehlo()
 
     async def log_in(self, login: Login) -> None:

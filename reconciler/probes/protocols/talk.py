@@ -14,11 +14,6 @@ from reconciler.probes.protocols.wire import Wire
 from reconciler.probes.results import ProbeError, Step
 from reconciler.probes.target import Door
 
-TOO_EARLY = "MBX758"
-"""Bytes before the handshake: the port expects plain text first."""
-INJECTED = "MBX820"
-"""Bytes between the answer to STARTTLS and the handshake: somebody on the way put them there."""
-
 _FAREWELL_SECONDS = 2.0
 
 
@@ -97,8 +92,8 @@ class Talk:
                 self.address = address
                 return
 
-    async def encrypt(self, early: str) -> None:
-        """Shake hands and take note of the certificate; `early` is as for `Wire.encrypt`.
+    async def encrypt(self) -> None:
+        """Shake hands and take note of the certificate.
 
         Raises:
             ProbeError, OSError, ssl.SSLError: the handshake failed.
@@ -106,6 +101,9 @@ class Talk:
         self.begin("tls")
         door = self.door
         context = self.shared.contexts.get(verify=door.verify, ca_file=door.ca_file)
+        # Bytes before the handshake: the port expects plain text first; or, after the answer to
+        # STARTTLS, somebody on the way put them there.
+        early = "MBX758" if door.security == "tls" else "MBX820"
         transport = await self.wire.encrypt(context, door.host, early)
         self.certificate = certificate(transport)
         self.passed(

@@ -36,11 +36,8 @@ class Contexts:
             ProbeError: the file does not exist, or holds no certificate.
         """
         key = (verify, ca_file)
-        if key not in self._known:
-            self._known[key] = self._made(verify=verify, ca_file=ca_file)
-        return self._known[key]
-
-    def _made(self, *, verify: bool, ca_file: str | None) -> ssl.SSLContext:
+        if key in self._known:
+            return self._known[key]
         try:
             context = ssl.create_default_context(cafile=self._path(ca_file))
         except (OSError, ValueError) as error:
@@ -50,6 +47,7 @@ class Contexts:
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        self._known[key] = context
         return context
 
     def _path(self, name: str | None) -> str | None:
