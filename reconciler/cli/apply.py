@@ -133,17 +133,8 @@ class _Dialogue:
         text = n_("Testing {count} mail server …", "Testing {count} mail servers …", count)
         terminal.say(f"\n{text}")
         progress = Progress(count, lines=False)
-        with report("text", None) as results:
-
-            def tell(result: ProbeResult) -> None:
-                progress.clear()
-                results.add(result)
-                progress.add(result)
-
-            try:
-                yield tell
-            finally:
-                progress.clear()
+        with report("text", None) as results, progress.telling(results) as tell:
+            yield tell
 
     def applied(self, work: Work, applied: Applied) -> None:
         plan = work.plan

@@ -15,6 +15,7 @@ from reconciler.cli import terminal
 from reconciler.diagnostics.words import _, n_
 from reconciler.manifests.atomic import default_mode, failing, replacing
 from reconciler.probes.results import Hide, ProbeOutcome, ProbeResult
+from reconciler.probes.schedule import Consumer
 from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
 from reconciler.render.style import PLAIN, Style, clean
@@ -33,18 +34,13 @@ class Report:
     those results are kept until the end.
     """
 
-    def __init__(self, form: str, say: Say, shard: Shard, style: Style, *, steps: bool) -> None:
+    def __init__(self, form: str, say: Say, style: Style, *, steps: bool) -> None:
         self._form = form
         self._say = say
-        self._shard = shard
         self._style = style
         self._steps = steps
         self._held: list[ProbeResult] = []
         self.tally = Tally()
-
-    def begin(self) -> None:
-        if self._form == "json":
-            self._say(clean(probe_json.opening(self._shard)))
 
     def add(self, result: ProbeResult) -> None:
         if self._form == "text":
@@ -83,15 +79,15 @@ def report(
         Failure: the file cannot be written.
     """
     with _place(out, hide) as say:
-        style = PLAIN if out else terminal.style()
-        made = Report(form, say, shard, style, steps=steps)
-        made.begin()
+        made = Report(form, say, PLAIN if out else terminal.style(), steps=steps)
+        complete = False
+        if form == "json":
+            say(clean(probe_json.opening(shard)))
         try:
             yield made
-        except BaseException:
-            made.end(complete=False)
-            raise
-        made.end(complete=True)
+            complete = True
+        finally:
+            made.end(complete=complete)
     if out or form != "text":
         terminal.note(probe_text.summary(made.tally))
 
@@ -123,6 +119,20 @@ class Progress:
         self._total = total
         self._done = self._failed = 0
         self._drawn = 0.0
+
+    @contextmanager
+    def telling(self, results: Report) -> Iterator[Consumer]:
+        """What passes results on to a report, and tells of them without being in its way."""
+
+        def tell(result: ProbeResult) -> None:
+            self.clear()
+            results.add(result)
+            self.add(result)
+
+        try:
+            yield tell
+        finally:
+            self.clear()
 
     @property
     def left(self) -> int:

@@ -65,7 +65,7 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
         redactor = context.redacting()
         stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
         opened = opener(context, stores, database_id)
-        credentials = Credentials.of(settings.secrets, stores, partners, opened)
+        credentials = Credentials(settings.secrets, stores, partners, opened)
         # A message that went to a sink says nothing about the mailbox.
         writing = None if tests.sink else context.engine(writes=True, wait=KEPT_SECONDS)
         run = Run(batches, purpose, credentials, context.engine(writes=False), writing)

@@ -70,7 +70,7 @@ class Gate:
             redactor = context.redacting()
             stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
             partners = {part.partner for part in plan.partners} | _partners(context)
-            credentials = Credentials.of(settings.secrets, stores, partners)
+            credentials = Credentials(settings.secrets, stores, partners)
             changing = sorted({item.partner for item in plan.changed_passwords})
             targets = gate.targets(
                 plan,

@@ -30,7 +30,6 @@ from reconciler.secrets.redact import Redactor
 Client = Smtp | Imap | Pop3
 USUAL_TIMEOUT = 30
 """Seconds for a conversation with a server whose row has no timeout."""
-_EXPIRING = timedelta(days=21)
 _NAMES_SECONDS = 10.0
 _QUOTING = frozenset(("greeting", "tls", "data"))
 """The steps whose facts quote the server."""
@@ -135,10 +134,8 @@ class Conversation:
                 await client.send(message)
 
     def _message(self) -> ProbeMessage | None:
-        """The message to send, if any.
-
-        Raises:
-            ProbeError: there is no sender, or the recipient may not be written to.
+        """The message to send, if any; raises `ProbeError` where there is no sender, or the
+        recipient may not be written to.
         """
         server = self.target.server
         if server.protocol != "smtp" or self.target.level < Level.SENDER:
@@ -152,10 +149,8 @@ class Conversation:
         return compose(server.sender_email, server.sender_name, recipient, self.token)
 
     async def _login(self, talk: Talk) -> Login | None:
-        """Who logs in, and with what; None where nobody does.
-
-        Raises:
-            ProbeError, Failure: there is no secret.
+        """Who logs in, and with what; None where nobody does. Raises `ProbeError` or `Failure`
+        where there is no secret.
         """
         server = self.target.server
         if self.target.level < Level.LOGIN or server.auth == "none":
@@ -178,7 +173,7 @@ class Conversation:
         diagnosis = diagnose(error, talk.at, door, door.traits.provider)
         values = (*self.target.facts, ("seconds", int(self._seconds)), *diagnosis.values)
         if diagnosis.code == "MBX759":
-            values = (*values, ("names", await self._certified_names()))
+            values += (("names", await self._certified_names()),)
         return diagnosis._replace(line=self._redactor.line(diagnosis.line), values=values)
 
     async def _certified_names(self) -> str:
@@ -206,18 +201,14 @@ class Conversation:
         if last_day is not None and self.target.server.auth == "password":
             values = (("host", door.host), ("date", last_day.isoformat()))
             warnings.append(ProbeWarning("MBX842", values))
-        if certificate and certificate.expires - datetime.now(UTC) < _EXPIRING:
+        if certificate and certificate.expires - datetime.now(UTC) < timedelta(days=21):
             values = (("host", door.host), ("date", certificate.expires.date().isoformat()))
             warnings.append(ProbeWarning("MBX843", values))
         return warnings
 
 
 def refuse_open_secret(talk: Talk) -> None:
-    """Refuse to send a secret unencrypted over the Internet.
-
-    Raises:
-        ProbeError: the connection is not encrypted, and the server is on the Internet.
-    """
+    """Refuse, with a `ProbeError`, to send a secret unencrypted over the Internet."""
     talk.at = "login"
     if not talk.wire.encrypted and ip_address(talk.address).is_global:
         raise ProbeError("MBX847")

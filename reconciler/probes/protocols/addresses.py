@@ -32,11 +32,7 @@ class Resolver:
         self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of `host`, preferred first.
-
-        Raises:
-            socket.gaierror, UnicodeError: there are none.
-        """
+        """The addresses of `host`, preferred first; raises as `LookUp` does."""
         with suppress(ValueError):
             ip_address(host)
             return (host,)
@@ -58,10 +54,8 @@ class Resolver:
 
 
 def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str, ...]:
-    """Those of the `addresses` of `host` that a probe may connect to, at most `MOST`.
-
-    Raises:
-        ProbeError: there are none.
+    """Those of the `addresses` of `host` that a probe may connect to, at most `MOST`; raises
+    `ProbeError` where there are none.
     """
     permitted = tuple(address for address in addresses if may_connect(address, policy))
     if not permitted:

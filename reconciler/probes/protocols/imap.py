@@ -58,8 +58,7 @@ class Imap:
         if mechanism == "LOGIN command":
             await self._command(f"LOGIN {_quoted(login.username)} {_quoted(login.secret)}")
         else:
-            at_once = "SASL-IR" in self._offers
-            await sasl.authenticate(self, mechanism, login, at_once=at_once)
+            await sasl.authenticate(self, mechanism, login, at_once="SASL-IR" in self._offers)
         self._talk.passed(mechanism=mechanism)
 
     async def open(self, folder: str) -> None:
@@ -128,11 +127,8 @@ class Imap:
         return tag
 
     async def _answer(self, tag: str, line: str) -> Answer:
-        """Read on from `line` to the answer tagged `tag`.
-
-        Raises:
-            ServerRefusal: it is not OK, or the server says BYE.
-            ProbeError: this is not IMAP.
+        """Read on from `line` to the answer tagged `tag`; raises `ServerRefusal` where it is not
+        OK, or the server says BYE, and `ProbeError` where this is not IMAP.
         """
         untagged = []
         while not line.startswith(tag + " "):

@@ -105,11 +105,8 @@ class Smtp:
         return await self._reply(expected)
 
     async def _reply(self, expected: int | None = None) -> Reply:
-        """The next reply, with all its lines; `expected` is the first digit of its code.
-
-        Raises:
-            ServerRefusal: the digit is another one, or this is not SMTP.
-            ProbeError, OSError: as `Talk.line`.
+        """The next reply, with all its lines; `expected` is the first digit of its code. Raises
+        `ServerRefusal` where the digit is another one, or this is not SMTP, and as `Talk.line`.
         """
         lines: list[str] = []
         while True:

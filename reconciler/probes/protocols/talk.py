@@ -93,11 +93,7 @@ class Talk:
                 return
 
     async def encrypt(self) -> None:
-        """Shake hands and take note of the certificate.
-
-        Raises:
-            ProbeError, OSError, ssl.SSLError: the handshake failed.
-        """
+        """Shake hands and take note of the certificate; raises as `Wire.encrypt` does."""
         self.begin("tls")
         door = self.door
         context = self.shared.contexts.get(verify=door.verify, ca_file=door.ca_file)
@@ -113,11 +109,7 @@ class Talk:
         )
 
     async def line(self) -> str:
-        """The next line from the server, as text.
-
-        Raises:
-            ProbeError, OSError: as `Wire.line`.
-        """
+        """The next line from the server, as text; raises as `Wire.line` does."""
         return (await self.wire.line()).decode("utf-8", "replace")
 
     def say(self, line: str) -> None:

@@ -30,10 +30,8 @@ class Contexts:
         self._known: dict[tuple[bool, str | None], ssl.SSLContext] = {}
 
     def get(self, *, verify: bool, ca_file: str | None) -> ssl.SSLContext:
-        """The context that trusts the system's authorities, or those of `ca_file` alone.
-
-        Raises:
-            ProbeError: the file does not exist, or holds no certificate.
+        """The context that trusts the system's authorities, or those of `ca_file` alone; raises
+        `ProbeError` where that does not exist, or holds no certificate.
         """
         key = (verify, ca_file)
         if key in self._known:

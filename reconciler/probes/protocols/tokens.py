@@ -11,7 +11,7 @@ from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from ssl import SSLContext
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 
@@ -50,10 +50,8 @@ class Tokens:
         self._locks: dict[bytes, asyncio.Lock] = {}
 
     async def get(self, document: str, username: str, protocol: str) -> str:
-        """The access token that the credential `document` gives for `username`.
-
-        Raises:
-            ProbeError: none was issued; its code tells why.
+        """The access token that the credential `document` gives for `username`; raises
+        `ProbeError` where none was issued.
         """
         request = oauth.request(document, username, protocol)
         key = sha256(repr(request).encode()).digest()
@@ -62,53 +60,53 @@ class Tokens:
             async with lock:
                 kept = self._kept.get(key)
                 if kept is None or kept[1] < time.monotonic():
-                    kept = await self._fetch(request)
-                    self._keep(key, kept)
+                    kept = self._kept[key] = await self._fetch(request)
+                    if len(self._kept) > _KEPT:
+                        self._kept.popitem(last=False)
                 return kept[0]
         finally:
             if not lock.locked():
                 self._locks.pop(key, None)
 
-    def _keep(self, key: bytes, token: tuple[str, float]) -> None:
-        self._kept[key] = token
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-
     async def _fetch(self, request: TokenRequest) -> tuple[str, float]:
+        """A token, and until when it holds. The endpoint is not checked against the networks that
+        a probe may reach, as it comes from the program or its settings, never from a manifest.
+        """
         url = self._urls.get(request.provider, request.url)
-        form = request.complete()
+        form = urlencode(request.complete()).encode()
         try:
             async with self._at_once, asyncio.timeout(_SECONDS):
-                response = await _post(url, form, self._resolver, self._contexts)
+                await self._require_https(url)
+                context = self._contexts.get(verify=True, ca_file=None)
+                status, body = await aside(partial(_post, url, form, context))
         except ProbeError:
             raise ProbeError("MBX833") from None
         except (OSError, ValueError, LookupError) as error:
             raise ProbeError("MBX833", str(error)[:200]) from None
-        return _token(response)
+        return _token(status, body)
+
+    async def _require_https(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return
+        addresses = await self._resolver.addresses(parts.hostname or "")
+        is_here = all(ip_address(address).is_loopback for address in addresses)
+        if parts.scheme != "http" or not is_here:
+            raise ValueError("a token endpoint is reached over https")
 
 
-def _token(response: Response) -> tuple[str, float]:
-    token = response.body.get("access_token")
-    if (
-        response.status == 200
-        and isinstance(token, str)
-        and token.isascii()
-        and token.isprintable()
-    ):
-        lifetime = response.body.get("expires_in")
+def _token(status: int, body: dict[str, Any]) -> tuple[str, float]:
+    token = body.get("access_token")
+    if status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():
+        lifetime = body.get("expires_in")
         seconds = float(lifetime) if isinstance(lifetime, int | float) else 300.0
         return token, time.monotonic() + seconds - _MARGIN
-    error = str(response.body.get("error", ""))[:60]
-    description = str(response.body.get("error_description", "")).splitlines()[:1]
-    line = " ".join((str(response.status), error, *description))[:300]
-    if response.status >= 500 or response.status == 429:
+    error = str(body.get("error", ""))[:60]
+    description = str(body.get("error_description", "")).splitlines()[:1]
+    line = " ".join((str(status), error, *description))[:300]
+    if status >= 500 or status == 429:
         raise ProbeError("MBX833", line)
     raise ProbeError(_REFUSALS.get(error, "MBX834"), line)
-
-
-class Response(NamedTuple):
-    status: int
-    body: dict[str, Any]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -116,30 +114,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """A secret goes to the endpoint that was named, and nowhere else."""
 
 
-async def _post(
-    url: str, form: tuple[tuple[str, str], ...], resolver: Resolver, contexts: Contexts
-) -> Response:
-    """Post `form`; the deadline is the caller's. The endpoint is not checked against the networks
-    that a probe may reach, as it comes from the program or its settings, never from a manifest.
-
-    Raises:
-        OSError, ValueError: there is no connection, or the answer is not a JSON object.
-    """
-    parts = urlsplit(url)
-    if parts.scheme != "https":
-        addresses = await resolver.addresses(parts.hostname or "")
-        loopback = all(ip_address(address).is_loopback for address in addresses)
-        if parts.scheme != "http" or not loopback:
-            raise ValueError("a token endpoint is reached over https")
-    context = contexts.get(verify=True, ca_file=None)
-    return await aside(partial(_exchange, url, urlencode(form).encode(), context))
-
-
-def _exchange(url: str, body: bytes, context: SSLContext) -> Response:
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
-    )
-    request = urllib.request.Request(url, body, {"Accept": "application/json"})  # noqa: S310 - http or https
+def _post(url: str, body: bytes, context: SSLContext) -> tuple[int, dict[str, Any]]:
+    """Post a form; returns the status, and the JSON object of the answer."""
+    https = urllib.request.HTTPSHandler(context=context)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), https, _NoRedirect())
+    headers = {"Accept": "application/json"}
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - http or https
     try:
         answer = opener.open(request, timeout=_SECONDS)
     except HTTPError as error:
@@ -151,4 +131,4 @@ def _exchange(url: str, body: bytes, context: SSLContext) -> Response:
         document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("the answer is not a JSON object")  # noqa: TRY004 - to the caller
-        return Response(answer.status, document)
+        return answer.status, document
