@@ -176,8 +176,8 @@ def test_no_mechanism_in_common(name: str, offered: str, auth: str) -> None:
     }
     server = SERVERS[name](**offers[name])
     if auth == "oauth2":
-        from reconciler.probes.failure import ProbeError
         from reconciler.probes.protocols.sasl import Login, choose
+        from reconciler.probes.results import ProbeError
 
         with pytest.raises(ProbeError, match="MBX827"):
             choose([offered], Login("a", "b", is_token=True), encrypted=True)

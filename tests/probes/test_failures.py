@@ -24,8 +24,7 @@ from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.messages.failures import STEPS, Again, failures
 from reconciler.model.providers import catalogue
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.failure import ServerRefusal
-from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult, ServerRefusal
 from reconciler.probes.target import Door
 from reconciler.render.probe_failure import described
 from tests.support.mailservers import (
