@@ -19,7 +19,7 @@ from reconciler.probes.schedule import Prober
 from reconciler.probes.select import MailboxFilter, SelectedServers, select_servers
 from reconciler.probes.shards import Shard
 from reconciler.probes.targets import Purpose
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 
 class Tests(NamedTuple):

@@ -25,7 +25,7 @@ from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.run import verdict_of, without_secrets
 from reconciler.probes.schedule import Prober
 from reconciler.probes.select import numbers_of
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 KEPT_SECONDS = 10
 """How long to wait for the locks of others when verdicts are written."""

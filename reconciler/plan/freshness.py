@@ -72,11 +72,6 @@ def require_unapplied(revision: int | None) -> None:
         raise Stale.of("MBX527", number=revision)
 
 
-def overtaken() -> Stale:
-    """What to raise where somebody changed rows of the plan while it was applied."""
-    return Stale.of("MBX540")
-
-
 class StaleRow(NamedTuple):
     """A change whose row is not as expected, and the row as it is `now`."""
 
