@@ -26,10 +26,9 @@ from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, State
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.unchanged import Recorder
-from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import DEFAULT_THRESHOLDS, Case, Thresholds
 from reconciler.plan.cause import Cause
-from reconciler.plan.guards import alarms
+from reconciler.plan.guards import Acceptance, alarms, decide
 from reconciler.plan.plan import (
     Accepted,
     DatabaseTarget,

@@ -17,7 +17,7 @@ from reconciler.operations.inputs import Inputs
 from reconciler.operations.partners import acceptances_for
 from reconciler.operations.plan import thresholds
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.probes import gate
 from reconciler.probes.credentials import Credentials

@@ -26,8 +26,8 @@ from reconciler.operations import transaction as transaction_
 from reconciler.operations.partners import PlannedPartners, Request
 from reconciler.operations.rollback import plan_rollback
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.diff import diff
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import DatabaseTarget, Plan, Selection
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
