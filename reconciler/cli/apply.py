@@ -21,9 +21,8 @@ from reconciler.operations.plan import Ask, Planned
 from reconciler.operations.transaction import Work
 from reconciler.operations.verify import Verification
 from reconciler.plan.file.read import SavedPlan
-from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.plan import Plan
-from reconciler.plan.summary import summarise
+from reconciler.plan.file.write import PlanKey
+from reconciler.plan.plan import Plan, summarise
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.render.plan_text import done
 

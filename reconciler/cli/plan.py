@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from reconciler.operations.context import Context
     from reconciler.operations.inputs import Inputs
     from reconciler.operations.plan import Planned
-    from reconciler.plan.file.sign import PlanKey
-    from reconciler.plan.file.write import PlanFile
+    from reconciler.plan.file.write import PlanFile, PlanKey
     from reconciler.plan.plan import Plan
 
 CHANGES = 2

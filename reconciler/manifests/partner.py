@@ -14,7 +14,7 @@ from reconciler.manifests.declaration import (
     ServerDeclaration,
 )
 from reconciler.model.cnpj import masked
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 
 
 @dataclass(frozen=True, slots=True)

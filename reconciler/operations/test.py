@@ -19,7 +19,7 @@ from reconciler.probes.schedule import Consumer, Prober
 from reconciler.probes.select import MailboxFilter, select_servers
 from reconciler.probes.shards import Shard
 from reconciler.probes.targets import Purpose
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 
 class Tests(NamedTuple):

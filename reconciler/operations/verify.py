@@ -18,7 +18,7 @@ from reconciler.operations.inputs import Inputs
 from reconciler.operations.plan import thresholds
 from reconciler.operations.request import acceptances_for
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.probes import gate
 from reconciler.probes.credentials import Credentials
@@ -26,7 +26,7 @@ from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.run import verdict_of, without_secrets
 from reconciler.probes.schedule import Consumer, Prober
 from reconciler.probes.select import numbers_of
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 KEPT_SECONDS = 10
 """How long to wait for the locks of others when verdicts are written."""

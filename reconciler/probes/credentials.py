@@ -17,12 +17,11 @@ from reconciler.model.state import MailServer
 from reconciler.probes.protocols.aside import aside
 from reconciler.probes.results import ProbeError
 from reconciler.probes.target import SecretSource, Sensitive, Target, distinct
-from reconciler.secrets.read import Resolved, resolve
+from reconciler.secrets.read import Resolved, Stores, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.settings import SecretSettings, rules
-from reconciler.secrets.stores.open import Stores
 
 
 class SecretRequest(NamedTuple):

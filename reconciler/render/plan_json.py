@@ -14,8 +14,7 @@ from reconciler.plan.alarm import Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.guards import GUARDS
-from reconciler.plan.plan import Password, Plan, Refusal
-from reconciler.plan.summary import summarise
+from reconciler.plan.plan import Password, Plan, Refusal, summarise
 
 FORMAT = "1.0"
 Sourcing = Callable[[Change], Source | None]

@@ -16,8 +16,7 @@ from reconciler.model.state import (
 )
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change
-from reconciler.plan.plan import PartnerPlan, Plan
-from reconciler.plan.summary import Summary, summarise
+from reconciler.plan.plan import PartnerPlan, Plan, Summary, summarise
 from reconciler.render.cause_text import reason
 from reconciler.render.fields_text import fields
 from reconciler.render.passwords_text import password_lines

@@ -23,8 +23,7 @@ from reconciler.model.state import EMPTY, Company, HeadOffice, Partner, State
 from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
-from reconciler.plan.plan import Accepted, PartnerPlan, Selection
-from reconciler.plan.summary import Summary
+from reconciler.plan.plan import Accepted, PartnerPlan, Selection, Summary
 from reconciler.render.history_text import RevisionText
 from reconciler.render.style import PLAIN, clean
 from tests.laws.test_laws import WITH_DATABASE

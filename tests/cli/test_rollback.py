@@ -27,8 +27,8 @@ from reconciler.operations.partners import PlannedPartners
 from reconciler.operations.request import PlanRequest
 from reconciler.operations.rollback import plan_rollback
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.diff import diff
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import DatabaseTarget, Plan, Selection
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (

@@ -29,8 +29,7 @@ from reconciler.model.state import MailServer
 from reconciler.plan import freshness
 from reconciler.plan.diff import Change
 from reconciler.plan.file import read as reading
-from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.file.write import PlanFile
+from reconciler.plan.file.write import PlanFile, PlanKey
 from reconciler.plan.plan import DatabaseTarget, Plan
 from reconciler.settings import DEFAULT_DATABASE
 from tests.support.estates import (

@@ -24,8 +24,8 @@ from reconciler.model.cnpj import masked
 from reconciler.model.state import Link
 from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.diff import Change
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import Plan
 from tests.support.estates import (
     FILE,

@@ -30,7 +30,7 @@ from reconciler.operations import transaction as transaction_
 from reconciler.operations.context import Context
 from reconciler.operations.plan import Ask, plan
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import Plan
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (

@@ -15,10 +15,9 @@ from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Place
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import Link, MailServer, State
-from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Alarm, Case, Concern, Thresholds
 from reconciler.plan.diff import diff
-from reconciler.plan.guards import GUARDS, alarms
+from reconciler.plan.guards import GUARDS, Acceptance, alarms, decide
 from reconciler.plan.plan import Accepted
 from tests.support.estates import (
     FILE,

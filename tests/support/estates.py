@@ -42,9 +42,9 @@ from reconciler.operations import transaction as transaction_
 from reconciler.operations.partners import PlannedPartners, plan_partners
 from reconciler.operations.request import PlanRequest
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
 from reconciler.plan.diff import Change
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Plan, Selection
 from reconciler.secrets.stores.env import variable as variable_prefix
 from tests.support.servers import SQLITE
