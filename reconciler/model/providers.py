@@ -132,9 +132,6 @@ def _entry(table: Mapping[str, Any], provider: Mapping[str, Any]) -> Entry:
     name, options = provider["name"], table["options"]
     offered = tuple(Endpoint(option["port"], option["security"], name) for option in options)
     known = Traits(
-        name,
-        provider.get("connections"),
-        provider.get("per_minute"),
-        table.get("passwords_until"),
+        name, provider.get("connections"), provider.get("per_minute"), table.get("passwords_until")
     )
     return Entry(table["host"], table["protocol"], offered, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from reconciler.diagnostics.words import n_
@@ -13,32 +13,29 @@ from reconciler.plan.diff import Action, Change, FieldChange, changed_fields
 from reconciler.render.cause_text import of_field
 from reconciler.render.style import one_line
 
-_OWNERSHIP = ("project", "file")
-
 
 def fields(change: Change, cause: Cause) -> Iterator[str]:
     """The fields that a plan tells of: what comes, and what of a row differs."""
     match change.action:
-        case Action.CREATE:
-            yield from _created(change.row)
-        case Action.UPDATE:
+        case Action.CREATE if not isinstance(change.row, Partner | HeadOffice):
+            untold = ["project", "file", "stable_id", "cnpj"]
+            if not getattr(change.row, "own_mailboxes", False):
+                untold.append("own_mailboxes")
+            yield from all_fields(change.row, untold)
+        case Action.UPDATE if not isinstance(change.row, HeadOffice):
             yield from _updated(change, cause)
 
 
-def _created(row: Row) -> Iterator[str]:
-    if isinstance(row, Partner | HeadOffice):
-        return
+def all_fields(row: Row, untold: Container[str]) -> Iterator[str]:
+    """Every field that a row has but the `untold`, its options with where they come from."""
     fields = row._asdict()
     origins = fields.pop("origins", None)
     for name, value in fields.items():
-        told = value not in (None, ()) and (value is not False or name != "own_mailboxes")
-        if told and name not in (*_OWNERSHIP, "stable_id", "cnpj"):
+        if value not in (None, ()) and name not in untold:
             yield f"      {name}: {field_text(name, value)}{_origin(name, origins)}"
 
 
 def _updated(change: Change, cause: Cause) -> Iterator[str]:
-    if isinstance(change.row, HeadOffice):
-        return
     origins = getattr(change.after, "origins", None)
     changed = changed_fields(change)
     names = {field.path[0] for field in changed}
@@ -53,8 +50,7 @@ def _updated(change: Change, cause: Cause) -> Iterator[str]:
             origin = f"({field.before} → {field.after}){of_field(path[0], cause)}"
             yield f"      {name}: {value} {origin}"
     same = len(change.row) - len(names)
-    hidden = n_("({count} unchanged field)", "({count} unchanged fields)", same)
-    yield f"      {hidden}"
+    yield "      " + n_("({count} unchanged field)", "({count} unchanged fields)", same)
 
 
 def _is_titled(name: str, field: FieldChange) -> bool:
@@ -63,7 +59,7 @@ def _is_titled(name: str, field: FieldChange) -> bool:
 
 
 def _origin(name: str, origins: Origins | None) -> str:
-    return f" ({getattr(origins, name)})" if origins and name in OPTIONS else ""
+    return f" ({one_line(getattr(origins, name))})" if origins and name in OPTIONS else ""
 
 
 def change_text(field: FieldChange, text: Callable[[str, Any], str]) -> str:

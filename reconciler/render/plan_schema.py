@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -17,16 +17,8 @@ Value = bool | Number | str | list[str] | dict[str, str] | None
 """A field of a row."""
 
 
-Moment = AwareDatetime
-
-
-def _open(schema: dict[str, Any]) -> None:
-    """Other programs may read what a later minor version adds; `apply` must not pass over it."""
-    schema.pop("additionalProperties")
-
-
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_open)
+    model_config = ConfigDict(frozen=True)
 
 
 class Database(_Part):
@@ -66,7 +58,7 @@ class CauseForm(_Part):
 
     changed: Changed
     revision: Number | None
-    applied_at: Moment | None
+    applied_at: AwareDatetime | None
     rolls_back: Number | None = Field(None, description="The revision that this one undid.")
     fields: dict[str, Changed] = {}
 
@@ -142,8 +134,8 @@ class PlanDocument(_Part):
     format_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
     tool_version: str
     plan_id: str
-    created_at: Moment = Field(description="By the clock of the database.")
-    expires_at: Moment = Field(description="Until when it can be applied, by that clock.")
+    created_at: AwareDatetime = Field(description="By the clock of the database.")
+    expires_at: AwareDatetime = Field(description="Until when it can be applied, by that clock.")
     project: str
     commit: str | None
     rolls_back: Number | None = Field(description="The revision that the plan undoes, if any.")

@@ -285,8 +285,7 @@ def test_no_more_than_the_limit_and_how_many_more(busy: Engine) -> None:
 
 @pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
-    "text",
-    ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"],
+    "text", ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"]
 )
 def test_an_entry_that_is_none_is_listed_all_the_same(engine: Engine, text: str) -> None:
     settle(engine, state([company(ONE)]))
@@ -479,13 +478,7 @@ def test_accepted_guards_are_shown_with_their_reason(cli: Cli) -> None:
     assert "  accepted: mass-delete=4 Gone" in cli("history", "2").out.splitlines()
     document = json.loads(cli("history", "2", "--format", "json").out)
     assert document["accepted"] == [
-        {
-            "partner": "acme",
-            "guard": "mass-delete",
-            "count": 4,
-            "reason": "Gone",
-            "until": UNTIL,
-        }
+        {"partner": "acme", "guard": "mass-delete", "count": 4, "reason": "Gone", "until": UNTIL}
     ]
 
 

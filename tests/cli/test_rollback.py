@@ -648,12 +648,7 @@ def test_manifests_that_say_again_what_was_rolled_back(engine: Engine) -> None:
     told_ = Told(engine, one, two)
     assert told_.undone(one) == {}
     assert told_.undone(two) == {
-        "2": [
-            f"company.acme/{TWO}",
-            f"link.acme/a/{ONE}",
-            "server.acme/a",
-            "server.acme/b",
-        ]
+        "2": [f"company.acme/{TWO}", f"link.acme/a/{ONE}", "server.acme/a", "server.acme/b"]
     }
 
 

@@ -858,10 +858,7 @@ def test_a_key_is_the_same_from_wherever_it_comes(
     Path("reconciler.toml").write_text('plan_key_file = "key"\n')
     saved(cli)
     Path("reconciler.toml").write_text("")
-    for name, value in (
-        ("RECONCILER_PLAN_KEY", OTHER_KEY),
-        ("RECONCILER_PLAN_KEY_FILE", "other"),
-    ):
+    for name, value in (("RECONCILER_PLAN_KEY", OTHER_KEY), ("RECONCILER_PLAN_KEY_FILE", "other")):
         Path("other").write_text(OTHER_KEY)
         with monkeypatch.context() as patch:
             patch.setenv(name, value)

@@ -63,12 +63,7 @@ def test_who_holds_it_is_told(engine: Engine) -> None:
     (problem,) = raised.value.problems
     assert problem.code == "MBX547"
     told = {name: problem.values[name] for name in ("partner", "who", "place", "seconds")}
-    assert told == {
-        "partner": "acme",
-        "who": "maria",
-        "place": "host-1, process 7",
-        "seconds": "0",
-    }
+    assert told == {"partner": "acme", "who": "maria", "place": "host-1, process 7", "seconds": "0"}
 
 
 @EVERYWHERE

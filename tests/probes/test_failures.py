@@ -230,9 +230,7 @@ def self_made(folder: Path, begins: timedelta, ends: timedelta) -> ssl.SSLContex
     made = builder.sign(key, hashes.SHA256())
     pem = made.public_bytes(serialization.Encoding.PEM)
     secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     (folder / "own.pem").write_bytes(pem)
     (folder / "own-with-key.pem").write_bytes(secret + pem)
