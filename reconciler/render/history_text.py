@@ -14,7 +14,7 @@ from reconciler.model.as_json import plain
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.plan import Accepted, PartnerPlan, Password, Selection
-from reconciler.render.fields_text import all_fields, change_text, field_text
+from reconciler.render.changes_text import all_fields, change_text, field_text
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.plan_json import pieces
 from reconciler.render.plan_text import BUDGET, ChangesText, done
@@ -61,7 +61,8 @@ def _notes(revision: Revision) -> str:
     if revision.rolls_back is not None:
         notes.append(_("rolls back {number}").format(number=revision.rolls_back))
     if only := _selected(revision.selection):
-        notes.append(_("only {names}").format(names=_cut(only)))
+        names = ", ".join(map(one_line, only[:3])) + (", …" if len(only) > 3 else "")
+        notes.append(_("only {names}").format(names=names))
     if revision.project:
         notes.append(_("project {name}").format(name=one_line(revision.project)))
     return ", ".join(notes)
@@ -69,11 +70,6 @@ def _notes(revision: Revision) -> str:
 
 def _selected(selection: Selection) -> list[str]:
     return [*selection.partners, *map("/".join, selection.servers)]
-
-
-def _cut(names: Sequence[str]) -> str:
-    words = ", ".join(map(one_line, names[:3]))
-    return f"{words}, …" if len(names) > 3 else words
 
 
 class RevisionText:

@@ -13,8 +13,7 @@ from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.plan.summary import Summary, summarise
-from reconciler.render.cause_text import reason
-from reconciler.render.fields_text import fields
+from reconciler.render.changes_text import fields, reason
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.refusals import refusal_lines
 from reconciler.render.style import Style, one_line
