@@ -121,10 +121,6 @@ def _status_lines(keys: KeyStatus, active: str) -> list[str]:
         lines.append(f"{key}  {text}, " + _("NOT in the key ring"))
     if keys.foreign:
         lines.append(
-            n_(
-                "{count} left to another program",
-                "{count} left to another program",
-                keys.foreign,
-            )
+            n_("{count} left to another program", "{count} left to another program", keys.foreign)
         )
     return lines

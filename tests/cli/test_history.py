@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
     NOW,
     PARTNER,
-    Ran,
+    Cli,
     cnpj,
     companies,
     company,
@@ -41,7 +40,6 @@ from tests.support.estates import (
     plain_sql,
     plan_of,
     read_back,
-    run,
     server,
     state,
     write,
@@ -52,7 +50,6 @@ from tests.support.strategies import transitions
 ONE, TWO, OTHER = cnpj(1), cnpj(2), cnpj(1, root=87654321)
 URL = "sqlite:///reconciler.db"
 UNTIL = "9999-12-31"
-Cli = Callable[..., Ran]
 pytestmark = pytest.mark.databases(*MAIN)
 
 
@@ -284,8 +281,7 @@ def test_no_more_than_the_limit_and_how_many_more(busy: Engine) -> None:
 
 @pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
-    "text",
-    ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"],
+    "text", ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"]
 )
 def test_an_entry_that_is_none_is_listed_all_the_same(engine: Engine, text: str) -> None:
     settle(engine, state([company(ONE)]))
@@ -351,11 +347,9 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, run in a folder of the test's own."""
-    monkeypatch.chdir(tmp_path)
+def cli(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("RECONCILER_USER", "ana")
-    return lambda *arguments: run(capsys, *arguments)
+    return bare
 
 
 def apply(cli: Cli, *options: str, **servers: Any) -> None:
@@ -478,13 +472,7 @@ def test_accepted_guards_are_shown_with_their_reason(cli: Cli) -> None:
     assert "  accepted: mass-delete=4 Gone" in cli("history", "2").out.splitlines()
     document = json.loads(cli("history", "2", "--format", "json").out)
     assert document["accepted"] == [
-        {
-            "partner": "acme",
-            "guard": "mass-delete",
-            "count": 4,
-            "reason": "Gone",
-            "until": UNTIL,
-        }
+        {"partner": "acme", "guard": "mass-delete", "count": 4, "reason": "Gone", "until": UNTIL}
     ]
 
 

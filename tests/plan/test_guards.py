@@ -191,9 +191,7 @@ def test_mass_deactivate_links(mass: Mass) -> None:
     rows = before.links["a"]
     off = tuple(row._replace(active=False) for row in rows[: mass.rows])
     judged = case(
-        before,
-        replace(before, links={"a": (*off, *rows[mass.rows :])}),
-        thresholds=mass.thresholds,
+        before, replace(before, links={"a": (*off, *rows[mass.rows :])}), thresholds=mass.thresholds
     )
     assert found(judged) == expected("mass-deactivate", mass)
 
@@ -204,9 +202,7 @@ def test_servers_and_links_are_deactivated_in_one_count() -> None:
     before = state(servers=rows, links={"s0000": [link(number) for number in numbers]})
     after = state(
         servers=[row._replace(active=False) for row in rows],
-        links={
-            "s0000": [link(number, active=number not in numbers[:2]) for number in numbers],
-        },
+        links={"s0000": [link(number, active=number not in numbers[:2]) for number in numbers]},
     )
     judged = case(before, after)
     assert found(judged) == {"mass-deactivate": 5}

@@ -69,11 +69,7 @@ def code(result: ProbeResult) -> str:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("security", "between"),
-    [
-        ("none", ["greeting"]),
-        ("starttls", ["greeting", "tls"]),
-        ("tls", ["tls", "greeting"]),
-    ],
+    [("none", ["greeting"]), ("starttls", ["greeting", "tls"]), ("tls", ["tls", "greeting"])],
 )
 def test_every_step_is_reported(
     certs: Certificates, name: str, security: str, between: list[str]
@@ -105,11 +101,7 @@ def test_every_step_is_reported(
 def test_a_level_is_how_far_it_goes(certs: Certificates, level: Level, last: str) -> None:
     server = smtp()
     result = probed(
-        server,
-        context=certs.serving,
-        policy=loopback(certs.folder),
-        security="tls",
-        level=level,
+        server, context=certs.serving, policy=loopback(certs.folder), security="tls", level=level
     )
     assert steps(result)[-1] == last
     assert ("AUTH" in server.words()) == (level >= Level.LOGIN)

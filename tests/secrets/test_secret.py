@@ -220,11 +220,7 @@ def test_streams_are_without_secrets() -> None:
 
 def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
 
 

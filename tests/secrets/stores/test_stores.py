@@ -79,8 +79,7 @@ def test_a_file(tmp_path: Path, data: bytes, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"\n", b"secret\n\n", b"two\nlines", b"secret\r", b"\xff\xfe", b"a" * (LIMIT + 2)],
+    "data", [b"", b"\n", b"secret\n\n", b"two\nlines", b"secret\r", b"\xff\xfe", b"a" * (LIMIT + 2)]
 )
 def test_a_file_that_cannot_be_a_secret(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "acme").write_bytes(data)
