@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
+from reconciler.desired.options import foreign
 from reconciler.diagnostics.words import KIND_WORDS, _
 from reconciler.export import entries
 from reconciler.export import options as advanced
@@ -84,11 +85,7 @@ class _Drafting:
             name: row for name, row in self._state.servers.items() if self._has("server", name)
         }
         self._links = {name: self._links_of(name) for name in self._servers}
-        self._foreign = {
-            (row.host.lower(), row.protocol): row
-            for row in self._state.hosts.values()
-            if row.project is None and row.file is None
-        }
+        self._foreign = foreign(self._state)
         self._profiles = self._declared_profiles()
 
     def draft(self) -> Draft:
