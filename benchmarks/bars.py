@@ -15,7 +15,7 @@ TERRAFORM_PLAN = 57.0
 """Seconds for 10,000 servers, as recorded; the figure of the run itself is preferred."""
 TERRAFORM_APPLY = 572.0
 _NOTHING = Measured(0, {})
-_WORK = (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.UNPROVEN, Job.PARTNER)
+_WORK = (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.COLD, Job.PARTNER)
 _KINDS = ("SQLite", "PostgreSQL")
 
 
@@ -42,13 +42,13 @@ class Bar:
 def bars(measured: Sequence[Measured]) -> list[Bar]:
     found = {(figures.servers, figures.kind): figures for figures in measured}
     small, large = (found.get((size, _KINDS[0]), _NOTHING) for size in (SMALL, LARGE))
-    proven = [
-        bar for kind in _KINDS for bar in _of_proofs(kind, found.get((LARGE, kind), _NOTHING))
+    unchanged = [
+        bar for kind in _KINDS for bar in _of_unchanged(kind, found.get((LARGE, kind), _NOTHING))
     ]
     return [
         *_of_small(small),
         *_of_large(small, large),
-        *proven,
+        *unchanged,
         *_of_bulk(found.get((LARGE, _KINDS[1]), _NOTHING)),
         *_of_start_up(found.get((0, ""), _NOTHING)),
     ]
@@ -60,11 +60,9 @@ def ratio(one: float | None, other: float | None) -> float | None:
 
 def _of_small(small: Measured) -> Iterator[Bar]:
     size = f"{SMALL:,} servers"
-    plan, whole = small.wall(Job.PLAN), small.wall(Job.UNPROVEN)
+    plan = small.wall(Job.PLAN)
     measured = small.wall(Job.TERRAFORM)
     terraform = f"{TERRAFORM_PLAN:g} s recorded" if measured is None else f"{measured:.1f} s"
-    times = ratio(whole, small.floor(Job.UNPROVEN))
-    yield Bar(f"{size}: {Job.UNPROVEN}, to the floor", times, 2.5, "times")
     yield Bar(
         f"{size}: plan, a twentieth of Terraform's ({terraform})",
         plan,
@@ -77,20 +75,28 @@ def _of_small(small: Measured) -> Iterator[Bar]:
         TERRAFORM_APPLY / 100,
         "s",
     )
+    rollback = _cpu(small, Job.ROLLBACK)
+    yield Bar(f"{size}: {Job.ROLLBACK}", rollback, 4, "s of processor time")
 
 
 def _of_large(small: Measured, large: Measured) -> Iterator[Bar]:
     size = f"{LARGE:,} servers"
-    for job in (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.UNPROVEN):
+    for job in (Job.APPLY, Job.PLAN, Job.ONE, Job.CHANGED, Job.COLD):
         growth = ratio(large.wall(job), small.wall(job))
         yield Bar(f"{size}: {job}, to {SMALL:,}", growth, 11, "times")
     peaks = [large.costs[job].memory for job in _WORK if job in large.costs]
     yield Bar(f"{size}: peak memory", max(peaks, default=None), 1024, "MiB")
+    cold = ratio(large.wall(Job.COLD), large.floor(Job.COLD))
+    yield Bar(f"{size}: {Job.COLD}, to the floor", cold, 1.6, "times")
+    yield Bar(f"{size}: {Job.APPLY}, peak memory", _memory(large, Job.APPLY), 500, "MiB")
+    yield Bar(f"{size}: {Job.LIST}, peak memory", _memory(large, Job.LIST), 150, "MiB")
+    yield Bar(f"{size}: {Job.SAVED}, its size", large.saved, 192, "MB")
+    yield Bar(f"{size}: {Job.SAVED}", _cpu(large, Job.SAVED), 13.75, "s of processor time")
     yield Bar(f"{size}: rows that --partner reads", _share_of_rows(small, large), 5, "% of all")
 
 
-def _of_proofs(kind: str, figures: Measured) -> Iterator[Bar]:
-    for job in (Job.PLAN, Job.ONE):
+def _of_unchanged(kind: str, figures: Measured) -> Iterator[Bar]:
+    for job in (Job.PLAN, Job.ONE, Job.RENEWED, Job.UPGRADED):
         times = ratio(figures.wall(job), figures.floor(job))
         yield Bar(f"{LARGE:,} servers, {kind}: {job}, to hashing all", times, 2, "times")
 
@@ -103,9 +109,15 @@ def _of_bulk(figures: Measured) -> Iterator[Bar]:
 
 def _of_start_up(start_up: Measured) -> Iterator[Bar]:
     yield Bar(f"{Job.HELP}", start_up.wall(Job.HELP), 0.15, "s")
-    validate = start_up.costs.get(Job.VALIDATE)
-    processor = None if validate is None else validate.cpu
-    yield Bar(f"{Job.VALIDATE}", processor, 0.5, "s of processor time")
+    yield Bar(f"{Job.VALIDATE}", _cpu(start_up, Job.VALIDATE), 0.5, "s of processor time")
+
+
+def _cpu(figures: Measured, job: Job) -> float | None:
+    return figures.costs[job].cpu if job in figures.costs else None
+
+
+def _memory(figures: Measured, job: Job) -> float | None:
+    return figures.costs[job].memory if job in figures.costs else None
 
 
 def _share_of_rows(small: Measured, large: Measured) -> float | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MB = 1_000_000
+
+
 class Job(StrEnum):
     """What is timed, by the name the table gives it."""
 
@@ -28,11 +31,15 @@ class Job(StrEnum):
     PLAN = "plan, nothing to change"
     ONE = "plan, one file changed"
     CHANGED = f"plan, {CHANGED_PERCENT} % changed"
-    UNPROVEN = "plan, nothing to change, nothing proven"
+    COLD = "plan, nothing to change, nothing known"
+    RENEWED = "plan, nothing to change, settings changed before an apply"
+    UPGRADED = "plan, nothing to change, tool upgraded before an apply"
+    SAVED = "plan -o, the first"
+    ROLLBACK = "rollback of the first apply"
     PARTNER = "plan --partner partner-00001"
     CHECK = "validate"
     TERRAFORM = "terraform plan, nothing to change"
-    LIST = "list"
+    LIST = "list --format json"
     COPY = "floor: COPY, ledger too"
     COPY_WITHOUT_KEYS = "floor: COPY, ledger too, keys off and on again"
     COPY_WITHOUT_LEDGER = "COPY, keys off and on again, no ledger"
@@ -56,6 +63,8 @@ class Measured:
     """MiB of YAML."""
     database: float = 0
     """MiB of the database after the first apply."""
+    saved: float | None = None
+    """MB of the saved first plan."""
 
     def wall(self, job: Job) -> float | None:
         """Seconds; None where it was not measured."""
@@ -68,8 +77,8 @@ class Measured:
 
 
 _FLOORS: Mapping[Job, tuple[Job, ...]] = {
-    **dict.fromkeys((Job.PLAN, Job.ONE), (Job.HASHES,)),
-    **dict.fromkeys((Job.APPLY, Job.CHANGED, Job.UNPROVEN), (Job.FLOOR,)),
+    **dict.fromkeys((Job.PLAN, Job.ONE, Job.RENEWED, Job.UPGRADED), (Job.HASHES,)),
+    **dict.fromkeys((Job.APPLY, Job.CHANGED, Job.COLD), (Job.FLOOR,)),
     Job.LOAD: (Job.COPY, Job.COPY_WITHOUT_KEYS),
     **dict.fromkeys((Job.DIGESTS, Job.STATES), (Job.CURSOR,)),
 }
@@ -105,10 +114,19 @@ def estate(servers: int, runs: int, *, with_terraform: bool = False) -> Iterator
 
 
 def _measured(place: Workplace, servers: int, runs: int) -> Measured:
-    costs = _costs(runs, {Job.APPLY: place.first_apply()}) | _costs(runs, _plans(place))
+    costs = _costs(runs, {Job.SAVED: place.saved_plan(), Job.APPLY: place.first_apply()})
+    saved = place.saved.stat().st_size / MB
+    costs |= _costs(runs, _plans(place))
+    # What is known of other settings, or by another tool, takes the place of what was known before.
+    for job, command in (
+        (Job.RENEWED, place.renewed_plan()),
+        (Job.UPGRADED, place.upgraded_plan()),
+    ):
+        costs |= _costs(runs, {job: command})
     manifests = sum(file.stat().st_size for file in place.manifests.rglob("*.yaml"))
     database = place.database
-    return Measured(servers, costs, database.kind, manifests / MIB, database.size() / MIB)
+    size = database.size() / MIB
+    return Measured(servers, costs, database.kind, manifests / MIB, size, saved)
 
 
 def _plans(place: Workplace) -> dict[Job, Command]:
@@ -118,9 +136,10 @@ def _plans(place: Workplace) -> dict[Job, Command]:
         Job.ONE: place.plan(place.one_changed, exit_code=2),
         Job.CHANGED: place.plan(place.changed, exit_code=2),
         Job.FLOOR: place.floor(),
-        Job.UNPROVEN: place.plan_without_proofs(),
+        Job.COLD: place.cold_plan(),
         Job.PARTNER: place.plan(place.manifests, "--partner", "partner-00001"),
         Job.CHECK: place.reconciler("validate", place.manifests),
+        Job.ROLLBACK: replace(place.reconciler("rollback", "1"), exit_code=3),
         Job.LIST: place.reconciler("list", "--format", "json"),
     }
 

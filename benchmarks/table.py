@@ -32,7 +32,8 @@ def table(measured: Sequence[Measured]) -> str:
 def sizes(measured: Sequence[Measured]) -> str:
     return "\n".join(
         f"{figures.servers:,} servers are {figures.manifests:.1f} MiB of YAML "
-        f"and {figures.database:.1f} MiB of {figures.kind}."
+        f"and {figures.database:.1f} MiB of {figures.kind}"
+        + ("." if figures.saved is None else f"; the first plan is {figures.saved:.1f} MB.")
         for figures in measured
         if figures.servers
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CHANGED_PERCENT = 1
 _ANOTHER_CONTEXT = "limits.scalar_bytes = 65_537\n"
-"""Settings that change nothing here, but might: what was proven with others proves nothing."""
+"""Settings that change nothing here, but might: what is known with others says nothing then."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,49 @@ class Workplace:
         plan = self.reconciler("plan", manifests, "--detailed-exitcode", *options)
         return replace(plan, exit_code=exit_code)
 
-    def plan_without_proofs(self) -> Command:
-        """A plan to which nothing is proven that was before."""
+    def cold_plan(self) -> Command:
+        """A plan to which no partner is known as unchanged."""
+        return self.plan(self.manifests, "--settings", self._other_settings())
+
+    def renewed_plan(self) -> Command:
+        """A plan under other settings, after an apply under them that had nothing to change."""
+        settings = ("--settings", self._other_settings())
+        apply = self.reconciler("apply", self.manifests, "--auto-approve", *settings)
+        return self._after(apply, self.plan(self.manifests, *settings))
+
+    def upgraded_plan(self) -> Command:
+        """A plan of another version, after an apply by it that had nothing to change."""
+        tool = self.folder / "upgraded"
+        if not tool.exists():
+            copytree(ROOT / "reconciler", tool / "reconciler")
+            (tool / "reconciler" / "more.py").write_text("# another version\n", encoding="utf-8")
+        apply = self.reconciler("apply", self.manifests, "--auto-approve")
+        environment = {**self._environment(), "PYTHONPATH": str(tool)}
+        return self._after(
+            replace(apply, environment=environment),
+            replace(self.plan(self.manifests), environment=environment),
+        )
+
+    @staticmethod
+    def _after(apply: Command, plan: Command) -> Command:
+        def prepare() -> None:
+            once(apply)
+
+        return replace(plan, prepare=prepare)
+
+    def _other_settings(self) -> str:
         settings = self.folder / "other.toml"
         settings.write_text(_ANOTHER_CONTEXT, encoding="utf-8")
-        return self.plan(self.manifests, "--settings", str(settings))
+        return str(settings)
+
+    @property
+    def saved(self) -> Path:
+        return self.folder / "saved.plan"
+
+    def saved_plan(self) -> Command:
+        """A first plan, saved to a file."""
+        plan = self.reconciler("plan", self.manifests, "-o", self.saved)
+        return replace(plan, prepare=self.database.renew)
 
     def reconciler(self, *words: str | Path) -> Command:
         return self._python("reconciler", *words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +9,8 @@ import click
 from reconciler.cli import options, terminal
 from reconciler.database.listing import ServerFilter
 from reconciler.diagnostics.words import _
-from reconciler.operations.list import mailboxes, servers
+from reconciler.operations.context import Context
+from reconciler.operations.list import servers
 from reconciler.render import list_text
 
 
@@ -42,30 +42,24 @@ from reconciler.render import list_text
     callback=options.bare,
     help=_("Instead, what this company sees: active, with the sender name it has there."),
 )
-@options.settings
-@options.database
+@options.context()
 @options.output_format("text", "json")
 def command(
+    context: Context,
     company_mailboxes: str | None,
-    settings_file: Path | None,
-    database_url: str | None,
     form: str,
     **filters: Any,
 ) -> int:
     server_filter = ServerFilter(**filters)
     if company_mailboxes and server_filter != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))
-    context = terminal.context((), None, settings_file, database_url)
-    if company_mailboxes:
-        rows = mailboxes(context, company_mailboxes)
-    else:
-        rows = servers(context, server_filter)
-    if form == "json":
-        terminal.say_json(list_text.list_data(rows or ()))
-    elif rows is None:
-        terminal.say(_("The database is new: there is no mail server yet."))
-    elif company_mailboxes:
-        terminal.say(list_text.mailbox_lines(company_mailboxes, rows, terminal.style()))
-    else:
-        terminal.say(list_text.server_lines(rows, terminal.style()))
+    with servers(context, server_filter, company_mailboxes) as rows:
+        if form == "json":
+            terminal.pour(list_text.list_json(rows or ()))
+        elif rows is None:
+            terminal.say(_("The database is new: there is no mail server yet."))
+        elif company_mailboxes:
+            terminal.say(list_text.mailbox_lines(company_mailboxes, [*rows], terminal.style()))
+        else:
+            terminal.say(list_text.server_lines([*rows], terminal.style()))
     return 0

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from reconciler.secrets.redact import RedactingFilter, RedactingStream, Redactor
 
 NO_SOURCES = Sources(Path(), (), ReadLimits())
 YES = "yes"
+_AT_ONCE = 100
 
 
 def context(
@@ -68,9 +70,10 @@ def note(text: str) -> None:
 
 
 def pour(pieces: Iterable[str]) -> None:
-    """Print pieces of one text to standard output, as they come."""
-    for piece in pieces:
-        click.echo(piece, nl=False)
+    """Print pieces of one text to standard output, as they come, some at a time."""
+    remaining = iter(pieces)
+    while some := "".join(islice(remaining, _AT_ONCE)):
+        click.echo(some, nl=False)
 
 
 def say_json(document: Any) -> None:

@@ -70,20 +70,20 @@ def execute(
     Returns how many rows of the database it touched, and how many it was given.
     """
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
-    positions = [names.index(name) for name in compiled.positiontup or names]
-    keyed = not compiled.positional
-    text, touched, given, remaining = str(compiled), 0, 0, iter(rows)
+    values: Iterable[Any] = rows
+    if not compiled.positional:
+        values = (dict(zip(names, row, strict=True)) for row in rows)
+    elif compiled.positiontup and (order := [*map(names.index, compiled.positiontup)]) != [
+        *range(len(names))
+    ]:
+        values = (tuple(row[position] for position in order) for row in rows)
+    text, touched, count, remaining = str(compiled), 0, 0, iter(values)
     with _cursor(connection, text) as cursor:
         while batch := list(islice(remaining, _BATCH)):
-            values: list[Any] = (
-                [dict(zip(names, row, strict=True)) for row in batch]
-                if keyed
-                else [tuple(row[position] for position in positions) for row in batch]
-            )
-            cursor.executemany(text, values)
+            cursor.executemany(text, batch)
             touched += max(cursor.rowcount, 0)
-            given += len(batch)
-    return touched, given
+            count += len(batch)
+    return touched, count
 
 
 @contextmanager

@@ -38,8 +38,8 @@ def _of_mariadb(*_arguments: Any, **_options: Any) -> str:
 
 def now(connection: Connection) -> datetime:
     """The time by the database's clock, in UTC."""
-    ((found,),) = bulk.fetch(connection, select(_UtcNow()))
-    moment = found if isinstance(found, datetime) else datetime.fromisoformat(found)
+    ((text,),) = bulk.fetch(connection, select(_UtcNow()))
+    moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC)
 
 

@@ -6,13 +6,10 @@ SQLAlchemy dialect: `sqlite`, `postgresql` or `mariadb`.
 
 from __future__ import annotations
 
-import re
 import ssl
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum, auto
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -25,95 +22,16 @@ from sqlalchemy import (
     any_,
     bindparam,
     event,
+    func,
+    text,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, DropConstraint
 
+from reconciler.database.dialect import ONLY_READS, Access, Dialect, Trouble
 from reconciler.diagnostics.problem import Failure
 
-Tls = Literal["require", "verify"]
-ONLY_READS = "reconciler_only_reads"
-"""The option of a connection of which the next transaction writes nothing."""
 _CONNECT_SECONDS = 10
-
-
-class Access(NamedTuple):
-    """How a database is used: whether it is written to, how many seconds to wait for a lock, and
-    what is asked of the connection; `ca_file` holds the authorities that may sign its certificate.
-    """
-
-    writes: bool
-    wait: float
-    tls: Tls | None = None
-    ca_file: str | None = None
-
-
-_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
-
-def flag(value: Any) -> bool | None:
-    """A truth value as it counts in a query: SQLite lets any text stand for one, in which it looks
-    for a number at the beginning.
-    """
-    if value is None or type(value) is bool:
-        return value
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, str):
-        number = _NUMBER.match(value)
-        return number is not None and float(number[0]) != 0
-    return bool(value)
-
-
-class Trouble(Enum):
-    """What an error of a database means for the transaction that it ended."""
-
-    CONFLICT = auto()  # another transaction was in the way: the same can be tried again
-    BUSY = auto()  # a lock was not free in time
-    LOST = auto()  # the connection is gone, and the answer with it
-    OTHER = auto()
-
-
-class Dialect(ABC):
-    """One kind of database, and what most of them have in common."""
-
-    driver: ClassVar[str]
-    transactional_ddl: ClassVar[bool] = True
-
-    def url(self, url: URL) -> URL:
-        """The URL with the one driver that is used, whichever another program names in it."""
-        return url.set(drivername=self.driver)
-
-    @abstractmethod
-    def options(self, access: Access) -> dict[str, Any]:
-        """Arguments of `create_engine`."""
-
-    def prepare(self, engine: Engine, access: Access) -> None:  # noqa: B027 - some need nothing
-        """Say what every connection or transaction must be told."""
-
-    @abstractmethod
-    def trouble(self, error: DBAPIError) -> Trouble:
-        """What an error means, by the number that the database gave it."""
-
-    def lock(self, connection: Connection, keys: Iterable[int]) -> None:  # noqa: B027 - as above
-        """Take locks that the database frees by itself when the transaction ends."""
-
-    def is_cluster(self, connection: Connection) -> bool:  # noqa: ARG002 - of those that can be
-        """Whether the locks of a transaction are unknown to others that write elsewhere."""
-        return False
-
-    def copy(self, cursor: Any, table: str, names: Sequence[str], rows: Any) -> bool:  # noqa: ARG002
-        """Load rows by a way that is faster than INSERT; False where there is none."""
-        return False
-
-    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """That a column has one of these texts."""
-        return column.in_(values)
-
-    @contextmanager
-    def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:  # noqa: ARG002
-        """Check foreign keys at the end, where that helps: for tables that nobody else sees yet."""
-        yield
 
 
 class Sqlite(Dialect):
@@ -148,6 +66,10 @@ class Sqlite(Dialect):
         """SQLITE_BUSY is 5 and SQLITE_LOCKED 6; the higher bits say more."""
         code = getattr(error.orig, "sqlite_errorcode", None) or 0
         return Trouble.BUSY if code & 0xFF in (5, 6) else Trouble.OTHER
+
+    def has_bytes(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Any column takes any value, whatever its type says."""
+        return func.typeof(column) == "blob"
 
 
 class Postgres(Dialect):
@@ -212,15 +134,29 @@ class Postgres(Dialect):
         """An array is one parameter; hundreds take the driver longer than the query does."""
         return column == any_(bindparam(None, list(values), ARRAY(String)))
 
+    def share_snapshot(self, connection: Connection) -> str | None:
+        return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
+
+    def see_snapshot(self, connection: Connection, name: str) -> None:
+        connection.execute(
+            text("SET TRANSACTION SNAPSHOT :name").bindparams(
+                bindparam("name", name, literal_execute=True)
+            )
+        )
+
     @contextmanager
     def keys_checked_once(self, connection: Connection, tables: Iterable[Table]) -> Iterator[None]:
-        """COPY asks for every row whether its key is there; adding the key asks with one join."""
+        """COPY asks for every row whether its key is there; adding the key asks with one join.
+
+        The keys stay part of their tables, which may be made once more in this process.
+        """
         keys = [key for table in tables for key in table.foreign_key_constraints]
         for key in keys:
             connection.execute(DropConstraint(key))
         yield
         for key in keys:
-            connection.execute(AddConstraint(key))
+            # Isolated, it would be missing from the next database that this process makes.
+            connection.execute(AddConstraint(key, isolate_from_table=False))
 
 
 _OURS = 0x4D4258

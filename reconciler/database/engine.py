@@ -10,7 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from reconciler.database.dialects import ONLY_READS, Access, Tls, Trouble, dialect_for, dialect_of
+from reconciler.database.dialect import ONLY_READS, Access, Tls, Trouble
+from reconciler.database.dialects import dialect_for, dialect_of
 from reconciler.diagnostics.problem import Failure, Locked
 
 WAIT_SECONDS = 5
@@ -118,8 +119,10 @@ def _failure(error: DBAPIError, engine: Engine, *, begun: bool, committing: bool
 
 
 def _trouble(error: DBAPIError, engine: Engine) -> Trouble:
-    found = dialect_for(engine).trouble(error)
-    return Trouble.LOST if found is Trouble.OTHER and error.connection_invalidated else found
+    trouble = dialect_for(engine).trouble(error)
+    if trouble is Trouble.OTHER and error.connection_invalidated:
+        return Trouble.LOST
+    return trouble
 
 
 def _reason(error: DBAPIError) -> str:

@@ -1,30 +1,43 @@
-"""The mail servers in the database, as `list` shows them.
+"""The mail servers in the database, as `list` and `show` show them.
 
-Read leniently, rows of other programs too: whoever looks wants to see the strange ones above all.
+Rows of other programs too: whoever looks wants to see the strange ones above all.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, column, func, select, table, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    true,
+)
 
 from reconciler.database.bulk import fetch
-from reconciler.database.dialects import flag
+from reconciler.database.observe import has_id
+from reconciler.database.rows import columns, name_of, read_link, read_server, readable
 from reconciler.database.tables import company, link, mail_server, probe_result
 from reconciler.database.verdicts import COLUMNS, FAILED, Last, last_of
-from reconciler.model.state import MailServer, Origins, called
+from reconciler.diagnostics.problem import Failure
+from reconciler.model.state import Link, MailServer, id_of
 
-_IN = 500
+_BATCH = 500
+"""As many servers are read with one query."""
 _LINKED = link.c.mail_server_id
-_COLUMNS = [mail_server.c.partner, mail_server.c.id]
-_COLUMNS += [mail_server.c[name] for name in MailServer._fields]
 _ROWS = mail_server.outerjoin(probe_result)
 _VIEW = table("company_mailbox", column("mail_server_id"), column("cnpj"), column("sender_name"))
 _FIELDS = len(MailServer._fields)
-_FLAGS = ("active", "verify_certificate", "importable")
+_ROW_NUMBER = re.compile(r"#([0-9]{1,18})")
 
 
 class ServerFilter(NamedTuple):
@@ -62,31 +75,92 @@ class Listed(NamedTuple):
         return f"{self.partner}/{self.server.stable_id}"
 
 
-def servers(connection: Connection, wanted: ServerFilter) -> list[Listed]:
-    """The mail servers that `wanted` means, by partner and id; those without an id come last."""
-    linked = linked_to(connection, wanted) if wanted.company else None
-    rows = (
-        row
-        for row in read(connection, *conditions_of(wanted))
-        if wanted.active in (None, row.server.active)
-        and (linked is None or row.row_id in linked)
-        and _contains(wanted.nickname, row.server.nickname)
-        and _contains(wanted.email, row.server.username, row.server.sender_email)
-    )
-    return sorted(rows, key=_order)
+class ShownLink(NamedTuple):
+    """A link, and the nickname of its company; None where the database has no such company."""
+
+    link: Link
+    company: str | None
 
 
-def seen_by(connection: Connection, cnpj: str) -> list[Listed]:
+def servers(connection: Connection, server_filter: ServerFilter) -> Iterator[Listed]:
+    """The mail servers that pass the filter, by partner and id; those without an id come last.
+
+    Only some are in memory at a time. They are put in order here, since each kind of database has
+    an order of its own.
+    """
+    linked = linked_to(connection, server_filter) if server_filter.company else None
+    for row in _ordered(connection, *conditions_of(server_filter)):
+        if (
+            server_filter.active in (None, row.server.active)
+            and (linked is None or row.row_id in linked)
+            and _contains(server_filter.nickname, row.server.nickname)
+            and _contains(server_filter.email, row.server.username, row.server.sender_email)
+        ):
+            yield row
+
+
+def seen_by(connection: Connection, cnpj: str) -> Iterator[Listed]:
     """What the company with this bare CNPJ sees: active, and with the sender name it has there."""
     seen = select(_VIEW.c.mail_server_id, _VIEW.c.sender_name).where(_VIEW.c.cnpj == cnpj)
-    names = dict(fetch(connection, seen))
+    names = dict(map(readable, fetch(connection, seen)))
     # A link that appears between the two queries has no name yet: it is left out.
     is_seen = mail_server.c.id.in_(seen.with_only_columns(_VIEW.c.mail_server_id))
-    return [
-        row._replace(server=row.server._replace(sender_name=names[row.row_id]))
-        for row in sorted(read(connection, is_seen), key=_order)
-        if row.row_id in names
-    ]
+    for row in _ordered(connection, is_seen):
+        if row.row_id in names:
+            yield row._replace(server=row.server._replace(sender_name=names[row.row_id]))
+
+
+def find(connection: Connection, address: str) -> Listed:
+    """The mail server called `partner/id`, or by an id alone that only one partner has.
+
+    Raises:
+        Failure: there is none, or several partners have one.
+    """
+    rows = read(connection, _may_be_called(connection, address))
+    matching = [row for row in rows if address in (row.address, row.server.stable_id)]
+    if not matching:
+        raise Failure.of("MBX615", name=address)
+    if len(matching) > 1:
+        partners = ", ".join(sorted(row.partner for row in matching))
+        raise Failure.of("MBX608", name=address, partners=partners)
+    return matching[0]
+
+
+def _may_be_called(connection: Connection, address: str) -> ColumnElement[bool]:
+    """Which rows come into question: other programs' ids may have slashes, or be missing."""
+    steps = address.split("/")
+    is_named = has_id(connection, [id_of("/".join(steps[at:])) for at in range(len(steps))])
+    number = _ROW_NUMBER.fullmatch(steps[-1])
+    if not number:
+        return is_named
+    return or_(is_named, mail_server.c.id == literal(int(number[1]), BigInteger))
+
+
+def links_of(connection: Connection, row_id: int) -> list[ShownLink]:
+    """The links of the mail server in this row, by CNPJ."""
+    query = (
+        select(company.c.nickname, *columns(Link))
+        .select_from(link.outerjoin(company))
+        .where(link.c.mail_server_id == row_id)
+        .order_by(link.c.cnpj)
+    )
+    rows = map(readable, fetch(connection, query))
+    return [ShownLink(read_link(values), nickname) for nickname, *values in rows]
+
+
+def _ordered(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Listed]:
+    c = mail_server.c
+    query = select(c.id, c.partner, c.stable_id).where(*conditions)
+    keys = sorted(
+        (partner, row_id if stable_id is None else 0, name_of(stable_id, row_id), row_id)
+        for row_id, partner, stable_id in fetch(connection, query)
+    )
+    numbers = [key[-1] for key in keys]
+    del keys
+    for start in range(0, len(numbers), _BATCH):
+        batch = numbers[start : start + _BATCH]
+        rows = {row.row_id: row for row in read(connection, c.id.in_(batch))}
+        yield from (rows[number] for number in batch if number in rows)
 
 
 def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[Listed]:
@@ -95,23 +169,24 @@ def read(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[L
     if conditions:
         counting = counting.where(_LINKED.in_(select(mail_server.c.id).where(*conditions)))
     counts = dict(fetch(connection, counting))
-    query = select(*_COLUMNS, *COLUMNS).select_from(_ROWS).where(*conditions)
-    for partner, row_id, *values in fetch(connection, query):
-        server, last = values[:_FIELDS], map(readable, values[_FIELDS:])
-        count = counts.get(row_id, 0)
-        yield Listed(partner, row_id, _server(row_id, server), count, last_of([*last]))
-
-
-def conditions_of(wanted: ServerFilter) -> Iterator[ColumnElement[bool]]:
-    """What `wanted` asks of a row and its links and tests, as far as the database can tell."""
     c = mail_server.c
-    if wanted.partners:
-        yield c.partner.in_(wanted.partners)
-    if wanted.cnpj is not None:
-        yield c.id.in_(select(_LINKED).where(link.c.cnpj == wanted.cnpj))
-    if wanted.direction is not None:
-        yield c.direction == wanted.direction
-    if wanted.failed:
+    query = select(c.partner, c.id, *columns(MailServer), *COLUMNS).select_from(_ROWS)
+    for partner, row_id, stable_id, *values in fetch(connection, query.where(*conditions)):
+        server = read_server([name_of(stable_id, row_id), *values[: _FIELDS - 1]])
+        last = last_of(readable(values[_FIELDS - 1 :]))
+        yield Listed(partner, row_id, server, counts.get(row_id, 0), last)
+
+
+def conditions_of(server_filter: ServerFilter) -> Iterator[ColumnElement[bool]]:
+    """What the filter asks of a row, its links and tests, as far as the database can tell."""
+    c = mail_server.c
+    if server_filter.partners:
+        yield c.partner.in_(server_filter.partners)
+    if server_filter.cnpj is not None:
+        yield c.id.in_(select(_LINKED).where(link.c.cnpj == server_filter.cnpj))
+    if server_filter.direction is not None:
+        yield c.direction == server_filter.direction
+    if server_filter.failed:
         last = select(probe_result.c.mail_server_id)
         yield c.id.in_(last.where(probe_result.c.verdict == FAILED))
 
@@ -121,21 +196,21 @@ def is_active() -> ColumnElement[bool]:
     return mail_server.c.active == true()
 
 
-def linked_to(connection: Connection, wanted: ServerFilter) -> set[int]:
-    """The rows that are linked to a company of the nickname that is wanted."""
+def linked_to(connection: Connection, server_filter: ServerFilter) -> set[int]:
+    """The rows that are linked to a company of the nickname of the filter."""
     query = select(company.c.cnpj, company.c.nickname)
-    if wanted.partners:
-        query = query.where(company.c.partner.in_(wanted.partners))
+    if server_filter.partners:
+        query = query.where(company.c.partner.in_(server_filter.partners))
     cnpjs = [
         cnpj
-        for cnpj, nickname in fetch(connection, query)
-        if _contains(wanted.company, readable(nickname))
+        for cnpj, nickname in map(readable, fetch(connection, query))
+        if _contains(server_filter.company, nickname)
     ]
-    found: set[int] = set()
-    for start in range(0, len(cnpjs), _IN):
-        is_linked = link.c.cnpj.in_(cnpjs[start : start + _IN])
-        found.update(row_id for (row_id,) in fetch(connection, select(_LINKED).where(is_linked)))
-    return found
+    numbers: set[int] = set()
+    for start in range(0, len(cnpjs), _BATCH):
+        is_linked = link.c.cnpj.in_(cnpjs[start : start + _BATCH])
+        numbers.update(row_id for (row_id,) in fetch(connection, select(_LINKED).where(is_linked)))
+    return numbers
 
 
 def _contains(part: str, *texts: str | None) -> bool:
@@ -148,23 +223,3 @@ def _folded(text: str) -> str:
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
-
-
-def _order(row: Listed) -> tuple[str, int, str]:
-    name = row.server.stable_id
-    return (row.partner, row.row_id if name == f"#{row.row_id}" else 0, name)
-
-
-def _server(row_id: int, values: list[Any]) -> MailServer:
-    fields = dict(zip(MailServer._fields, map(readable, values), strict=True))
-    fields["origins"] = Origins.parse(fields["origins"])
-    fields["ignore_changes"] = tuple((fields["ignore_changes"] or "").split())
-    fields["stable_id"] = called(fields["stable_id"], row_id)
-    for name in _FLAGS:
-        fields[name] = flag(fields[name])
-    return MailServer(**fields)
-
-
-def readable(value: Any) -> Any:
-    """Bytes, which SQLite takes where a text should be, as text; all else as it is."""
-    return value.decode(errors="backslashreplace") if type(value) is bytes else value

@@ -82,8 +82,8 @@ class Lock:
             .values(serial=_NEXT, **_NOBODY)
         )
         rows = ((name, self.holder) for name in self.partners)
-        touched, given = bulk.execute(connection, statement, [f"key_{n}" for n in names], rows)
-        if touched != given:
+        touched, held = bulk.execute(connection, statement, [f"key_{n}" for n in names], rows)
+        if touched != held:
             raise Conflict.of("MBX543", reason=_TAKEN)
 
     def wait(self, connection: Connection) -> None:
@@ -172,8 +172,8 @@ def _put(
     told = (lock.holder, claim.who, claim.place, _text(now), _text(until))
     names = ("key_partner", "key_serial", "holder", "who", "place", "since", "until")
     rows = ((name, serials.get(name, 0), *told) for name in lock.partners)
-    touched, given = bulk.execute(connection, statement, names, rows)
-    if touched != given:
+    touched, held = bulk.execute(connection, statement, names, rows)
+    if touched != held:
         raise Conflict.of("MBX543", reason=_TAKEN)
 
 
@@ -185,8 +185,8 @@ def _text(moment: datetime) -> str:
 def _rows(connection: Connection, partners: Sequence[str], *, lock: bool) -> Iterator[_Row]:
     """The rows of these partners, locked in one order so that two runs never wait in a ring."""
     for start in range(0, len(partners), _IN):
-        wanted = partner_lock.c.partner.in_(partners[start : start + _IN])
-        query = select(*(partner_lock.c[name] for name in _Row._fields)).where(wanted)
+        asked = partner_lock.c.partner.in_(partners[start : start + _IN])
+        query = select(*(partner_lock.c[name] for name in _Row._fields)).where(asked)
         query = query.order_by(partner_lock.c.partner)
         for row in bulk.fetch(connection, query.with_for_update() if lock else query):
             yield _Row(*row)

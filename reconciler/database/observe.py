@@ -1,11 +1,8 @@
-"""Database → State.
-
-Read leniently: a strange row must still be readable, or it could never be repaired.
-"""
+"""Database → State."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -14,7 +11,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
 from reconciler.database.bulk import among, fetch
-from reconciler.database.dialects import flag
+from reconciler.database.dialects import dialect_for
+from reconciler.database.rows import (
+    columns,
+    flag,
+    name_of,
+    read_company,
+    read_host,
+    read_link,
+    read_partner,
+    read_server,
+)
 from reconciler.database.tables import (
     company,
     host_profile,
@@ -33,11 +40,8 @@ from reconciler.model.state import (
     Link,
     Links,
     MailServer,
-    Origins,
-    Partner,
-    Row,
     State,
-    called,
+    id_of,
 )
 from reconciler.plan.plan import Accepted
 
@@ -81,8 +85,8 @@ def read(
 
     With `lock`, nobody else can change the rows until the transaction ends.
     """
-    for name, found in rows(connection, partners, lock=lock):
-        yield name, understood(found)
+    for name, of_partner in rows(connection, partners, lock=lock):
+        yield name, understood(of_partner)
 
 
 def rows(
@@ -90,31 +94,25 @@ def rows(
 ) -> Iterator[tuple[str, Rows]]:
     """All rows of each of `partners`, in their order."""
     for batch in batches(connection, partners):
-        found = {name: Rows([], [], [], [], {}) for name in batch}
+        by_name = {name: Rows([], [], [], [], {}) for name in batch}
         for kind, query in enumerate(_queries(connection, batch)):
             locking = query.with_for_update() if lock else query
             for owner, group in groupby(fetch(connection, locking), itemgetter(0)):
-                found[owner][:-1][kind].extend(group)
-        for of_partner in found.values():
-            of_partner.servers[:] = map(_called, of_partner.servers)
-        servers = {row[-1]: row for rows in found.values() for row in rows.servers}
+                by_name[owner][:-1][kind].extend(group)
+        for of_partner in by_name.values():
+            of_partner.servers[:] = [
+                (owner, name_of(stable_id, values[-1]), *values)
+                for owner, stable_id, *values in of_partner.servers
+            ]
+        servers = {row[-1]: row for rows in by_name.values() for row in rows.servers}
         if servers:
             query = _links_query(connection, batch, servers.keys(), lock=lock)
             for number, group in groupby(fetch(connection, query), itemgetter(0)):
                 if number in servers:
                     owner, name, *_ = servers[number]
-                    found[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
+                    by_name[owner].links.setdefault(name, []).extend(map(_BEHIND_NUMBER, group))
         for name in batch:
-            yield name, found.pop(name)
-
-
-def _called(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row of a server, with what it is called in place of its id."""
-    owner, stable_id, *values = row
-    if type(stable_id) is str and not stable_id.startswith("#"):
-        return row
-    (readable,) = _readable([stable_id])
-    return (owner, called(readable, row[-1]), *values)
+            yield name, by_name.pop(name)
 
 
 def batches(connection: Connection, partners: Sequence[str]) -> Iterator[list[str]]:
@@ -144,14 +142,14 @@ def _counts(connection: Connection, table: Table, partners: Sequence[str]) -> di
 def _queries(connection: Connection, partners: Sequence[str]) -> Iterator[Select[Any]]:
     """A query for each kind of row but links, in the order of `Rows`."""
     head_office, number = company.c.head_office, mail_server.c.id
-    servers = [*_columns(mail_server, MailServer), number]
-    for owner, columns in (
+    servers = [*columns(MailServer), number]
+    for owner, of_kind in (
         (partner.c.id, [partner.c.project]),
-        (company.c.partner, [*_columns(company, Company), head_office]),
-        (host_profile.c.partner, _columns(host_profile, HostProfile)),
+        (company.c.partner, [*columns(Company), head_office]),
+        (host_profile.c.partner, columns(HostProfile)),
         (mail_server.c.partner, servers),
     ):
-        yield select(owner, *columns).where(among(connection, owner, partners))
+        yield select(owner, *of_kind).where(among(connection, owner, partners))
 
 
 def _links_query(
@@ -164,100 +162,45 @@ def _links_query(
     done where there may be many of them, and where they would be locked too.
     """
     number, first, last = link.c.mail_server_id, min(servers), max(servers)
-    query = select(number, *_columns(link, Link)).where(number.between(first, last))
+    query = select(number, *columns(Link)).where(number.between(first, last))
     if lock or last - first > _DENSE * len(servers):
         ours = among(connection, mail_server.c.partner, partners)
         query = query.where(number.in_(select(mail_server.c.id).where(ours)))
     return query.with_for_update() if lock else query
 
 
-def _columns(table: Table, kind: type[Row]) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in kind._fields]
-
-
-def understood(found: Rows) -> Observed:
+def understood(rows: Rows) -> Observed:
     """What the rows of a partner mean."""
-    companies, head_offices = _companies(found.companies)
-    servers = [_readable(row) for row in found.servers]
+    companies, head_offices = _companies(rows.companies)
+    hosts = [read_host(row[1:]) for row in rows.hosts]
     state = State(
-        next((Partner(*row) for row in found.partners), None),
+        next((read_partner(row) for row in rows.partners), None),
         companies,
         head_offices,
-        _hosts(found.hosts),
-        {row[1]: _server(row[1:-1]) for row in servers},
-        _links(found.links),
+        {(row.host, row.protocol): row for row in hosts},
+        {row[1]: read_server(row[1:-1]) for row in rows.servers},
+        _links(rows.links),
     )
-    return Observed(state, {row[1]: row[-1] for row in servers})
+    return Observed(state, {row[1]: row[-1] for row in rows.servers})
 
 
 def _companies(
     rows: Iterable[tuple[Any, ...]],
 ) -> tuple[dict[str, Company], dict[str, HeadOffice]]:
-    companies: dict[str, Company] = {}
+    companies = sorted((read_company(row[1:-1]), bool(flag(row[-1]))) for row in rows)
     head_offices: dict[str, HeadOffice] = {}
-    for row in sorted(map(_readable, rows), key=itemgetter(1)):
-        _owner, cnpj, nickname, email, extensions, own, *declared, head_office = row
-        companies[cnpj] = Company(
-            cnpj,
-            nickname,
-            email,
-            tuple(sorted((extensions or "").split())),
-            bool(flag(own)),
-            *declared,
-        )
-        if flag(head_office):
-            base = root(cnpj)
-            before = head_offices.get(base)
-            # Two of one root are a strange state, and one that no declared state is equal to.
-            name = f"{before.cnpj} {cnpj}" if before else cnpj
-            head_offices[base] = HeadOffice(base, name)
-    return companies, head_offices
+    for cnpj in (row.cnpj for row, is_head_office in companies if is_head_office):
+        base = root(cnpj)
+        before = head_offices.get(base)
+        # Two of one root are a strange state, and one that no declared state is equal to.
+        head_offices[base] = HeadOffice(base, f"{before.cnpj} {cnpj}" if before else cnpj)
+    return {row.cnpj: row for row, _ in companies}, head_offices
 
 
-def _hosts(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], HostProfile]:
-    profiles = (HostProfile(*row[1:]) for row in map(_readable, rows))
-    return {
-        (profile.host, profile.protocol): profile._replace(
-            verify_certificate=flag(profile.verify_certificate)
-        )
-        for profile in profiles
-    }
-
-
-_FIELD = {name: index for index, name in enumerate(MailServer._fields)}
-_FLAGS = [_FIELD[name] for name in ("active", "verify_certificate", "importable")]
-_TEXTS = [_FIELD[name] for name in ("direction", "protocol", "nickname", "host")]
-
-
-def _server(values: list[Any]) -> MailServer:
-    for index in _FLAGS:
-        values[index] = flag(values[index])
-    for index in _TEXTS:
-        if type(values[index]) is not str:
-            values[index] = str(values[index])
-    values[_FIELD["origins"]] = Origins.parse(values[_FIELD["origins"]])
-    values[_FIELD["ignore_changes"]] = tuple((values[_FIELD["ignore_changes"]] or "").split())
-    return MailServer._make(values)
-
-
-def _readable(row: Sequence[Any]) -> list[Any]:
-    """A row whose bytes and fractions, which SQLite lets stand anywhere, are text."""
-    values = list(row)
-    if _READABLE.keys().isdisjoint(map(type, values)):
-        return values
-    return [_READABLE[type(value)](value) if type(value) in _READABLE else value for value in row]
-
-
-_READABLE: dict[type, Callable[[Any], str]] = {
-    bytes: lambda value: value.decode(errors="replace"),
-    float: repr,
-}
-
-
-def _links(rows: Mapping[Any, Iterable[tuple[Any, ...]]]) -> dict[str, Links]:
+def _links(rows: Mapping[str, Iterable[tuple[Any, ...]]]) -> dict[str, Links]:
     same = _Same()
     return {
-        _readable([name])[0]: tuple(sorted((same[row] for row in links), key=itemgetter(0)))
+        name: tuple(sorted((same[row] for row in links), key=itemgetter(0)))
         for name, links in rows.items()
     }
 
@@ -266,8 +209,7 @@ class _Same(dict[tuple[Any, ...], Link]):
     """Links by their rows: servers of a partner mostly have the same ones."""
 
     def __missing__(self, row: tuple[Any, ...]) -> Link:
-        cnpj, sender_name, active, *declared = _readable(row)
-        made = self[row] = Link(cnpj, sender_name, bool(flag(active)), *declared)
+        made = self[row] = read_link(row)
         return made
 
 
@@ -275,13 +217,13 @@ def partners_of(connection: Connection, coverage: Coverage) -> set[str]:
     """The partners that have rows of the whole root or the folders that a run was given."""
     if not (coverage.whole or coverage.folders):
         return set()
-    found: set[str] = set()
+    names: set[str] = set()
     for table in (mail_server, company, host_profile):
         query = select(table.c.partner).where(table.c.project == coverage.project).distinct()
         if not coverage.whole:
             query = query.where(or_(*(_is_below(table, name) for name in coverage.folders)))
-        found.update(row[0] for row in fetch(connection, query))
-    return found
+        names.update(row[0] for row in fetch(connection, query))
+    return names
 
 
 def _is_below(table: Table, folder: str) -> ColumnElement[bool]:
@@ -307,12 +249,19 @@ def has_partner(connection: Connection, name: str) -> bool:
     return any(fetch(connection, select(partner.c.id).where(partner.c.id == name)))
 
 
-def partners_with(connection: Connection, stable_id: str, owner: str = "") -> set[str]:
-    """The partners that have a server with this id; with `owner`, whether that one has."""
-    query = select(mail_server.c.partner).where(mail_server.c.stable_id == stable_id)
+def partners_with(connection: Connection, name: str, owner: str = "") -> set[str]:
+    """The partners that have a server called so; with `owner`, whether that one has."""
+    c = mail_server.c
+    query = select(c.partner, c.stable_id, c.id).where(has_id(connection, [id_of(name)]))
     if owner:
-        query = query.where(mail_server.c.partner == owner)
-    return {row[0] for row in fetch(connection, query)}
+        query = query.where(c.partner == owner)
+    return {partner for partner, *values in fetch(connection, query) if name_of(*values) == name}
+
+
+def has_id(connection: Connection, ids: Sequence[str | None]) -> ColumnElement[bool]:
+    """That a server has one of these ids, or bytes in its place, which may read as one of them."""
+    column = mail_server.c.stable_id
+    return or_(column.in_(ids), dialect_for(connection.engine).has_bytes(column))
 
 
 def owners_of(connection: Connection, cnpjs: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, select, update
 
 from reconciler.database import bulk
 from reconciler.database.engine import transaction
+from reconciler.database.rows import readable
 from reconciler.database.tables import mail_server
 from reconciler.secrets.secret import SealedField, SealedRow
 
@@ -61,7 +62,7 @@ def read(
     for start in range(0, len(partners), _ASKED):
         query = select(*_COLUMNS).where(_C.partner.in_(partners[start : start + _ASKED]))
         locking: Select[Any] = query.with_for_update() if lock else query
-        yield from map(Stored._make, bulk.fetch(connection, locking))
+        yield from map(Stored._make, map(readable, bulk.fetch(connection, locking)))
 
 
 def references(
@@ -75,7 +76,9 @@ def references(
             _C.stable_id.is_not(None),
             _C.password_reference.is_not(None),
         )
-        yield from bulk.fetch(connection, query)
+        for row in bulk.fetch(connection, query):
+            partner, name, reference, file = readable(row)
+            yield partner, name, reference, file
 
 
 def sealed(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:

@@ -65,16 +65,16 @@ def _condition(revision: str) -> Condition:
     return Condition.OLDER if revision < tables.SCHEMA_REVISION else Condition.NEWER
 
 
-def require(found: Status) -> None:
+def require(status: Status) -> None:
     """Refuse a schema that this version does not know.
 
     Raises:
         Failure: the command to run is in its message.
     """
-    if found.condition is Condition.OLDER:
-        raise Failure.of("MBX532", revision=found.revision or "?", wanted=tables.SCHEMA_REVISION)
-    if found.condition is Condition.NEWER:
-        raise Failure.of("MBX533", revision=found.revision or "?", wanted=tables.SCHEMA_REVISION)
+    if status.condition is Condition.OLDER:
+        raise Failure.of("MBX532", revision=status.revision or "?", wanted=tables.SCHEMA_REVISION)
+    if status.condition is Condition.NEWER:
+        raise Failure.of("MBX533", revision=status.revision or "?", wanted=tables.SCHEMA_REVISION)
 
 
 def lock(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -71,15 +72,16 @@ def rows_of(partner: str, state: State, flag: Callable[[bool], Any]) -> Rows:
     """The rows that a state is written as, and read as again; `flag` is how the driver has it."""
     heads = {cnpj for row in state.head_offices.values() for cnpj in row.cnpj.split()}
 
-    def stored(row: Iterable[Any]) -> Iterator[Any]:
-        return (flag(item) if type(item) is bool else column_value(item) for item in row)
+    def stored(row: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple([flag(item) if type(item) is bool else column_value(item) for item in row])
 
+    link = cache(stored)  # servers of a partner mostly have the same ones
     return Rows(
         [tuple(state.partner)] if state.partner else [],
         [(partner, *stored(row), flag(cnpj in heads)) for cnpj, row in state.companies.items()],
         [(partner, *stored(row)) for row in state.hosts.values()],
         [(partner, *stored(row), 0) for row in state.servers.values()],
-        {name: [tuple(stored(row)) for row in rows] for name, rows in state.links.items()},
+        {name: [*map(link, rows)] for name, rows in state.links.items()},
     )
 
 

@@ -39,7 +39,7 @@ class Last(NamedTuple):
     Both are in UTC, by the clock of the database; None where the row has no such time.
     """
 
-    found: TestVerdict
+    verdict: TestVerdict
     tried_at: datetime | None
     since: datetime | None
 
@@ -54,10 +54,10 @@ COLUMNS = [
 
 def last_of(values: Sequence[Any]) -> Last | None:
     """The values of `COLUMNS` as they come from the driver; None where there is no row."""
-    *found, tried_at, since = values
-    if found[0] is None:
+    *of_verdict, tried_at, since = values
+    if of_verdict[0] is None:
         return None
-    verdict, level, *failure = found
+    verdict, level, *failure = of_verdict
     texts = [None if value is None else str(value) for value in failure]
     return Last(TestVerdict(str(verdict), str(level), *texts), _moment(tried_at), _moment(since))
 
@@ -92,24 +92,26 @@ def _write(connection: Connection, batch: dict[int, TestVerdict]) -> None:
     numbers = select(mail_server.c.id).where(mail_server.c.id.in_(batch))
     # Held, so that none of them goes and no other run writes of it before this is committed.
     held = numbers.order_by(mail_server.c.id).with_for_update(key_share=True)
-    there = [number for (number,) in bulk.fetch(connection, held)]
-    query = select(c.mail_server_id, c.verdict, c.code, c.since).where(c.mail_server_id.in_(there))
+    held_numbers = [number for (number,) in bulk.fetch(connection, held)]
+    query = select(c.mail_server_id, c.verdict, c.code, c.since).where(
+        c.mail_server_id.in_(held_numbers)
+    )
     before = {number: values for number, *values in bulk.fetch(connection, query)}
     now = clock.now(connection).replace(tzinfo=None)
     statement = delete(probe_result).where(c.mail_server_id == bindparam("number"))
     bulk.execute(connection, statement, ("number",), ((number,) for number in before))
     names = ("mail_server_id", *TestVerdict._fields, "tried_at", "since")
-    rows = (_row(number, batch[number], before.get(number), now) for number in there)
+    rows = (_row(number, batch[number], before.get(number), now) for number in held_numbers)
     bulk.execute(connection, insert(probe_result), names, rows)
 
 
 def _row(
-    number: int, found: TestVerdict, before: Sequence[Any] | None, now: datetime
+    number: int, verdict: TestVerdict, before: Sequence[Any] | None, now: datetime
 ) -> tuple[Any, ...]:
-    verdict, code, since = before or (None, None, now)
-    same = (verdict, code) == (found.verdict, found.code)
-    line = found.line and found.line[:_LINE]
-    return (number, *found._replace(line=line), now, since if same else now)
+    result, code, since = before or (None, None, now)
+    same = (result, code) == (verdict.verdict, verdict.code)
+    line = verdict.line and verdict.line[:_LINE]
+    return (number, *verdict._replace(line=line), now, since if same else now)
 
 
 def _moment(value: object) -> datetime | None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from reconciler.database import bulk
+from reconciler.database.rows import name_of
 from reconciler.database.tables import company, host_profile, link, mail_server, partner
 from reconciler.model.state import (
     Company,
@@ -20,7 +21,6 @@ from reconciler.model.state import (
     Origins,
     Partner,
     Row,
-    called,
     id_of,
 )
 from reconciler.plan.diff import Change
@@ -87,8 +87,8 @@ class Writer:
         self._run(delete(table).where(*matches), [f"key_{name}" for name in names], rows)
 
     def _run(self, statement: UpdateBase, names: Sequence[str], rows: Iterable[Values]) -> None:
-        touched, given = bulk.execute(self._connection, statement, names, rows)
-        if touched != given:
+        touched, rows_given = bulk.execute(self._connection, statement, names, rows)
+        if touched != rows_given:
             raise RowsMissing
 
     def _move_head_offices(self, changes: Sequence[Change]) -> None:
@@ -122,9 +122,11 @@ class Writer:
         owners = sorted({change.partner for change in created})
         columns = (mail_server.c.partner, mail_server.c.stable_id, mail_server.c.id)
         for start in range(0, len(owners), _IN):
-            wanted = mail_server.c.partner.in_(owners[start : start + _IN])
-            for owner, name, number in bulk.fetch(self._connection, select(*columns).where(wanted)):
-                self.numbers[owner, called(name, number)] = number
+            is_theirs = mail_server.c.partner.in_(owners[start : start + _IN])
+            for owner, name, number in bulk.fetch(
+                self._connection, select(*columns).where(is_theirs)
+            ):
+                self.numbers[owner, name_of(name, number)] = number
 
     def _number(self, change: Change) -> tuple[int]:
         """The row of a server that was there before, by the name it had."""
@@ -137,10 +139,11 @@ class Writer:
         Raises:
             RowsMissing: the server is not there.
         """
-        number = self.numbers.get((change.partner, change.server))
+        row: Values = change.row
+        number = self.numbers.get((change.partner, change.name.rpartition("/")[0]))
         if number is None:
             raise RowsMissing
-        return (number, *change.row)
+        return (number, *row)
 
 
 class _Sorted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -100,6 +101,15 @@ class Sources:
         return Positions() if isinstance(data, Problem) else locate(file, data, self._limits)
 
 
+class Glance(NamedTuple):
+    """What a file shows without being checked: its SHA-256, empty if it cannot be read, and the
+    partner that it seems to be of, empty if that is not clear.
+    """
+
+    digest: str
+    partner: str
+
+
 class Parsed(NamedTuple):
     """One file: its digest, what it declares as far as that is clear, and its problems."""
 
@@ -113,29 +123,34 @@ class Manifests:
 
     def __init__(self, paths: Sequence[Path], base: Base, limits: ReadLimits, project: str) -> None:
         self.base = base
-        self._limits = limits
-        self._manifests, self._problems = find(paths, base.root)
-        self._parse = partial(_parse_file, limits=limits, project=project)
-        self._workers = Workers(processors() if len(self._manifests) >= MANY else 1)
-        self._hashes: Iterable[str] = ()
+        self.limits = limits
+        self.files, self.problems = find(paths, base.root)
+        self._parse = partial(parse_file, limits=limits, project=project)
+        self._workers = Workers(processors() if len(self.files) >= MANY else 1)
+        self._glancing: Iterable[Glance] = ()
         self._results: Iterable[Parsed] = ()
         self._parsed: dict[str, Parsed] = {}
 
     def begin_parsing(self) -> None:
         """Have other processes begin to parse everything, if there is much."""
-        self._results = self._workers.map(self._parse, self._manifests, _PARSED_AT_ONCE)
+        self._results = self._workers.map(self._parse, self.files, _PARSED_AT_ONCE)
 
     def begin_hashing(self) -> None:
         """Have other processes begin to hash everything, if there is much."""
-        hash_one = partial(_hash_file, limits=self._limits)
-        self._hashes = self._workers.map(hash_one, self._manifests, _HASHED_AT_ONCE)
+        glance = partial(_glance, limits=self.limits)
+        self._glancing = self._workers.map(glance, self.files, _HASHED_AT_ONCE)
 
     @cached_property
+    def glances(self) -> dict[str, Glance]:
+        """What each file shows, by name."""
+        glances = dict(zip(self._names, self._glancing, strict=True))
+        self._workers.close()
+        return glances
+
+    @property
     def digests(self) -> dict[str, str]:
         """The SHA-256 of each file by name; empty if it cannot be read."""
-        digests = dict(zip(self._names, self._hashes, strict=True))
-        self._workers.close()
-        return digests
+        return {name: glance.digest for name, glance in self.glances.items()}
 
     @property
     def names(self) -> frozenset[str]:
@@ -144,7 +159,12 @@ class Manifests:
 
     @property
     def _names(self) -> list[str]:
-        return [manifest.name for manifest in self._manifests]
+        return [manifest.name for manifest in self.files]
+
+    def unread(self, unchanged: Mapping[str, Unchanged]) -> Loaded:
+        """Everything but what the files declare."""
+        files, problems = tuple(self.files), tuple(self.problems)
+        return Loaded(self.base, files, (), problems, self.digests, self.limits, unchanged)
 
     def loaded(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Loaded:
         """What all files declare, except those of the partners that are `unchanged`.
@@ -164,11 +184,11 @@ class Manifests:
         digests = self.digests if left_out else {}
         return Loaded(
             self.base,
-            tuple(self._manifests),
+            tuple(self.files),
             tuple(one.declaration for one in parsed if one.declaration),
-            (*self._problems, *(problem for one in parsed for problem in one.problems)),
+            (*self.problems, *(problem for one in parsed for problem in one.problems)),
             digests | {name: one.digest for name, one in self._parsed.items()},
-            self._limits,
+            self.limits,
             left_out,
         )
 
@@ -180,18 +200,38 @@ class Manifests:
             self._parsed = dict(zip(names, self._results, strict=True))
             self._results = ()
         done |= self._parsed.keys()
-        todo = [manifest for manifest in self._manifests if manifest.name not in done]
+        todo = [manifest for manifest in self.files if manifest.name not in done]
         results = self._workers.map(self._parse, todo, _PARSED_AT_ONCE)
         self._parsed |= zip((manifest.name for manifest in todo), results, strict=True)
         return [self._parsed[name] for name in names]
 
 
-def _hash_file(manifest: Manifest, limits: ReadLimits) -> str:
+_PARTNER = re.compile(
+    rb"""^(?:partner|"partner"|'partner'):[ \t]+(["']?)([\w.-]+)\1[ \t]*(?:[ \t]\#.*)?\r?$""",
+    re.MULTILINE,
+)
+
+
+def _glance(manifest: Manifest, limits: ReadLimits) -> Glance:
     data = content(manifest, limits.file_bytes)
-    return "" if isinstance(data, Problem) else hashlib.sha256(data).hexdigest()
+    if isinstance(data, Problem):
+        return Glance("", "")
+    return Glance(hashlib.sha256(data).hexdigest(), _seeming_partner(data, limits))
 
 
-def _parse_file(manifest: Manifest, limits: ReadLimits, project: str) -> Parsed:
+def _seeming_partner(data: bytes, limits: ReadLimits) -> str:
+    """The partner of a manifest, by its line or, if that is not to be seen, by reading it all."""
+    if line := _PARTNER.search(data):
+        return line[2].decode(errors="replace")
+    try:
+        raw = read(data, limits)
+    except Suspect:
+        return ""
+    return str(raw.get("partner", "")) if isinstance(raw, dict) else ""
+
+
+def parse_file(manifest: Manifest, limits: ReadLimits, project: str) -> Parsed:
+    """Read and check one file."""
     data = content(manifest, limits.file_bytes)
     if isinstance(data, Problem):
         return Parsed("", None, (data,))

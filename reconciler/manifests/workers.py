@@ -34,6 +34,11 @@ class Workers:
             return map(function, items)
         return self._pool.map(function, items, chunksize=at_once)
 
+    def begin(self) -> None:
+        """Start them now, before something is open that they must not share."""
+        if self._count > 1:
+            self._pool.submit(int)
+
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
         from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - small runs do without

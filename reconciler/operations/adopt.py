@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from reconciler.database import observe, showing
+from reconciler.database import listing, observe
 from reconciler.database.observe import Observed
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.export.adopt.adopt import Adoption
@@ -47,7 +47,7 @@ def adopt(context: Context, address: str, into: Path | None = None) -> Adopted:
     if has_errors(inputs.problems):
         raise Failure(inputs.problems, inputs.sources)
     with context.existing() as connection:
-        row = showing.find(connection, address)
+        row = listing.find(connection, address)
         ((partner, observed),) = observe.read(connection, [row.partner])
         elsewhere = _elsewhere(connection, inputs, partner, observed)
         known = {*inputs.declared, *observe.partners(connection)}

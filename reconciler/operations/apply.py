@@ -53,7 +53,7 @@ class Dialogue(GateAudience, Protocol):
         """Tell what was committed."""
 
 
-class Outcome(NamedTuple):
+class ApplyOutcome(NamedTuple):
     """The plan that an apply came to, and the mail servers by partner that failed their test."""
 
     plan: Plan
@@ -67,7 +67,7 @@ def apply(
     *,
     verification: Verification | None = None,
     lock_timeout: float = 0,
-) -> Outcome:
+) -> ApplyOutcome:
     """Apply a saved plan, or the manifests of a context; waits `lock_timeout` seconds for others.
 
     Raises:
@@ -76,21 +76,19 @@ def apply(
         Failure: nothing was applied, or it is not known whether it was.
     """
     inputs: Inputs | None = None
-    if isinstance(source, SavedPlan):
-        planned, facts = source.plan, source.unchanged
-    else:
+    if isinstance(source, Ask):
         result = plan(context, source, recording=True)
         dialogue.noticed(result)
-        planned, facts, inputs = result.plan, result.unchanged, result.inputs
-    work = _agreeing(_with_secrets(planned, facts, inputs, context), context)
+        inputs = result.inputs
+        work = _with_secrets(result.plan, result.unchanged, inputs, context)
+    else:
+        work = _with_secrets(source.plan, source.unchanged, None, context)
+    work = _agreeing(work, context)
     dialogue.show(work.plan, inputs)
     gate = None
     if verification and work.plan.writes:
-        gate = _verified(work, verification, context, dialogue)
-        acceptances = source.acceptances if isinstance(source, Ask) else ()
-        work = gate.passing(work, all_acceptances(context.settings, acceptances), inputs, dialogue)
-        if gate.failing and verification.deactivate:
-            dialogue.show(work.plan, inputs)
+        gate = _tested(work.plan, verification, context, dialogue)
+        work = _passing(gate, work, source, inputs, dialogue)
     if work.plan.writes:
         dialogue.approve()
     if work.plan.writes or work.agreed or work.unchanged:
@@ -100,7 +98,7 @@ def apply(
             dialogue.warn(secrets.reference_warnings(work.plan, context.settings.secrets))
         if gate:
             gate.keep(work.plan, dialogue)
-    return Outcome(work.plan, gate.failing if gate else {})
+    return ApplyOutcome(work.plan, gate.failing if gate else {})
 
 
 def _with_secrets(
@@ -127,16 +125,28 @@ def _agreeing(work: Work, context: Context) -> Work:
         return work._replace(agreed=drift.agreed(connection, work.plan, work.unchanged))
 
 
-def _verified(work: Work, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:
+def _tested(plan: Plan, verification: Verification, context: Context, dialogue: Dialogue) -> Gate:
     """Test what becomes active; that the plan still fits is checked before anybody is tested."""
     engine = context.engine(writes=False)
     if not is_missing(engine):  # else writing says what there is to say
         status = schema.status(engine)
         with transaction(engine) as connection:
-            _require_planned(work.plan, status, context, connection)
+            _require_planned(plan, status, context, connection)
             if status.condition is not Condition.NEW:
-                check(connection, work.plan)
-    return Gate.of(work.plan, verification, context, dialogue)
+                check(connection, plan)
+    return Gate.of(plan, verification, context, dialogue)
+
+
+def _passing(
+    gate: Gate, work: Work, source: Ask | SavedPlan, inputs: Inputs | None, dialogue: Dialogue
+) -> Work:
+    """What may be applied after the tests; shown again where it is something else."""
+    acceptances = source.acceptances if isinstance(source, Ask) else ()
+    everything = all_acceptances(gate.context.settings, acceptances)
+    passing = gate.passing(work, everything, inputs, dialogue)
+    if gate.failing and gate.verification.deactivate:
+        dialogue.show(passing.plan, inputs)
+    return passing
 
 
 def _write(work: Work, context: Context, lock_timeout: float, dialogue: Dialogue) -> None:

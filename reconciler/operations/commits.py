@@ -25,8 +25,8 @@ class Commit:
 
 def commit_of(folder: Path) -> Commit | None:
     """The commit of a folder; None without a repository, without commits, or without Git."""
-    found = _git(folder, "rev-parse", "--verify", "HEAD")
-    return Commit(folder, found) if found else None
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    return Commit(folder, commit) if commit else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -51,8 +51,8 @@ def revert_command(folder: Path, commit: str | None, before: str | None) -> str 
     if not commit or commit == before or not all(map(_IS_COMMIT, known)):
         return None
     span = f"{before}..{commit}" if before else f"{commit}^!"
-    found = _git(folder, "rev-list", "--first-parent", "--parents", span)
-    commits = [line.split() for line in (found or "").splitlines()]
+    listed = _git(folder, "rev-list", "--first-parent", "--parents", span)
+    commits = [line.split() for line in (listed or "").splitlines()]
     merges = any(len(parents) > 2 for parents in commits)
     if len(commits) < 2:
         return f"git revert -m 1 {commit}" if merges else f"git revert {commit}"

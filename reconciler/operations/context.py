@@ -110,9 +110,9 @@ class Context:
         from reconciler.database.schema import require  # noqa: PLC0415 - validate does without
 
         require(status)
-        wanted = self.settings.database_id
-        if wanted and status.database_id != wanted:
-            raise Stale.of("MBX534", wanted=wanted, found=status.database_id or "new")
+        named = self.settings.database_id
+        if named and status.database_id != named:
+            raise Stale.of("MBX534", wanted=named, found=status.database_id or "new")
         return DatabaseTarget(status.database_id, engine.dialect.name, status.revision)
 
     @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.operations import inputs
@@ -14,15 +16,17 @@ from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from reconciler.model.unchanged import Unchanged
-    from reconciler.operations.commits import Commit
-    from reconciler.operations.partners import Request
-    from reconciler.plan.plan import Plan
+    from reconciler.operations.partners import PlannedPartners
+    from reconciler.operations.request import PlanRequest
+    from reconciler.plan.plan import DatabaseTarget, Plan
     from reconciler.settings import Settings
+
+    Work: TypeAlias = Callable[[Connection | None, DatabaseTarget, PlanRequest], PlannedPartners]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +74,85 @@ def plan(
     """
     reading = inputs.begin(context, hashing=ask.everything)
     # The following are imported while other processes read the manifests.
-    from reconciler.database import clock  # noqa: PLC0415
-    from reconciler.database.schema import status  # noqa: PLC0415
-    from reconciler.operations import partners, secrets, unchanged  # noqa: PLC0415
-    from reconciler.operations.commits import commit_of  # noqa: PLC0415
+    from reconciler.operations import parallel, partners, unchanged  # noqa: PLC0415
 
-    read = unchanged.read(reading, context)
-    if has_errors(read.problems):
-        raise _failure(read, (*read.problems, *_offline(read)))
-    commit = commit_of(context.base.root)
-    engine = context.engine(writes=False)
-    target = context.target(status(engine), engine)
+    facts = unchanged.fitting(reading, context)
+    run = _Run(context, ask, recording=recording, checking=check_secrets)
+    planned = None
+    if team := parallel.Team.of(reading, facts, context):
+        # What is wrong is told by this process alone, as if there had been no others.
+        with suppress(parallel.Unfit, Failure):
+            planned = run.planned(team.inputs, team.plan)
+    if planned is None:
+        read = unchanged.parsed(reading, facts, context)
+        if has_errors(read.problems):
+            raise _failure(read, (*read.problems, *_offline(read)))
+        planned = run.planned(read, partial(partners.plan_partners, read.declared))
+    if has_errors(planned.problems):
+        raise _failure(planned.inputs, planned.problems)
+    return _with_passwords(planned, context) if check_secrets else planned
+
+
+def _with_passwords(planned: Planned, context: Context) -> Planned:
+    """A plan with what has become of its passwords, or of which at least they can be read."""
+    from reconciler.operations import secrets  # noqa: PLC0415 - as in `plan`
+
     with context.reading() as connection:
-        now = clock.now(connection) if connection else clock.now_of(engine)
-        sealing = secrets.are_sealed(context)
-        request = replace(
-            _request(context, read, ask, connection, commit, now), sealing=sealing or check_secrets
+        made = secrets.checked(
+            planned.plan, planned.inputs, connection, context, applying=False
+        ).plan
+    if secrets.are_sealed(context):
+        return replace(planned, plan=made)
+    return replace(planned, plan=replace(made, passwords=()), readable=len(made.passwords))
+
+
+class _Run(NamedTuple):
+    """How a plan is to be made, whoever reads the manifests for it."""
+
+    context: Context
+    ask: Ask
+    recording: bool
+    checking: bool
+
+    def planned(self, read: Inputs, work: Work) -> Planned:
+        """The plan of the manifests that were read, which `work` makes of a request."""
+        from reconciler.database.schema import status  # noqa: PLC0415 - as in `plan`
+        from reconciler.operations import unchanged  # noqa: PLC0415
+
+        engine = self.context.engine(writes=False)
+        target = self.context.target(status(engine), engine)
+        with self.context.reading() as connection:
+            request = self._request(read, connection, engine)
+            if self.recording and not request.selection.named():
+                request = replace(request, recorder=unchanged.Recorder.of(read, engine))
+            made = work(connection, target, request)
+        problems = (*read.problems, *made.problems)
+        return Planned(made.plan, read, problems, made.unchanged, made.skipped)
+
+    def _request(self, read: Inputs, connection: Connection | None, engine: Engine) -> PlanRequest:
+        from reconciler.database import clock, observe  # noqa: PLC0415 - as in `plan`
+        from reconciler.operations import secrets, select  # noqa: PLC0415
+        from reconciler.operations.commits import commit_of  # noqa: PLC0415
+        from reconciler.operations.request import PlanRequest  # noqa: PLC0415
+        from reconciler.secrets.settings import rules  # noqa: PLC0415
+
+        settings, ask = self.context.settings, self.ask
+        commit = commit_of(self.context.base.root)
+        last = observe.last_commit(connection, settings.project) if connection else None
+        return PlanRequest(
+            coverage=read.coverage,
+            selection=select.resolve(ask.partners, ask.servers, read.declared, connection),
+            manifest_digest=read.loaded.digest,
+            now=clock.now(connection) if connection else clock.now_of(engine),
+            lifetime=settings.plan_lifetime,
+            thresholds=thresholds(settings),
+            acceptances=all_acceptances(settings, ask.acceptances),
+            commit=commit.id if commit else None,
+            older_than=last if last and commit and not commit.descends_from(last) else None,
+            unchanged=read.loaded.unchanged,
+            sealing=secrets.are_sealed(self.context) or self.checking,
+            rules=rules(settings.secrets),
         )
-        if recording and not request.selection.named():
-            request = replace(request, recorder=unchanged.Recorder.of(read, engine))
-        outcome = partners.plan_partners(read.declared, connection, target, request)
-        made, readable = outcome.plan, None
-        if check_secrets and not has_errors(outcome.problems):
-            made = secrets.checked(made, read, connection, context, applying=False).plan
-            if not sealing:
-                readable, made = len(made.passwords), replace(made, passwords=())
-    problems = (*read.problems, *outcome.problems)
-    if has_errors(problems):
-        raise _failure(read, problems)
-    return Planned(made, read, problems, outcome.unchanged, outcome.skipped, readable)
 
 
 def _offline(read: Inputs) -> Iterable[Problem]:
@@ -109,36 +163,6 @@ def _offline(read: Inputs) -> Iterable[Problem]:
 
 def _failure(read: Inputs, problems: tuple[Problem, ...]) -> Failure:
     return Failure(problems, read.sources)
-
-
-def _request(
-    context: Context,
-    read: Inputs,
-    ask: Ask,
-    connection: Connection | None,
-    commit: Commit | None,
-    now: datetime,
-) -> Request:
-    from reconciler.database import observe  # noqa: PLC0415 - as in `plan`
-    from reconciler.operations import select  # noqa: PLC0415
-    from reconciler.operations.partners import Request  # noqa: PLC0415
-    from reconciler.secrets.settings import rules  # noqa: PLC0415
-
-    settings = context.settings
-    last = observe.last_commit(connection, settings.project) if connection else None
-    return Request(
-        coverage=read.coverage,
-        selection=select.resolve(ask.partners, ask.servers, read.declared, connection),
-        manifest_digest=read.loaded.digest,
-        now=now,
-        lifetime=settings.plan_lifetime,
-        thresholds=thresholds(settings),
-        acceptances=all_acceptances(settings, ask.acceptances),
-        commit=commit.id if commit else None,
-        older_than=last if last and commit and not commit.descends_from(last) else None,
-        unchanged=read.loaded.unchanged,
-        rules=rules(settings.secrets),
-    )
 
 
 def thresholds(settings: Settings) -> Thresholds:

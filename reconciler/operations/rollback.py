@@ -29,16 +29,12 @@ from reconciler.model import as_json
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import MailServer
 from reconciler.operations import secrets
+from reconciler.operations.batch import judged
 from reconciler.operations.commits import revert_command
 from reconciler.operations.context import Context
-from reconciler.operations.partners import (
-    PlannedPartners,
-    Request,
-    acceptance_problems,
-    judged,
-    plan_of,
-)
+from reconciler.operations.partners import PlannedPartners, acceptance_problems, plan_of
 from reconciler.operations.plan import all_acceptances, thresholds
+from reconciler.operations.request import PlanRequest
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
@@ -78,9 +74,9 @@ def rollback(context: Context, name: str, acceptances: tuple[Acceptance, ...] = 
 
 def _request(
     context: Context, acceptances: tuple[Acceptance, ...], connection: Connection
-) -> Request:
+) -> PlanRequest:
     settings = context.settings
-    return Request(
+    return PlanRequest(
         coverage=Coverage(settings.project, frozenset(), whole=False),
         selection=Selection(),
         manifest_digest="",
@@ -100,7 +96,7 @@ def _files(change: Change) -> Iterator[str]:
 
 
 def plan_rollback(
-    connection: Connection, revision: Revision, target: DatabaseTarget, request: Request
+    connection: Connection, revision: Revision, target: DatabaseTarget, request: PlanRequest
 ) -> PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)

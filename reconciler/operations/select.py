@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Connection
 
@@ -18,7 +18,7 @@ from reconciler.plan.plan import Selection
 def resolve(
     partners: Iterable[str],
     servers: Iterable[str],
-    declared: dict[str, PartnerDeclaration],
+    declared: Mapping[str, PartnerDeclaration],
     connection: Connection | None,
     ledger: LastApplied | None = None,
 ) -> Selection:
@@ -34,30 +34,30 @@ def resolve(
         if name not in known
         for problem in _partner(name, declared, connection)
     ]
-    found = []
+    selected = []
     for text in servers:
         owners = _owners(text, declared, connection)
         partner, _, name = text.rpartition("/")
         if ledger and not owners:
             owners = sorted(ledger.partners_with(name, partner))
         if len(owners) == 1:
-            found.append((owners[0], name))
+            selected.append((owners[0], name))
         else:
             problems.append(_unresolved(text, name, owners, declared))
     if problems:
         raise Failure(problems)
-    return Selection(tuple(partners), tuple(found))
+    return Selection(tuple(partners), tuple(selected))
 
 
 def _partner(
-    name: str, declared: dict[str, PartnerDeclaration], connection: Connection | None
+    name: str, declared: Mapping[str, PartnerDeclaration], connection: Connection | None
 ) -> Iterator[Problem]:
     if name not in declared and not (connection and observe.has_partner(connection, name)):
         yield Problem("MBX606", None, {"name": name, "suggestion": closest(name, declared)})
 
 
 def _owners(
-    text: str, declared: dict[str, PartnerDeclaration], connection: Connection | None
+    text: str, declared: Mapping[str, PartnerDeclaration], connection: Connection | None
 ) -> list[str]:
     """The partners that have a server of this name, or the one that `text` names."""
     partner, _, name = text.rpartition("/")
@@ -69,12 +69,12 @@ def _owners(
     )
 
 
-def _is_old(owner: str, name: str, declared: dict[str, PartnerDeclaration]) -> bool:
+def _is_old(owner: str, name: str, declared: Mapping[str, PartnerDeclaration]) -> bool:
     return owner in declared and name in old_names(declared[owner])
 
 
 def _unresolved(
-    text: str, name: str, owners: list[str], declared: dict[str, PartnerDeclaration]
+    text: str, name: str, owners: list[str], declared: Mapping[str, PartnerDeclaration]
 ) -> Problem:
     if owners:
         return Problem("MBX608", None, {"name": text, "partners": ", ".join(owners)})

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.database import showing
-from reconciler.database.listing import Listed
-from reconciler.database.showing import ShownLink
+from reconciler.database import listing
+from reconciler.database.listing import Listed, ShownLink
 from reconciler.operations.context import Context
 
 
@@ -24,5 +23,5 @@ def show(context: Context, address: str) -> Shown:
         Failure: there is none, several are called so, or the database is new.
     """
     with context.existing() as connection:
-        server = showing.find(connection, address)
-        return Shown(server, showing.links_of(connection, server.row_id))
+        server = listing.find(connection, address)
+        return Shown(server, listing.links_of(connection, server.row_id))

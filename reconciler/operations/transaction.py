@@ -84,9 +84,9 @@ def check(connection: Connection, plan: Plan) -> None:
     """
     freshness.require_unapplied(record.revision_of(connection, plan.id))
     by_name = {part.partner: part for part in plan.applicable}
-    found = observe.read(connection, list(by_name))
+    partners = observe.read(connection, list(by_name))
     freshness.require_fresh(
-        row for name, now in found for row in stale_rows(by_name[name].changes, now.state)
+        row for name, now in partners for row in stale_rows(by_name[name].changes, now.state)
     )
 
 
@@ -94,9 +94,9 @@ def _stale(
     connection: Connection, parts: Iterable[PartnerPlan], writer: Writer
 ) -> Iterator[StaleRow]:
     by_name = {part.partner: part for part in parts}
-    for name, found in observe.read(connection, list(by_name), lock=True):
-        writer.know(name, found.row_ids)
-        yield from stale_rows(by_name[name].changes, found.state)
+    for name, observed in observe.read(connection, list(by_name), lock=True):
+        writer.know(name, observed.row_ids)
+        yield from stale_rows(by_name[name].changes, observed.state)
 
 
 def _agreed(connection: Connection, work: Work, writer: Writer) -> Iterator[PartnerPlan]:

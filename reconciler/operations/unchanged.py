@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,7 +21,8 @@ from reconciler.database.engine import is_missing, transaction
 from reconciler.database.schema import Condition, status_of
 from reconciler.desired.compare import Comparison, compare
 from reconciler.desired.match import may_be_swapped
-from reconciler.diagnostics.problem import Failure
+from reconciler.diagnostics.problem import Failure, Problem
+from reconciler.manifests.declaration import FileDeclaration
 from reconciler.manifests.load import NONE_UNCHANGED
 from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.manifests.workers import Workers, processors
@@ -52,45 +53,51 @@ _LIBRARIES = ("PyYAML", "pydantic", "pydantic_core", "email-validator", "idna")
 
 def read(reading: Reading, context: Context) -> Inputs:
     """The manifests of a run, without those of partners that are known to be unchanged."""
-    if not reading.hashing:
-        return reading.inputs(NONE_UNCHANGED)
-    facts = _fitting(reading, context)
+    return parsed(reading, fitting(reading, context), context)
+
+
+def parsed(reading: Reading, facts: Mapping[str, Unchanged], context: Context) -> Inputs:
+    """The manifests of a run, without those of the partners that these facts are about."""
     inputs = reading.inputs(facts)
-    doubtful = _doubtful(inputs, context)
-    if not doubtful:
+    left_out = inputs.loaded.unchanged
+    doubted = doubtful(left_out, inputs.declared, context)
+    if not doubted:
         return inputs
-    return reading.inputs({name: fact for name, fact in facts.items() if name not in doubtful})
+    return reading.inputs({name: fact for name, fact in facts.items() if name not in doubted})
 
 
-def _doubtful(inputs: Inputs, context: Context) -> Collection[str]:
-    """The unchanged partners whose secrets may be another's since that one is there.
+def doubtful(
+    unchanged: Collection[str], declared: Iterable[str], context: Context
+) -> Collection[str]:
+    """The unchanged partners whose secrets may be another's, since one of `declared` is there.
 
     For a default with a prefix the names of the partners tell; for all else the rows have to.
     """
-    unchanged = inputs.loaded.unchanged.keys()
     if not unchanged:
         return unchanged
     try:
         with transaction(context.engine(writes=False)) as connection:
-            partners = {*inputs.declared, *unchanged, *observe.partners(connection)}
+            partners = {*declared, *unchanged, *observe.partners(connection)}
             scopes = Scopes(rules(context.settings.secrets), partners)
-            doubtful = {name for name in unchanged if scopes.is_crowded(name)}
+            doubted = {name for name in unchanged if scopes.is_crowded(name)}
             if stores := scopes.open_stores:
-                doubtful.update(
+                doubted.update(
                     name
                     for name, text in observe.references(connection, stores)
                     if name in unchanged and not scopes.allows(name, text)
                 )
-            return doubtful
+            return doubted
     except Failure:
         return unchanged
 
 
-def _fitting(reading: Reading, context: Context) -> Mapping[str, Unchanged]:
-    """The facts that hold now, by partner.
+def fitting(reading: Reading, context: Context) -> Mapping[str, Unchanged]:
+    """The facts that hold now, by partner; none of a run whose files were not hashed.
 
     What is wrong with the database is said by the plan itself.
     """
+    if not reading.hashing:
+        return NONE_UNCHANGED
     name, digests = _context_of(reading.settings, reading.coverage), reading.manifests.digests
     fitting = [fact for fact in facts(context) if fact.fits(name, digests)]
     return {fact.partner: fact for fact in holding(fitting, context)}
@@ -153,7 +160,8 @@ class Recorder:
         """The recorder of a run."""
         flag = bool if engine.dialect.supports_native_boolean else int
         context = _context_of(inputs.settings, inputs.coverage)
-        return cls(context, _clean_files(inputs), flag)
+        files = clean_files(inputs.loaded.files, inputs.problems, inputs.loaded.digests)
+        return cls(context, files, flag)
 
     def fact(
         self, comparison: Comparison, observed: State, rows: str | None, coverage: Coverage
@@ -221,14 +229,16 @@ def _context_of(settings: Settings, coverage: Coverage) -> str:
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
-def _clean_files(inputs: Inputs) -> dict[str, Files]:
+def clean_files(
+    files: Iterable[FileDeclaration], problems: Iterable[Problem], digests: Mapping[str, str]
+) -> dict[str, Files]:
     """The files of each partner, unless something was to be said of one of them."""
-    suspect = {problem.place.file for problem in inputs.problems if problem.place}
+    suspect = {problem.place.file for problem in problems if problem.place}
     names: dict[str, list[str]] = {}
-    for file in inputs.loaded.files:
+    for file in files:
         names.setdefault(file.partner, []).append(file.file)
     return {
-        partner: tuple((name, inputs.loaded.digests[name]) for name in sorted(of_partner))
+        partner: tuple((name, digests[name]) for name in sorted(of_partner))
         for partner, of_partner in names.items()
         if suspect.isdisjoint(of_partner)
     }

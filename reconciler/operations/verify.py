@@ -14,8 +14,8 @@ from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.model.state import EMPTY, State
 from reconciler.operations.context import Context
 from reconciler.operations.inputs import Inputs
-from reconciler.operations.partners import acceptances_for
 from reconciler.operations.plan import thresholds
+from reconciler.operations.request import acceptances_for
 from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.plan import PartnerPlan, Plan

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
-from reconciler.database import bulk, listing, observe, showing
+from reconciler.database import bulk, listing, observe
 from reconciler.database.listing import Listed, ServerFilter
 from reconciler.database.tables import mail_server
 from reconciler.diagnostics.closest import closest
@@ -126,7 +126,7 @@ def _named(connection: Connection, servers: Iterable[str]) -> list[int]:
     problems: list[Problem] = []
     for name in servers:
         try:
-            numbers.append(showing.find(connection, name).row_id)
+            numbers.append(listing.find(connection, name).row_id)
         except Failure as failure:
             problems += failure.problems
     if problems:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.database.listing import Listed
-from reconciler.database.showing import ShownLink
+from reconciler.database.listing import Listed, ShownLink
 from reconciler.database.verdicts import Last
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.words import N_, _, n_
@@ -75,12 +75,16 @@ def whole_lines(row: Listed, links: Sequence[ShownLink], style: Style) -> Iterat
     yield n_("{count} link", "{count} links", len(links))
 
 
-def list_data(rows: Iterable[Listed]) -> dict[str, Any]:
-    """The mail servers as `list --format json` prints them."""
-    servers = [
-        {**_identity(row), **{name: getattr(row.server, name) for name in _LISTED}} for row in rows
-    ]
-    return {"format_version": FORMAT_VERSION, "mail_servers": servers}
+def list_json(rows: Iterable[Listed]) -> Iterator[str]:
+    """The document that `list --format json` prints, one mail server after another."""
+    yield f'{{\n  "format_version": "{FORMAT_VERSION}",\n  "mail_servers": ['
+    separator, end = "\n    ", "]\n}\n"
+    for row in rows:
+        data = {**_identity(row), **{name: getattr(row.server, name) for name in _LISTED}}
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        yield separator + text.replace("\n", "\n    ")
+        separator, end = ",\n    ", "\n  ]\n}\n"
+    yield end
 
 
 def show_data(row: Listed, links: Iterable[ShownLink]) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def _identity(row: Listed) -> dict[str, Any]:
 def _last_data(last: Last | None) -> dict[str, Any] | None:
     if last is None:
         return None
-    verdict, level, code, step, line = last.found
+    verdict, level, code, step, line = last.verdict
     times = {"tried_at": last.tried_at, "since": last.since}
     return {
         "outcome": verdict,
@@ -129,8 +133,8 @@ def _last(last: Last | None) -> str:
     """The last test in a few words: `FAILED MBX775 since 2026-11-24`."""
     if last is None:
         return shown(None)
-    word = _(VERDICTS.get(last.found.verdict, last.found.verdict))
-    words = " ".join(filter(None, (word, last.found.code)))
+    word = _(VERDICTS.get(last.verdict.verdict, last.verdict.verdict))
+    words = " ".join(filter(None, (word, last.verdict.code)))
     if last.since is None:
         return one_line(words)
     return one_line(_("{words} since {day}").format(words=words, day=last.since.date()))
@@ -139,17 +143,17 @@ def _last(last: Last | None) -> str:
 def _last_lines(last: Last | None) -> Iterator[str]:
     if last is None:
         return
-    found = last.found
+    verdict = last.verdict
     when = f"{last.tried_at:%Y-%m-%d %H:%M:%S} UTC" if last.tried_at else "–"
     yield "  " + _("last test: {last}, level {level}, on {when}").format(
-        last=_last(last), level=one_line(found.level), when=when
+        last=_last(last), level=one_line(verdict.level), when=when
     )
-    if found.line:
-        step = _(STEPS.get(found.step or "", found.step or "–"))
-        said = _("the server said ({step}): {line}").format(step=step, line=found.line)
+    if verdict.line:
+        step = _(STEPS.get(verdict.step or "", verdict.step or "–"))
+        said = _("the server said ({step}): {line}").format(step=step, line=verdict.line)
         yield f"    {one_line(said)}"
-    if found.code in MESSAGES:
-        yield "    " + _("what that means: reconciler explain {code}").format(code=found.code)
+    if verdict.code in MESSAGES:
+        yield "    " + _("what that means: reconciler explain {code}").format(code=verdict.code)
 
 
 def _cells(row: Listed) -> tuple[str, ...]:

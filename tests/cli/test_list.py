@@ -271,7 +271,7 @@ def test_nothing_that_fits_is_said_without_a_table(tool: Tool) -> None:
 def test_a_company_filter_may_mean_more_companies_than_one_query_takes(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_IN", 1)
+    monkeypatch.setattr(listing, "_BATCH", 1)
     assert tool.listed("--company", "e") == ALL
 
 
@@ -287,7 +287,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     tool: Tool, fetched: list[list[tuple[Any, ...]]]
 ) -> None:
     tool.listed()
-    assert [len(rows) for rows in fetched] == [5, 5]
+    assert [len(rows) for rows in fetched] == [5, 5, 5]
 
 
 def test_partners_come_in_order_and_rows_without_id_last_by_number(tool: Tool) -> None:
@@ -526,6 +526,25 @@ def test_strange_values_are_still_shown(tool: Tool) -> None:
     assert document["links"][0]["company_nickname"] is None
     assert "mail.other.example:x" in "".join(tool.lines("list"))
     assert "gone" in "".join(tool.lines("show", "acme/#12"))
+
+
+@pytest.mark.databases("sqlite")
+def test_a_name_that_list_prints_is_found_whatever_the_id_is_made_of(tool: Tool) -> None:
+    for row_id, stable_id in ((12, b"a\xff"), (13, b"a\xfe"), (14, b"plain"), (15, b"#15")):
+        tool.execute(ROW, id=row_id, partner="beta", stable_id=stable_id, nickname="b", active=1)
+    names = ["beta/##15", "beta/plain", "beta/\ufffda\\xfe", "beta/\ufffda\\xff"]
+    listed = tool.listed("--partner", "beta")
+    assert listed == [names[0], "beta/nfe-out", *names[1:]]
+    numbers = [tool.data("show", name)["mail_server"]["row_id"] for name in names]
+    assert numbers == [15, 14, 13, 12]
+    with transaction(engine_of(tool.database.url, writes=False)) as connection:
+        ((_, observed),) = observe.read(connection, ["beta"])
+        assert observe.partners_with(connection, "\ufffda\\xff") == {"beta"}
+    assert {f"beta/{name}" for name in observed.row_ids} >= set(names)
+    for name in names:  # no manifest can say these rows, which takes having found them
+        assert tool("adopt", name, "manifests") == 1
+        assert "MBX72" in tool.err
+        assert "MBX615" not in tool.err
 
 
 @pytest.mark.databases("sqlite")

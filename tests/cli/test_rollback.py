@@ -23,7 +23,8 @@ from reconciler.model.cnpj import masked
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import Link, Partner, State
 from reconciler.operations import transaction as transaction_
-from reconciler.operations.partners import PlannedPartners, Request
+from reconciler.operations.partners import PlannedPartners
+from reconciler.operations.request import PlanRequest
 from reconciler.operations.rollback import plan_rollback
 from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
@@ -76,7 +77,7 @@ def planned(
     engine: Engine, number: int, *acceptances: Acceptance, project: str = ""
 ) -> PlannedPartners:
     """The plan that leads back from a revision."""
-    request = Request(
+    request = PlanRequest(
         *(Coverage(project, frozenset(), whole=False), Selection(), "", NOW, LIFETIME),
         *(UNGUARDED, acceptances),
     )

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from sqlalchemy import make_url
 
-from reconciler.database.dialects import Tls
+from reconciler.database.dialect import Tls
 from reconciler.database.engine import engine_of, transaction
 from reconciler.diagnostics.problem import Failure
 from tests.conftest import REQUIRED

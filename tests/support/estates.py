@@ -39,7 +39,8 @@ from reconciler.model.state import (
     State,
 )
 from reconciler.operations import transaction as transaction_
-from reconciler.operations.partners import PlannedPartners, Request, plan_partners
+from reconciler.operations.partners import PlannedPartners, plan_partners
+from reconciler.operations.request import PlanRequest
 from reconciler.operations.transaction import Work
 from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
@@ -432,7 +433,7 @@ class Estate:
         """Plan the manifests, which must be readable and make sense among themselves."""
         declared, problems = read_all(manifests, self.project)
         assert not errors(problems), problems
-        request = Request(
+        request = PlanRequest(
             covers(*manifests, project=self.project, whole=whole),
             Selection(),
             "sha256:0",
