@@ -14,8 +14,6 @@ from reconciler.operations.adopt import Adopted, adopt
 from reconciler.render import text_diff
 from reconciler.render.style import Style, one_line
 
-_ENDINGS = (".yaml", ".yml")
-
 
 @click.command(
     "adopt",
@@ -45,7 +43,7 @@ def command(
     into: Path | None,
     auto_approve: bool,
 ) -> int:
-    if into and into.suffix not in _ENDINGS:
+    if into and into.suffix not in (".yaml", ".yml"):
         raise click.UsageError(_("The name of a manifest ends in .yaml or .yml."))
     written = (into,) if into and into.exists() else ()
     manifests = (*(paths or (Path(),)), *written)
@@ -58,17 +56,14 @@ def command(
         terminal.say(_diff(adopted, terminal.style()))
         terminal.confirm(_("Type yes to write"), "MBX727", auto_approve=auto_approve)
         adopted.write()
-    all_paths = (*paths, into) if into and not _covers(paths, into) else paths
-    words = ["reconciler", "apply", *map(str, all_paths)]
+    if into and not any(into.is_relative_to(path) for path in paths or (Path(),)):
+        paths = (*paths, into)
+    words = ["reconciler", "apply", *map(str, paths)]
     if settings_file:
         words += ["--settings", str(settings_file)]
     if lines := list(_next(adopted, words)):
         terminal.say(lines)
     return 0
-
-
-def _covers(paths: tuple[Path, ...], file: Path) -> bool:
-    return any(file.is_relative_to(path) for path in paths or (Path(),))
 
 
 def _diff(adopted: Adopted, style: Style) -> Iterator[str]:

@@ -10,7 +10,6 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _, n_
-from reconciler.export.draft import DraftFile
 from reconciler.operations.context import Context
 from reconciler.operations.export import Export, export_text, export_to, name_below
 from reconciler.render.style import one_line
@@ -69,7 +68,9 @@ def _summary(
     folder = name_below(context.base.root, out)
     for file in result.files[:_SHOWN]:
         path = out / file.name.removeprefix(folder)
-        yield f"{one_line(path)}: {_declared(file)}"
+        companies = n_("{count} company", "{count} companies", file.companies)
+        servers = n_("{count} mail server", "{count} mail servers", file.servers)
+        yield f"{one_line(path)}: {servers if file.company else f'{companies}, {servers}'}"
     if len(result.files) > _SHOWN:
         yield _("and {count} more").format(count=len(result.files) - _SHOWN)
     yield from _counts(result)
@@ -79,12 +80,6 @@ def _summary(
         words = ["reconciler", "apply", str(out)]
         words += ["--settings", str(settings_file)] if settings_file else []
         yield shlex.join(words) + "".join(accepted)
-
-
-def _declared(file: DraftFile) -> str:
-    companies = n_("{count} company", "{count} companies", file.companies)
-    servers = n_("{count} mail server", "{count} mail servers", file.servers)
-    return servers if file.company else f"{companies}, {servers}"
 
 
 def _counts(result: Export) -> Iterator[str]:

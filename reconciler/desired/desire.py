@@ -22,7 +22,6 @@ from reconciler.model.state import (
     Company,
     HeadOffice,
     HostProfile,
-    Link,
     Links,
     MailServer,
     Partner,
@@ -58,7 +57,10 @@ def desire(
     """
     naming = name_rows(declared, observed, coverage.project, applied_names)
     before = observed.renamed(naming.new_names)
-    companies = _companies(declared, before, coverage)
+    companies = _released(before.companies, coverage)
+    companies |= {cnpj: item.company for cnpj, item in declared.companies.items()}
+    hosts = _released(before.hosts, coverage)
+    hosts |= {key: item.profile for key, item in declared.hosts.items()}
     head_offices = _head_offices(declared, before)
     servers = _servers(declared, before, coverage)
     known = Known(companies, head_offices, servers, elsewhere, offline, coverage.project)
@@ -67,27 +69,23 @@ def desire(
         partner=before.partner or Partner(declared.partner, coverage.project),
         companies=companies,
         head_offices=head_offices,
-        hosts=_hosts(declared, before, coverage),
+        hosts=hosts,
         servers=servers,
         links=_links(declared, before, servers, linking, coverage),
     )
     problems = (*naming.problems, *linking.problems, *rules.check(declared, state, known))
-    return Desired(state, naming.new_names, problems, linking.skipped)
+    return Desired(state, naming.new_names, problems, len(linking.left_out))
 
 
+K = TypeVar("K")
 R = TypeVar("R", Company, HostProfile)
 
 
-def _released(row: R, coverage: Coverage) -> R:
-    """A row that is no longer declared is released; `file` stays, to tell it from a foreign row."""
-    return row._replace(project=None) if coverage.holds(row) else row
-
-
-def _companies(
-    declared: PartnerDeclaration, before: State, coverage: Coverage
-) -> dict[str, Company]:
-    kept = {cnpj: _released(row, coverage) for cnpj, row in before.companies.items()}
-    return kept | {cnpj: item.company for cnpj, item in declared.companies.items()}
+def _released(rows: Mapping[K, R], coverage: Coverage) -> dict[K, R]:
+    """The rows, released if they were the run's; `file` stays, to tell them from foreign ones."""
+    return {
+        key: row._replace(project=None) if coverage.holds(row) else row for key, row in rows.items()
+    }
 
 
 def _head_offices(declared: PartnerDeclaration, before: State) -> dict[str, HeadOffice]:
@@ -103,46 +101,24 @@ def _head_offices(declared: PartnerDeclaration, before: State) -> dict[str, Head
     return kept
 
 
-def _hosts(
-    declared: PartnerDeclaration, before: State, coverage: Coverage
-) -> dict[tuple[str, str], HostProfile]:
-    kept = {key: _released(row, coverage) for key, row in before.hosts.items()}
-    return kept | {key: item.profile for key, item in declared.hosts.items()}
-
-
 def _servers(
     declared: PartnerDeclaration, before: State, coverage: Coverage
 ) -> dict[str, MailServer]:
     kept = {name: row for name, row in before.servers.items() if not coverage.holds(row)}
-    foreign = _foreign(before)
+    foreign = options.foreign(before)
+    profiles = {  # those of other files of the project, and of the files of this run
+        key: row
+        for key, row in before.hosts.items()
+        if row.project == coverage.project and not coverage.holds(row)
+    }
+    profiles |= {key: item.profile for key, item in declared.hosts.items()}
     for stable_id, item in declared.servers.items():
         key = (item.server.host, item.server.protocol)
-        hosts = declared.hosts.get(key)
-        profile = hosts.profile if hosts else _declared_elsewhere(before.hosts.get(key), coverage)
-        server = options.resolve(item.server, profile, foreign.get(key))
-        kept[stable_id] = _left_to_others(server, before.servers.get(stable_id))
+        server = options.resolve(item.server, profiles.get(key), foreign.get(key))
+        if server.ignore_changes and (row := before.servers.get(stable_id)):
+            server = server.keeping(server.ignore_changes, row)
+        kept[stable_id] = server
     return kept
-
-
-def _left_to_others(server: MailServer, row: MailServer | None) -> MailServer:
-    """The server with its ignored fields as its row has them; a new server keeps its own."""
-    return server.keeping(server.ignore_changes, row) if row and server.ignore_changes else server
-
-
-def _declared_elsewhere(profile: HostProfile | None, coverage: Coverage) -> HostProfile | None:
-    """The profile, if a file of the project that is not part of this run declares it."""
-    if profile and profile.project == coverage.project and not coverage.holds(profile):
-        return profile
-    return None
-
-
-def _foreign(state: State) -> dict[tuple[str, str], HostProfile]:
-    """The profiles that another program wrote; released ones still have a `file`."""
-    return {
-        (row.host.lower(), row.protocol): row
-        for row in state.hosts.values()
-        if row.project is None and row.file is None
-    }
 
 
 def _links(
@@ -154,14 +130,10 @@ def _links(
 ) -> dict[str, Links]:
     result: dict[str, Links] = {}
     for name in servers:
-        declared_links = linking.links.get(name, {})
-        rows = before.links.get(name, ())
+        links = linking.links.get(name, {})
         item = declared.servers.get(name)
-        kept = () if item and item.exclusive_links else _kept(rows, declared_links, coverage)
-        if links := tuple(sorted((*declared_links.values(), *kept))):
-            result[name] = links
+        rows = () if item and item.exclusive_links else before.links.get(name, ())
+        kept = (row for row in rows if row.cnpj not in links and not coverage.holds(row))
+        if all_links := tuple(sorted((*links.values(), *kept))):
+            result[name] = all_links
     return result
-
-
-def _kept(rows: Links, declared_links: Mapping[str, Link], coverage: Coverage) -> Links:
-    return tuple(row for row in rows if row.cnpj not in declared_links and not coverage.holds(row))

@@ -50,38 +50,32 @@ class Linking:
     problems: list[Problem] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
 
-    @property
-    def skipped(self) -> int:
-        """How many companies `all` and `branches_of` left out."""
-        return len(self.left_out)
-
 
 def link(declared: PartnerDeclaration, known: Known) -> Linking:
     """Every link that `declared` asks for."""
     linking = Linking()
-    cache: dict[tuple[LinkItem, str], Link] = {}
-    for stable_id, server in declared.servers.items():
-        _explicit(stable_id, server, declared, known, linking, cache)
+    cache: dict[tuple[LinkItem, str | None], Link] = {}
+    for server in declared.servers.values():
+        _explicit(server, declared, known, linking, cache)
     for item in declared.imports:
         _import(item, declared, known, linking)
-    for stable_id, server in declared.servers.items():
+    for server in declared.servers.values():
         for index, expansion in expansions(server):
-            _expand(stable_id, server, server.link_place(index), expansion, known, linking)
+            _expand(server, server.link_place(index), expansion, known, linking)
     for item in declared.imports:
         linking.problems.extend(_head_office_import(item, known, linking))
     return linking
 
 
 def _explicit(
-    stable_id: str,
     server: ServerDeclaration,
     declared: PartnerDeclaration,
     known: Known,
     linking: Linking,
-    cache: dict[tuple[LinkItem, str], Link],
+    cache: dict[tuple[LinkItem, str | None], Link],
 ) -> None:
     row = server.server
-    links = linking.links.setdefault(stable_id, {})
+    links = linking.links.setdefault(row.stable_id, {})
     unreadable = known.unreadable if row.direction == "incoming" else ()
     for index, item in enumerate(server.links):
         if item.kind != "company" or not server.linked:
@@ -90,14 +84,12 @@ def _explicit(
         if cnpj not in known.companies or cnpj in links or cnpj in unreadable:
             place = server.link_place(index)
             if cnpj in links:
-                linking.problems.append(_twice(cnpj, stable_id, place, declared))
+                linking.problems.append(_twice(cnpj, row.stable_id, place, declared))
             linking.problems.extend(_company_problems(cnpj, row, place, known))
-        key = (item, row.file or "")
-        made = cache.get(key)
+        made = cache.get((item, row.file))
         if made is None:
-            made = cache[key] = Link(
-                item.cnpj, item.sender_name, item.active, known.project, row.file
-            )
+            made = Link(cnpj, item.sender_name, item.active, known.project, row.file)
+            cache[item, row.file] = made
         links.setdefault(cnpj, made)
 
 
@@ -128,36 +120,31 @@ def _company_problems(
         yield Problem("MBX306", place, {"name": name})
     elif company is None:
         code = "MBX308" if known.offline else "MBX309"
-        yield Problem(code, place, {"name": name, "suggestion": _similar(cnpj, known)})
+        similar = masked(closest(cnpj, known.companies))
+        yield Problem(code, place, {"name": name, "suggestion": similar})
     elif server.direction == "incoming" and cnpj in known.unreadable:
         yield Problem("MBX314", place, {"name": name, "server": server.stable_id})
 
 
-def _similar(cnpj: str, known: Known) -> str:
-    return masked(closest(cnpj, known.companies))
-
-
 def _import(item: Import, declared: PartnerDeclaration, known: Known, linking: Linking) -> None:
-    name = item.item.server
+    name, cnpj, place = item.item.server, item.company, item.place
     server = known.servers.get(name)
     renamed = old_names(declared).get(name)
     if renamed or server is None:
         code = "MBX318" if renamed else "MBX310" if known.offline else "MBX311"
         suggestion = renamed or closest(name, known.servers)
-        linking.problems.append(Problem(code, item.place, {"name": name, "suggestion": suggestion}))
+        linking.problems.append(Problem(code, place, {"name": name, "suggestion": suggestion}))
         return
     if server.company or (item.item.source == "partner" and not server.importable):
-        linking.problems.append(Problem("MBX313", item.place, {"name": name}))
+        linking.problems.append(Problem("MBX313", place, {"name": name}))
         return
     links = linking.links.setdefault(name, {})
-    if item.company in links:
-        linking.problems.append(_twice(item.company, name, item.place, declared))
-    if item.company in known.companies:
-        linking.problems.extend(_company_problems(item.company, server, item.place, known))
-    made = Link(
-        item.company, item.item.sender_name, item.item.active, known.project, item.place.file
-    )
-    links.setdefault(item.company, made)
+    if cnpj in links:
+        linking.problems.append(_twice(cnpj, name, place, declared))
+    if cnpj in known.companies:
+        linking.problems.extend(_company_problems(cnpj, server, place, known))
+    made = Link(cnpj, item.item.sender_name, item.item.active, known.project, place.file)
+    links.setdefault(cnpj, made)
 
 
 def expansions(server: ServerDeclaration) -> Iterator[tuple[int, LinkItem]]:
@@ -168,14 +155,9 @@ def expansions(server: ServerDeclaration) -> Iterator[tuple[int, LinkItem]]:
 
 
 def _expand(
-    stable_id: str,
-    server: ServerDeclaration,
-    place: Place,
-    item: LinkItem,
-    known: Known,
-    linking: Linking,
+    server: ServerDeclaration, place: Place, item: LinkItem, known: Known, linking: Linking
 ) -> None:
-    links = linking.links[stable_id]
+    links = linking.links[server.server.stable_id]
     cnpjs = [cnpj for cnpj in sorted(known.companies) if stands_for(item, cnpj)]
     if not cnpjs and not known.offline:
         linking.problems.append(Problem("MBX326", place, {"name": masked(item.cnpj)}))
@@ -184,9 +166,9 @@ def _expand(
             continue
         if server.server.direction == "incoming" and cnpj in known.unreadable:
             linking.left_out.add(cnpj)
-            continue
-        file = server.server.file
-        links[cnpj] = Link(cnpj, item.sender_name, item.active, known.project, file)
+        else:
+            file = server.server.file
+            links[cnpj] = Link(cnpj, item.sender_name, item.active, known.project, file)
 
 
 def stands_for(item: LinkItem, cnpj: str) -> bool:

@@ -30,8 +30,7 @@ def name_rows(
 
     `applied` has the last old id of servers by their ids now, for partners with `may_be_swapped`.
     """
-    naming = Naming()
-    naming.problems.extend(_claimed_twice(declared))
+    naming = Naming(problems=list(_claimed_twice(declared)))
     for stable_id, server in declared.servers.items():
         if server.renamed_from:
             _rename(stable_id, server, declared, observed, naming, applied)
@@ -71,9 +70,8 @@ def _claimed_twice(declared: PartnerDeclaration) -> Iterator[Problem]:
         for old in server.renamed_from:
             first = claims.setdefault(old, server)
             if first is not server:
-                yield Problem(
-                    "MBX324", _earlier(server, old), {"old": old}, (_earlier(first, old),)
-                )
+                others = (_earlier(first, old),)
+                yield Problem("MBX324", _earlier(server, old), {"old": old}, others)
 
 
 def _rename(
@@ -85,12 +83,15 @@ def _rename(
     applied: Mapping[str, str],
 ) -> None:
     candidates = _candidates(new, server, observed)
-    standing = [old for old in server.renamed_from if _stands_still(old, declared)]
+    others = declared.servers
+    standing = [
+        old for old in server.renamed_from if old in others and not others[old].renamed_from
+    ]
     if standing:
         naming.problems.append(_conflict(server, standing[0], declared))
     elif len(candidates) > 1:
         values = {"new": new, "rows": ", ".join(candidates)}
-        naming.problems.append(Problem("MBX327", _renamed_from(server), values))
+        naming.problems.append(Problem("MBX327", server.place.below("renamed_from"), values))
     elif not candidates:
         if new in observed.servers:
             naming.problems.append(_done(server))
@@ -98,7 +99,7 @@ def _rename(
         naming.new_names[candidates[0]] = new
     elif candidates[0] in declared.servers and _settled(server, candidates[0], observed, applied):
         naming.problems.append(_done(server))
-    elif any(new in other.renamed_from for other in declared.servers.values()):
+    elif any(new in other.renamed_from for other in others.values()):
         naming.new_names[candidates[0]] = new
     else:
         naming.problems.append(_conflict(server, candidates[0], declared))
@@ -109,10 +110,6 @@ def _in_the_way(declared: PartnerDeclaration, observed: State, naming: Naming) -
     for old, new in naming.new_names.items():
         if new in observed.servers and new not in naming.new_names:
             yield _conflict(declared.servers[new], old, declared)
-
-
-def _stands_still(old: str, declared: PartnerDeclaration) -> bool:
-    return old in declared.servers and not declared.servers[old].renamed_from
 
 
 def _settled(
@@ -135,17 +132,13 @@ def _conflict(server: ServerDeclaration, old: str, declared: PartnerDeclaration)
 
 
 def _done(server: ServerDeclaration) -> Problem:
-    return Problem("MBX317", _renamed_from(server), {"new": server.server.stable_id})
-
-
-def _renamed_from(server: ServerDeclaration) -> Place:
-    return Place(server.place.file, (*server.place.path, "renamed_from"))
+    place = server.place.below("renamed_from")
+    return Problem("MBX317", place, {"new": server.server.stable_id})
 
 
 def _earlier(server: ServerDeclaration, old: str) -> Place:
     """Where `old` stands, in a list or alone."""
-    file, path, *_ = _renamed_from(server)
-    return Place(file, (*path, server.renamed_from.index(old)), "value")
+    return server.place.below("renamed_from", server.renamed_from.index(old), on="value")
 
 
 def _take_over(declared: PartnerDeclaration, observed: State, project: str, naming: Naming) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.model import providers
 from reconciler.model.providers import PLAIN_PORTS, USUAL_PORTS
-from reconciler.model.state import OPTIONS, HostProfile, MailServer, Origins
+from reconciler.model.state import OPTIONS, HostProfile, MailServer, Origins, State
 
 Values = tuple[Any, ...]
 """The values of `OPTIONS`, in their order."""
@@ -41,6 +41,12 @@ def resolve(
     below = NOTHING if hosts else _options(database)
     settled = _settle(row[_OPTIONS], _options(hosts), below, server.host, server.protocol)
     return MailServer._make((*row[: _OPTIONS.start], *settled, *row[_OPTIONS.stop + 1 :]))
+
+
+def foreign(state: State) -> dict[tuple[str, str], HostProfile]:
+    """The profiles that another program wrote; released ones still have a `file`."""
+    rows = (row for row in state.hosts.values() if row.project is None and row.file is None)
+    return {(row.host.lower(), row.protocol): row for row in rows}
 
 
 def _options(profile: HostProfile | None) -> Values:

@@ -29,7 +29,9 @@ def check(declared: PartnerDeclaration, state: State, known: Known) -> Iterator[
     """Every rule that `declared`, leading to `state`, breaks."""
     yield from _head_offices(declared)
     yield from _company_files(declared, known)
-    yield from _elsewhere(declared, known)
+    for cnpj, company in declared.companies.items():
+        if cnpj in known.elsewhere:
+            yield Problem("MBX306", company.place, {"name": masked(cnpj)})
     yield from _notifications(declared, state)
     yield from _hosts(declared)
     for stable_id, server in declared.servers.items():
@@ -39,11 +41,9 @@ def check(declared: PartnerDeclaration, state: State, known: Known) -> Iterator[
 def _head_offices(declared: PartnerDeclaration) -> Iterator[Problem]:
     seen: dict[str, CompanyDeclaration] = {}
     for cnpj, company in declared.companies.items():
-        if company.head_office:
-            first = seen.setdefault(root(cnpj), company)
-            if first is not company:
-                place = Place(company.place.file, (*company.place.path, "head_office"), "value")
-                yield Problem("MBX307", place, {"name": masked(cnpj)}, (first.place,))
+        if company.head_office and (first := seen.setdefault(root(cnpj), company)) is not company:
+            place = company.place.below("head_office", on="value")
+            yield Problem("MBX307", place, {"name": masked(cnpj)}, (first.place,))
 
 
 def _company_files(declared: PartnerDeclaration, known: Known) -> Iterator[Problem]:
@@ -59,12 +59,6 @@ def _company_files(declared: PartnerDeclaration, known: Known) -> Iterator[Probl
                 yield Problem(code, place, {"name": masked(cnpj), "suggestion": ""})
         elif file.servers and not company.own_mailboxes:
             yield Problem("MBX315", place, {"name": masked(cnpj)})
-
-
-def _elsewhere(declared: PartnerDeclaration, known: Known) -> Iterator[Problem]:
-    for cnpj, company in declared.companies.items():
-        if cnpj in known.elsewhere:
-            yield Problem("MBX306", company.place, {"name": masked(cnpj)})
 
 
 def _notifications(declared: PartnerDeclaration, state: State) -> Iterator[Problem]:
@@ -88,11 +82,10 @@ def _hosts(declared: PartnerDeclaration) -> Iterator[Problem]:
     known = {host for host, _protocol in declared.hosts}
     for server in declared.servers.values():
         host = server.server.host
-        if known and host not in known and not endpoints(host, server.server.protocol):
-            close = closest(host, known, 0.9)
-            if close:
-                place = _below(server.place, "host")
-                yield Problem("MBX405", place, {"suggestion": close})
+        right = not known or host in known or endpoints(host, server.server.protocol)
+        if not right and (close := closest(host, known, 0.9)):
+            place = server.place.below("host", on="value")
+            yield Problem("MBX405", place, {"suggestion": close})
 
 
 def _options(
@@ -100,34 +93,23 @@ def _options(
 ) -> Iterator[Problem]:
     server = state.servers[stable_id]
     port, security = server.port or 0, server.security or ""
-    place = _Placing(declared_server, declared)
-    if security == "none" and not _LOOPBACK.fullmatch(server.host):
-        yield Problem("MBX401", place.of("security"), {"host": server.host})
-    if server.verify_certificate is False:
-        yield Problem("MBX402", place.of("verify_certificate"), {"host": server.host})
-    if server.protocol == "smtp" and port == 25 and security != "none":
-        yield Problem("MBX403", place.of("port"), {"host": server.host})
-    right = _MIXED_UP.get((server.protocol, port, security))
-    if right:
-        values = {"port": port, "security": security, "right": right}
-        yield Problem("MBX404", place.of("security", "port"), values)
+    profile = declared.hosts.get((declared_server.server.host, declared_server.server.protocol))
 
-
-class _Placing:
-    """Where an advanced option of a server was written."""
-
-    def __init__(self, server: ServerDeclaration, declared: PartnerDeclaration) -> None:
-        self._server = server
-        self._host = declared.hosts.get((server.server.host, server.server.protocol))
-
-    def of(self, *names: str) -> Place:
+    def place(*names: str) -> Place:
+        """Where the first of these options that is written at all stands."""
         for name in names:
-            if getattr(self._server.server, name) is not None:
-                return _below(self._server.place, name)
-            if self._host and getattr(self._host.profile, name) is not None:
-                return _below(self._host.place, name)
-        return self._server.place
+            if getattr(declared_server.server, name) is not None:
+                return declared_server.place.below(name, on="value")
+            if profile and getattr(profile.profile, name) is not None:
+                return profile.place.below(name, on="value")
+        return declared_server.place
 
-
-def _below(place: Place, name: str) -> Place:
-    return Place(place.file, (*place.path, name), "value")
+    if security == "none" and not _LOOPBACK.fullmatch(server.host):
+        yield Problem("MBX401", place("security"), {"host": server.host})
+    if server.verify_certificate is False:
+        yield Problem("MBX402", place("verify_certificate"), {"host": server.host})
+    if server.protocol == "smtp" and port == 25 and security != "none":
+        yield Problem("MBX403", place("port"), {"host": server.host})
+    if right := _MIXED_UP.get((server.protocol, port, security)):
+        values = {"port": port, "security": security, "right": right}
+        yield Problem("MBX404", place("security", "port"), values)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from reconciler.desired.link import expansions, stands_for
 from reconciler.diagnostics.problem import Place
+from reconciler.manifests import declaration as d
 from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.model.state import Company, HeadOffice, HostProfile, Link, MailServer
 from reconciler.plan.diff import Change
@@ -19,15 +20,21 @@ class Places:
 
     def of(self, change: Change) -> Place | None:
         """The place of a change, if the manifests say anything about its row."""
-        match change.row:
-            case MailServer():
-                return self._server(change.name)
+        declared, row = self._declared, change.row
+        item: d.CompanyDeclaration | d.HostDeclaration | d.ServerDeclaration | None
+        match row:
             case Link(cnpj=cnpj):
-                return self._links.get((change.server, cnpj)) or self._expansion(
-                    change.server, cnpj
-                )
+                link = self._links.get((change.server, cnpj))
+                return link or self._expansion(change.server, cnpj)
+            case MailServer():
+                item = declared.servers.get(change.name)
+            case Company() | HeadOffice():
+                item = declared.companies.get(row.cnpj)
+            case HostProfile():
+                item = declared.hosts.get((row.host, row.protocol))
             case _:
-                return self._other(change)
+                return declared.place
+        return item.place if item else None
 
     @cached_property
     def _links(self) -> dict[tuple[str, str], Place]:
@@ -50,19 +57,3 @@ class Places:
             if stands_for(item, cnpj):
                 return server.link_place(index)
         return server.place
-
-    def _server(self, name: str) -> Place | None:
-        server = self._declared.servers.get(name)
-        return server.place if server else None
-
-    def _other(self, change: Change) -> Place | None:
-        declared = self._declared
-        match change.row:
-            case Company(cnpj=cnpj) | HeadOffice(cnpj=cnpj):
-                company = declared.companies.get(cnpj)
-                return company.place if company else None
-            case HostProfile(host=host, protocol=protocol):
-                profile = declared.hosts.get((host, protocol))
-                return profile.place if profile else None
-            case _:
-                return declared.place

@@ -44,6 +44,9 @@ class Place(NamedTuple):
     on: Literal["key", "value"] = "key"
     mark: Mark | None = None
 
+    def below(self, *steps: str | int, on: Literal["key", "value"] = "key") -> Place:
+        return Place(self.file, (*self.path, *steps), on)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

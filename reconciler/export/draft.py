@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
+from reconciler.desired.options import foreign
 from reconciler.diagnostics.words import KIND_WORDS, _
 from reconciler.export import entries
 from reconciler.export import options as advanced
 from reconciler.export.names import file_stem
-from reconciler.export.options import endpoint
 from reconciler.export.unsayable import LocalKey
 from reconciler.manifests.yamltext import InQuotes, Plain, Value, entry
 from reconciler.model.cnpj import masked
@@ -70,7 +70,9 @@ class Material:
 
 def draft(material: Material, left_out: frozenset[LocalKey]) -> Draft:
     """The manifests that declare all rows but those that are `left_out`."""
-    return _Drafting(material, left_out).draft()
+    drafting = _Drafting(material, left_out)
+    names = {material.ids[name]: name for name in drafting.servers}
+    return Draft(tuple(drafting.files()), names, drafting.links, drafting.profiles)
 
 
 class _Drafting:
@@ -80,27 +82,19 @@ class _Drafting:
         self._material = material
         self._state = material.state
         self._left_out = left_out
-        self._servers = {
+        self.servers = {
             name: row for name, row in self._state.servers.items() if self._has("server", name)
         }
-        self._links = {name: self._links_of(name) for name in self._servers}
-        self._foreign = {
-            (row.host.lower(), row.protocol): row
-            for row in self._state.hosts.values()
-            if row.project is None and row.file is None
+        self.links = {
+            name: tuple(row for row in rows if self._has("link", f"{name}/{row.cnpj}"))
+            for name, rows in self._state.links.items()
+            if name in self.servers
         }
-        self._profiles = self._declared_profiles()
-
-    def draft(self) -> Draft:
-        names = {self._material.ids[name]: name for name in self._servers}
-        return Draft(tuple(self._files()), names, self._links, self._profiles)
+        self._foreign = foreign(self._state)
+        self.profiles = self._declared_profiles()
 
     def _has(self, kind: str, name: str) -> bool:
         return (kind, name) not in self._left_out
-
-    def _links_of(self, name: str) -> Links:
-        links = self._state.links.get(name, ())
-        return tuple(row for row in links if self._has("link", f"{name}/{row.cnpj}"))
 
     def _declared_profiles(self) -> dict[tuple[str, str], HostProfile]:
         """The profiles of the state, and for other hosts the options that their servers share."""
@@ -110,16 +104,16 @@ class _Drafting:
             if key[0] == key[0].lower() and self._has("host", "/".join(key))
         }
         by_endpoint: dict[tuple[str, str], list[MailServer]] = {}
-        for _name, row in sorted(self._servers.items()):
-            by_endpoint.setdefault(endpoint(row), []).append(row)
+        for _name, row in sorted(self.servers.items()):
+            by_endpoint.setdefault(advanced.endpoint(row), []).append(row)
         for key, servers in by_endpoint.items():
-            if key not in self._state.hosts:
-                profile = advanced.shared(servers, self._foreign.get(key))
-                if profile:
-                    declared[key] = profile
+            if key not in self._state.hosts and (
+                profile := advanced.shared(servers, self._foreign.get(key))
+            ):
+                declared[key] = profile
         return declared
 
-    def _files(self) -> Iterator[DraftFile]:
+    def files(self) -> Iterator[DraftFile]:
         partner, size = self._material.partner, self._material.size
         stem = self._material.folder + file_stem(partner)
         sections: list[Section] = [
@@ -129,7 +123,7 @@ class _Drafting:
         ]
         head = entries.file_head(partner, None) + "".join(self._remarks())
         yield from _packed(_Part(head), sections, size, stem)
-        for cnpj in sorted({row.company for row in self._servers.values() if row.company}):
+        for cnpj in sorted({row.company for row in self.servers.values() if row.company}):
             # A text that is no CNPJ must not lead into another folder.
             name = cnpj if cnpj.isascii() and cnpj.isalnum() else "company"
             part = _Part(entries.file_head(partner, cnpj), cnpj)
@@ -144,7 +138,7 @@ class _Drafting:
 
     def _host_entries(self) -> Iterator[str]:
         by_host: dict[str, list[HostProfile]] = {}
-        for _key, profile in sorted(self._profiles.items()):
+        for _key, profile in sorted(self.profiles.items()):
             by_host.setdefault(profile.host, []).append(profile)
         for host, profiles in by_host.items():
             yield _text(host, entries.hosts(profiles))
@@ -158,18 +152,18 @@ class _Drafting:
 
     def _server_entries(self, company: str | None) -> Iterator[str]:
         ids = self._material.ids
-        for name in sorted(self._servers, key=ids.__getitem__):
-            row = self._servers[name]
+        for name in sorted(self.servers, key=ids.__getitem__):
+            row = self.servers[name]
             if row.company == company:
                 yield _text(ids[name], self._server(name, row))
 
     def _server(self, name: str, row: MailServer) -> dict[str, Value]:
-        key = endpoint(row)
-        options = advanced.needed(row, self._profiles.get(key), self._foreign.get(key))
+        key = advanced.endpoint(row)
+        options = advanced.needed(row, self.profiles.get(key), self._foreign.get(key))
         fields = entries.server(row, options)
         if name in self._material.references:
             fields = entries.with_password(fields, self._material.references[name])
-        links = self._links[name]
+        links = self.links.get(name, ())
         if row.company is None and links:
             fields["companies"] = [_link(link) for link in links]
         elif row.company and not any(link.cnpj == row.company for link in links):
@@ -191,41 +185,37 @@ def _packed(part: _Part, sections: Iterable[Section], size: int, stem: str) -> I
         for text in texts:
             if part.is_full(key, text, size):
                 yield part.file(next(names))
-                part = part.another()
+                part = _Part(part.head, part.company)
             part.add(key, text)
     yield part.file(next(names))
 
 
+@dataclass(slots=True)
 class _Part:
     """A file while entries are put into it."""
 
-    def __init__(self, head: str, company: str | None = None) -> None:
-        self._head = head
-        self._company = company
-        self._pieces = [head]
-        self._size = len(head.encode())
-        self._section = ""
-        self._entries: Counter[str] = Counter()
-
-    def another(self) -> _Part:
-        """An empty part with the same head."""
-        return _Part(self._head, self._company)
+    head: str
+    company: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    section: str = ""
+    size: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
 
     def is_full(self, key: str, text: str, size: int) -> bool:
         """Whether a further entry would make it larger than `size`; the first always fits."""
         added = len(self._opening(key)) + len(text.encode())
-        return bool(self._section) and self._size + added > size
+        return bool(self.section) and len(self.head.encode()) + self.size + added > size
 
     def add(self, key: str, text: str) -> None:
         piece = self._opening(key) + text
-        self._size += len(piece.encode())
-        self._pieces.append(piece)
-        self._section = key
-        self._entries[key] += 1
+        self.size += len(piece.encode())
+        self.pieces.append(piece)
+        self.section = key
+        self.entries[key] += 1
 
     def file(self, name: str) -> DraftFile:
-        counts = self._entries["companies"], self._entries["mail_servers"]
-        return DraftFile(name, "".join(self._pieces), self._company, *counts)
+        counts = self.entries["companies"], self.entries["mail_servers"]
+        return DraftFile(name, "".join([self.head, *self.pieces]), self.company, *counts)
 
     def _opening(self, key: str) -> str:
-        return "" if key == self._section else f"\n{key}:\n"
+        return "" if key == self.section else f"\n{key}:\n"

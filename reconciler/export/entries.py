@@ -6,13 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler.diagnostics.words import _
-from reconciler.manifests.schema import (
-    CompanyEntry,
-    CompanyServer,
-    LinkOptions,
-    Options,
-    PartnerServer,
-)
+from reconciler.manifests import schema
 from reconciler.manifests.secret_schema import Spec
 from reconciler.manifests.yamltext import Flow, InQuotes, Noted, Plain, Value, mapping
 from reconciler.model.cnpj import masked
@@ -21,15 +15,13 @@ from reconciler.secrets.references import from_text, to_mapping
 
 _FIRST = ("direction", "protocol", "nickname", "active", "host", *OPTIONS, "auth", "username")
 _THEN = ("password", "sender", "reply_to", "folder")
-_KEYS = {**CompanyServer.model_fields, **PartnerServer.model_fields}
+_KEYS = {**schema.CompanyServer.model_fields, **schema.PartnerServer.model_fields}
 SERVER_KEYS = (
     *_FIRST,
     *_THEN,
     *(key for key in _KEYS if key in MailServer._fields and key not in (*_FIRST, *_THEN)),
 )
 """The keys of a mail server that give a field of its row, in the order they are written."""
-USUAL_PROTOCOL = {"outgoing": "smtp", "incoming": "imap"}
-USUAL_FOLDER = "INBOX"
 
 
 def file_head(partner: str, company: str | None) -> str:
@@ -56,9 +48,9 @@ def value_of(row: MailServer, key: str) -> Value | None:
 def _is_default(row: MailServer, key: str) -> bool:
     match key:
         case "protocol":
-            return row.protocol == USUAL_PROTOCOL.get(row.direction)
+            return row.protocol == {"outgoing": "smtp", "incoming": "imap"}.get(row.direction)
         case "folder":
-            return row.protocol == "imap" and row.folder == USUAL_FOLDER
+            return row.protocol == "imap" and row.folder == "INBOX"
         case "importable":
             return bool(row.company or row.importable)
         case "password" | "sender":
@@ -112,13 +104,11 @@ def reference(text: str | None) -> Value | None:
     """A reference to a password as a manifest writes it; `text` is how the database keeps it."""
     if text is None:
         return None
-    return Flow({store: _named(name) for store, name in to_mapping(from_text(text)).items()})
-
-
-def _named(name: str | Mapping[str, str]) -> Value:
+    ((store, name),) = to_mapping(from_text(text)).items()
     if isinstance(name, str):
-        return name
-    return Flow({part: Plain(text) if part == "version" else text for part, text in name.items()})
+        return Flow({store: name})
+    parts = {part: Plain(word) if part == "version" else word for part, word in name.items()}
+    return Flow({store: parts})
 
 
 def with_password(entry: Mapping[str, Value], text: str) -> dict[str, Value]:
@@ -140,14 +130,14 @@ def link(row: Link) -> Value:
 
 def link_options(row: Link) -> dict[str, Value]:
     """What a link changes for its company."""
-    return _entry(LinkOptions, row._asdict())
+    return _entry(schema.LinkOptions, row._asdict())
 
 
 def company(row: Company, *, head_office: bool) -> dict[str, Value]:
     """The entry of a company."""
-    return _entry(CompanyEntry, {**row._asdict(), "head_office": head_office})
+    return _entry(schema.CompanyEntry, {**row._asdict(), "head_office": head_office})
 
 
 def hosts(profiles: Iterable[HostProfile]) -> Mapping[str, Value]:
     """The entry of a host: the options of each protocol."""
-    return {profile.protocol: Flow(_entry(Options, profile._asdict())) for profile in profiles}
+    return {row.protocol: Flow(_entry(schema.Options, row._asdict())) for row in profiles}

@@ -20,11 +20,6 @@ _NOT_A_FILE = re.compile(
 )
 
 
-def is_unnamed(name: str, row_id: int) -> bool:
-    """Whether a server has no id and is called by the number of its row."""
-    return name == f"#{row_id}"
-
-
 def ids(
     servers: Mapping[str, MailServer], row_ids: Mapping[str, int], others: Iterable[str] = ()
 ) -> dict[str, str]:
@@ -32,19 +27,16 @@ def ids(
 
     No id is given twice, nor one of `others`.
     """
-    unnamed = sorted((number, name) for name, number in row_ids.items() if is_unnamed(name, number))
+    unnamed = sorted((number, name) for name, number in row_ids.items() if name == f"#{number}")
     names = {name: name for name in servers}
     taken = {*servers, *others}
     for _number, name in unnamed:
-        base = _base_of(servers[name])
+        row = servers[name]
+        texts = (row.nickname, row.username or "", row.direction)
+        base = next(filter(None, map(slug, texts)), "mailbox")
         names[name] = next(free for free in _numbered(base, "-", LENGTH) if free not in taken)
         taken.add(names[name])
     return names
-
-
-def _base_of(server: MailServer) -> str:
-    texts = (server.nickname, server.username or "", server.direction)
-    return next(filter(None, map(slug, texts)), "mailbox")
 
 
 def slug(text: str) -> str:
@@ -69,28 +61,23 @@ class Variables:
         """Variables that these references lead to are not given."""
         self._taken = {reference.removeprefix("env:") for reference in references}
 
-    def name(self, prefix: str, stable_id: str) -> str:
-        """The variable for the password of a server, like `ACME_NFE_OUT_PASSWORD`.
-
-        `prefix` is how the partner's variables begin.
-        """
-        base = prefix + re.sub(r"[^A-Z0-9]", "_", stable_id.upper())
-        end = "_PASSWORD"
-        names = _numbered(base, "_", _VARIABLE_LENGTH - len(end))
-        free = next(name for name in names if f"{name}{end}" not in self._taken) + end
-        self._taken.add(free)
-        return free
-
     def references(self, prefix: str, state: State, names: Mapping[str, str]) -> dict[str, str]:
         """A new reference for each server of `state` that needs a password and has none.
 
-        `names` gives the ids, and the references are by the same keys.
+        Each is a variable like `ACME_NFE_OUT_PASSWORD`; `prefix` is how the partner's variables
+        begin. `names` gives the ids, and the references are by the same keys.
         """
-        return {
-            name: f"env:{self.name(prefix, names[name])}"
-            for name in sorted(names, key=names.__getitem__)
-            if state.servers[name].needs_password and state.servers[name].password_reference is None
-        }
+        references = {}
+        for name in sorted(names, key=names.__getitem__):
+            row = state.servers[name]
+            if row.needs_password and row.password_reference is None:
+                base = prefix + re.sub(r"[^A-Z0-9]", "_", names[name].upper())
+                numbered = _numbered(base, "_", _VARIABLE_LENGTH - len("_PASSWORD"))
+                variables = (f"{begin}_PASSWORD" for begin in numbered)
+                variable = next(free for free in variables if free not in self._taken)
+                self._taken.add(variable)
+                references[name] = f"env:{variable}"
+        return references
 
 
 def file_stem(partner: str) -> str:

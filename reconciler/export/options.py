@@ -6,15 +6,12 @@ The inverse of `desired.options`: from the values that servers have to the least
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from reconciler.desired.options import resolve
+from reconciler.desired.options import Values, resolve
 from reconciler.model.state import OPTIONS, HostProfile, MailServer
-
-Values = tuple[Any, ...]
-"""The values of `OPTIONS`, in their order."""
 
 _PAIRS = ((), ("security",), ("port",), ("port", "security"))
 """What may be written of port and security, as either can imply the other; the least first."""
@@ -59,8 +56,7 @@ def _needed(
         options = {name: values[OPTIONS.index(name)] for name in pair}
         if values_of(resolve(_server(host, protocol, **options), *profiles))[:2] == values[:2]:
             return (*pair, *alone)
-    both = (name for name, value in zip(OPTIONS[:2], values, strict=False) if value is not None)
-    return (*both, *alone)
+    return (*(OPTIONS[index] for index in (0, 1) if values[index] is not None), *alone)
 
 
 def _profile(host: str, protocol: str, values: Values | None) -> HostProfile | None:
@@ -98,5 +94,5 @@ def shared(servers: Sequence[MailServer], database: HostProfile | None) -> HostP
 
 def _most_common(values: Iterable[Any]) -> Any:
     """The most frequent value; of several, the first in order of their representation."""
-    counted: Mapping[Any, int] = Counter(values)
+    counted = Counter(values)
     return min(counted, key=lambda value: (-counted[value], repr(value)))

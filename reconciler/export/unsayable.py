@@ -18,7 +18,6 @@ LocalKey = tuple[str, str]
 """The kind of a row and its name below its partner, as a change has them."""
 PARTNER: LocalKey = ("partner", "")
 
-_REPAIRED_IN_SETTINGS = frozenset({"MBX661"})
 _NOT_WRITTEN = frozenset({"origins", "project", "file"})
 _LONGEST = 1000
 """More characters than any field of a manifest may have."""
@@ -65,8 +64,9 @@ def words(problem: Problem) -> str:
         name: _(value) if isinstance(value, Word) else str(value)
         for name, value in problem.values.items()
     }
-    repair = [message.repair] if problem.code in _REPAIRED_IN_SETTINGS else []
-    texts = [message.title, message.cause, *repair]
+    texts = [message.title, message.cause]
+    if problem.code == "MBX661":
+        texts.append(message.repair)
     title, *others = (_(text).format_map(values) for text in texts)
     return f"{problem.code}: {title}. {' '.join(others)}"
 
@@ -80,20 +80,12 @@ def problems(rows: Iterable[tuple[str, Unsayable]], *, left_out: bool) -> list[P
     for partner, row in rows:
         text = row.shown(partner) + (f" ({row.becomes})" if row.becomes else "")
         grouped.setdefault((row.field, row.reason), []).append(text)
-    code = "MBX701" if left_out else "MBX700"
-    return [
-        Problem(
-            code,
-            None,
-            {
-                "field": field,
-                "reason": reason,
-                "count": len(names),
-                "rows": ", ".join(sorted(names)),
-            },
-        )
-        for (field, reason), names in grouped.items()
-    ]
+    result = []
+    for (field, reason), names in grouped.items():
+        shown = {"field": field, "reason": reason}
+        values = {**shown, "count": len(names), "rows": ", ".join(sorted(names))}
+        result.append(Problem("MBX701" if left_out else "MBX700", None, values))
+    return result
 
 
 def unwritable(state: State) -> Iterator[Unsayable]:
@@ -134,9 +126,8 @@ def _is_harmless(row: Row) -> bool:
     texts = " ".join([value for value in row if type(value) is str])
     if len(texts) > _LONGEST or _STRANGE.search(texts) or isinstance(row, Company):
         return False
-    if not isinstance(row, MailServer) or row.password_reference is None:
-        return True
-    return is_text(row.password_reference)
+    reference = row.password_reference if isinstance(row, MailServer) else None
+    return reference is None or is_text(reference)
 
 
 def _unwritable(field: str, text: str) -> Problem | None:

@@ -7,13 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from reconciler.diagnostics.problem import Failure, Problem
 
-_THREADS = 16
 OWNER_ONLY = 0o600
 
 
@@ -107,7 +106,8 @@ def staging(folder: Path, *, replace: bool) -> Iterator[Staging]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         for path in created:
-            _remove_if_empty(path)
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
 
 
 class Rewrite(NamedTuple):
@@ -148,16 +148,9 @@ def failing(file: Path, code: str = "MBX526") -> Iterator[None]:
         raise Failure.of(code, file=str(file), reason=error.strerror or "") from None
 
 
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return
-
-
 def _synchronise(paths: Iterable[Path]) -> None:
     """Have files and folders on the disk: many at once, as each only waits for the disk."""
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(16) as pool:
         list(pool.map(_fsync, paths))
 
 

@@ -12,8 +12,6 @@ from reconciler.model.cnpj import parse as parse_cnpj
 from reconciler.model.state import MailServer
 
 PROTOCOLS = {"outgoing": ("smtp",), "incoming": ("imap", "pop3")}
-_ONLY_OUTGOING = ("sender_email", "reply_to", "ehlo_name")
-_WRITTEN_AS = {"sender_email": "sender"}
 
 
 def problems(declaration: FileDeclaration, raw: Any) -> Iterator[Problem]:
@@ -27,47 +25,34 @@ def _server_problems(declaration: ServerDeclaration, raw: Any) -> Iterator[Probl
     if server.protocol not in PROTOCOLS[server.direction]:
         expected = " | ".join(PROTOCOLS[server.direction])
         values = {"direction": server.direction, "protocol": server.protocol, "expected": expected}
-        yield Problem("MBX220", Place(*_below(place, "protocol")[:2], "value"), values)
+        yield Problem("MBX220", place.below("protocol", on="value"), values)
         return
+    kind = f"direction: {server.direction}, protocol: {server.protocol}"
     for key in _unfitting_keys(server, raw):
-        yield Problem("MBX223", _below(place, key), {"key": key, "kind": _kind(server)})
-    for key in _missing_keys(server):
-        yield Problem("MBX221", place, {"key": key, "because": _because(server, key)})
+        yield Problem("MBX223", place.below(key), {"key": key, "kind": kind})
+    for key, because in _missing_keys(server):
+        yield Problem("MBX221", place, {"key": key, "because": because})
     if server.password_reference and server.auth == "none":
-        yield Problem("MBX222", _below(place, "password"), {"auth": server.auth})
-
-
-def _below(place: Place, key: str) -> Place:
-    return Place(place.file, (*place.path, key))
-
-
-def _kind(server: MailServer) -> str:
-    return f"direction: {server.direction}, protocol: {server.protocol}"
+        yield Problem("MBX222", place.below("password"), {"auth": server.auth})
 
 
 def _unfitting_keys(server: MailServer, raw: Any) -> Iterator[str]:
     if server.direction == "incoming":
-        for name in _ONLY_OUTGOING:
+        for name in ("sender_email", "reply_to", "ehlo_name"):
             if getattr(server, name) is not None:
-                yield _WRITTEN_AS.get(name, name)
+                yield name.removesuffix("_email")
     if server.protocol != "imap" and "folder" in raw and server.folder:
         yield "folder"
 
 
-def _missing_keys(server: MailServer) -> Iterator[str]:
+def _missing_keys(server: MailServer) -> Iterator[tuple[str, str]]:
+    """Each key that is missing, and what makes it necessary."""
     if server.direction == "outgoing" and server.sender_email is None:
-        yield "sender"
+        yield "sender", "direction: outgoing"
     if server.auth != "none" and server.username is None:
-        yield "username"
+        yield "username", f"auth: {server.auth}"
     if server.needs_password and server.password_reference is None:
-        yield "password"
-
-
-def _because(server: MailServer, key: str) -> str:
-    if key == "sender":
-        return "direction: outgoing"
-    active = ", active: true" if (key, server.auth) == ("password", "oauth2") else ""
-    return f"auth: {server.auth}{active}"
+        yield "password", f"auth: {server.auth}{', active: true' * (server.auth == 'oauth2')}"
 
 
 def repeated_keys(raw: Any, file: str) -> Iterator[Problem]:

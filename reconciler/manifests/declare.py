@@ -30,28 +30,26 @@ def declare(
     manifest: schema.PartnerFile | schema.CompanyFile, raw: Raw, file: str, project: str
 ) -> d.FileDeclaration:
     """What `manifest`, read from `raw`, declares as part of `project`."""
+    hosts: tuple[d.HostDeclaration, ...] = ()
+    companies: tuple[d.CompanyDeclaration, ...] = ()
+    imports: tuple[d.ImportDeclaration, ...] = ()
+    company = None
     if isinstance(manifest, schema.PartnerFile):
-        company = None
         hosts = tuple(_hosts(manifest, raw, file, project))
         companies = tuple(_companies(manifest, raw, file, project))
-        imports: tuple[d.ImportDeclaration, ...] = ()
     else:
-        company, hosts, companies = manifest.company, (), ()
-        imports = tuple(map(_import, manifest.import_from))
+        company, imports = manifest.company, tuple(map(_import, manifest.import_from))
     servers = tuple(
         _server(stable_id, server, company, file, project)
         for stable_id, server in manifest.mail_servers.items()
     )
-    accepted = tuple(_acceptances(manifest, file))
+    accepted = tuple(
+        Acceptance(item.guard, item.count, item.reason, item.until, Place(file, ("accept", index)))
+        for index, item in enumerate(manifest.accept)
+    )
     return d.FileDeclaration(
         file, manifest.partner, company, hosts, companies, servers, imports, accepted
     )
-
-
-def _acceptances(manifest: schema.ManifestFile, file: str) -> Iterator[Acceptance]:
-    for index, item in enumerate(manifest.accept):
-        place = Place(file, ("accept", index))
-        yield Acceptance(item.guard, item.count, item.reason, item.until, place)
 
 
 def _hosts(
@@ -86,7 +84,7 @@ def _server(
         links = tuple(map(_link, server.companies))
         return d.ServerDeclaration(row, links, renamed_from, server.exclusive_links, linked=True)
     linked = isinstance(server, schema.CompanyServer) and server.linked
-    own = (_own_link(company),)
+    own = (_item("company", company or "", None, True),)
     return d.ServerDeclaration(row, own, renamed_from, exclusive_links=False, linked=linked)
 
 
@@ -94,6 +92,7 @@ def _row(
     stable_id: str, server: schema.Server, company: str | None, file: str, project: str
 ) -> MailServer:
     protocol = server.protocol or ("smtp" if server.direction == "outgoing" else "imap")
+    sender, ignored = server.sender, server.ignore_changes
     same: dict[str, Any] = dict(zip(_SERVER_KEYS, _values_of(server), strict=True))
     return MailServer(
         **same,
@@ -101,19 +100,15 @@ def _row(
         protocol=protocol,
         origins=None,
         password_reference=server.password,
-        sender_name=server.sender.name if server.sender else None,
-        sender_email=server.sender.email if server.sender else None,
+        sender_name=sender.name if sender else None,
+        sender_email=sender.email if sender else None,
         folder=server.folder or ("INBOX" if protocol == "imap" else None),
         company=company,
         importable=server.importable if isinstance(server, schema.PartnerServer) else False,
-        ignore_changes=_ignored(server.ignore_changes),
+        ignore_changes=tuple(sorted(set(ignored.fields))) if ignored else (),
         project=project,
         file=file,
     )
-
-
-def _ignored(ignore: schema.IgnoreChanges | None) -> tuple[str, ...]:
-    return tuple(sorted(set(ignore.fields))) if ignore else ()
 
 
 def _link(link: schema.LinkSpec) -> d.LinkItem:
@@ -126,10 +121,6 @@ def _link(link: schema.LinkSpec) -> d.LinkItem:
             return _item("branches_of", link.branches_of, link.sender_name, link.active)
         case schema.AllLink():
             return _item("all", "", link.sender_name, link.active)
-
-
-def _own_link(company: str | None) -> d.LinkItem:
-    return _item("company", company or "", None, True)
 
 
 def _import(item: schema.ImportSpec) -> d.ImportDeclaration:

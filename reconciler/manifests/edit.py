@@ -14,20 +14,10 @@ from typing import NamedTuple
 from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from reconciler.diagnostics.problem import Path
+from reconciler.manifests import yamltext as y
 from reconciler.manifests.splice import SplicedText
 from reconciler.manifests.tree import Element, Tree, index_of, neighbour
-from reconciler.manifests.yamltext import (
-    Flow,
-    Noted,
-    Plain,
-    Value,
-    entry,
-    flow,
-    items,
-    mapping,
-    pair,
-    scalar,
-)
+from reconciler.manifests.yamltext import Flow, Noted, Plain, Value
 
 Order = tuple[str, ...]
 """The keys of a mapping in the order in which they are usually written."""
@@ -78,7 +68,7 @@ class Sheet:
         if not node.value:
             self._fill(parent, {key: value})
         elif node.flow_style:
-            text = pair(key, value, self._tree.layout(node))
+            text = y.pair(key, value, self._tree.layout(node))
             self._insert_in_flow(node, [text], neighbour(node, key, order))
         else:
             self._insert_entry(node, key, value, neighbour(node, key, order))
@@ -97,13 +87,13 @@ class Sheet:
         start, end = node.start_mark.index, self._tree.end(node)
         layout = self._tree.layout(node)
         if in_flow:
-            rest = "".join(f", {pair(name, value, layout)}" for name, value in more.items())
-            self._text.insert(start, f"{{{scalar(key, flow=True, quoted=layout.quoted)}: ")
+            rest = "".join(f", {y.pair(name, value, layout)}" for name, value in more.items())
+            self._text.insert(start, f"{{{y.scalar(key, flow=True, quoted=layout.quoted)}: ")
             self._text.insert(end, f"{rest}}}")
         else:
             self._text.insert(start, f"{key}: ")
             for name, value in more.items():
-                self._text.insert_lines(end, entry(name, value, node.start_mark.column, layout))
+                self._text.insert_lines(end, y.entry(name, value, node.start_mark.column, layout))
 
     def append(self, path: Path, value: Value, order: Order = ()) -> None:
         """Add an item to the end of a list; a new list is placed by `order`."""
@@ -125,7 +115,7 @@ class Sheet:
         if isinstance(node, ScalarNode) and isinstance(value, str):
             self._replace_scalar(node, value, in_flow=element.in_flow)
         else:
-            text = flow(value, self._tree.layout(node))
+            text = y.flow(value, self._tree.layout(node))
             self._text.replace(node.start_mark.index, self._tree.end(node), text)
 
     def _replace_scalar(self, node: ScalarNode, text: str, *, in_flow: bool) -> None:
@@ -146,9 +136,9 @@ class Sheet:
         if not node.value:
             self._fill(parent, values)
         elif node.flow_style:
-            self._insert_in_flow(node, [flow(value, layout) for value in values], -1)
+            self._insert_in_flow(node, [y.flow(value, layout) for value in values], -1)
         else:
-            lines = items(values, node.start_mark.column, layout)
+            lines = y.items(values, node.start_mark.column, layout)
             self._text.insert_lines(self._tree.end(node), lines)
 
     def _fill(self, parent: Element, content: dict[str, Value] | list[Value]) -> None:
@@ -157,19 +147,19 @@ class Sheet:
         layout = self._tree.layout(node)
         start, end = node.start_mark.index, node.end_mark.index
         if key is None or in_flow:
-            self._text.replace(start, end, flow(content, layout))
+            self._text.replace(start, end, y.flow(content, layout))
             return
         column = key.start_mark.column
         if isinstance(content, list):
-            lines = items(content, column + layout.dash, layout)
+            lines = y.items(content, column + layout.dash, layout)
         else:
-            lines = mapping(content.items(), column + layout.step, layout)
+            lines = y.mapping(content.items(), column + layout.step, layout)
         self._text.replace(self._tree.after_colon(key), end, "")
         self._text.insert_lines(end, lines)
 
     def _insert_entry(self, node: MappingNode, key: str, value: Value, before: int | None) -> None:
         column, newline = node.start_mark.column, self._text.newline
-        lines = entry(key, value, column, self._tree.layout(node))
+        lines = y.entry(key, value, column, self._tree.layout(node))
         if before is None:
             margin = newline + " " * column
             text = "".join(line[column:] + margin for line in lines)
@@ -282,4 +272,4 @@ def _in_same_quotes(node: ScalarNode, text: str, *, in_flow: bool) -> str:
     if node.style == "'" and text.isprintable():
         quoted = text.replace("'", "''")
         return f"'{quoted}'"
-    return scalar(text, flow=in_flow, quoted=node.style == '"')
+    return y.scalar(text, flow=in_flow, quoted=node.style == '"')

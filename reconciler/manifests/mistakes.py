@@ -25,7 +25,6 @@ _SHAPES = {
     "list_type": N_("a list"),
     "string_type": N_("a text"),
 }
-_RANGES = {"greater_than_equal", "less_than_equal"}
 _EITHER = {
     **{f"<{one}>": (one, *(other for other in KINDS if other != one)) for one in KINDS},
     "<link>": ("cnpj", "branches_of", "all"),
@@ -91,7 +90,7 @@ def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 
         case "string_too_long":
             return Problem("MBX206", value, {"key": _key(path), "limit": context["max_length"]})
         case "string_pattern_mismatch":
-            return _pattern_mismatch(value, path, context["pattern"], item["input"])
+            return _pattern_mismatch(value, context["pattern"], item["input"])
         case "MBX208" if (
             path == ("version",) and isinstance(item["input"], str) and item["input"] != "1"
         ):
@@ -100,7 +99,7 @@ def _problem(item: Any, raw: Any, file: str) -> Problem:  # noqa: C901, PLR0911 
             return Problem(kind, value, {"key": _key(path), **context})
         case _ if kind.startswith("date_"):
             return Problem("MBX218", value, {"key": _key(path)})
-        case _ if kind in _RANGES:
+        case "greater_than_equal" | "less_than_equal":
             return Problem("MBX208", value, {"key": _key(path)})
     shape = _shape(item["input"])
     if shape == "nothing" and not item["loc"]:
@@ -169,12 +168,13 @@ def _shape(value: Any) -> str:
 
 
 def _unknown_key(place: Place, raw: Any, key: str, either: tuple[str, ...]) -> Problem:
-    known = _known_keys(kind_of(raw), raw, place.path[:-1])
-    if either and either[0] not in _at(raw, place.path[:-1]):
-        known = [*known, *either[1:]]
-    other = _belongs_elsewhere(raw, place.path, key)
-    if other:
+    kind, path = kind_of(raw), place.path[:-1]
+    if key in _known_keys(PartnerFile if kind is CompanyFile else CompanyFile, raw, path):
+        other = N_("partner") if kind is CompanyFile else N_("company")
         return Problem("MBX224", place, {"key": key, "kind": other})
+    known = _known_keys(kind, raw, path)
+    if either and either[0] not in _at(raw, path):
+        known += either[1:]
     values = {"key": key, "suggestion": _meant(key, known), "known": ", ".join(sorted(known))}
     return Problem("MBX201", place, values)
 
@@ -182,22 +182,13 @@ def _unknown_key(place: Place, raw: Any, key: str, either: tuple[str, ...]) -> P
 def _meant(text: str, known: Sequence[str]) -> str:
     """Which of `known` was probably meant by `text`; empty if none."""
     plain = _plain_letters(text)
-    if _HABITS.get(plain) in known:
-        return _HABITS[plain]
-    return closest(plain, known)
+    habit = _HABITS.get(plain, "")
+    return habit if habit in known else closest(plain, known)
 
 
 def _plain_letters(text: str) -> str:
     """`text` in lower case and without accents."""
     return normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-
-
-def _belongs_elsewhere(raw: Any, path: Path, key: str) -> str:
-    other = PartnerFile if kind_of(raw) is CompanyFile else CompanyFile
-    known = _known_keys(other, raw, path[:-1])
-    if key not in known:
-        return ""
-    return N_("partner") if other is PartnerFile else N_("company")
 
 
 def _known_keys(model: type[BaseModel], raw: Any, path: Path) -> list[str]:
@@ -249,10 +240,11 @@ def _not_a_choice(place: Place, expected: str, value: Any) -> Problem:
     return Problem("MBX204", place, {"key": _key(place.path), "found": value, **values})
 
 
-def _pattern_mismatch(place: Place, path: Path, pattern: str, text: str) -> Problem:
+def _pattern_mismatch(place: Place, pattern: str, text: str) -> Problem:
     if pattern.startswith("^[a-z0-9]"):
         suggestion = re.sub("[^a-z0-9._]+", "-", _plain_letters(text)).strip("._-")[:63]
         return Problem("MBX209", place, {"suggestion": suggestion})
     if pattern == ONE_LINE:
-        return Problem("MBX225", place, {"key": _key(path)})
-    return Problem("MBX217" if "ca_file" in path else "MBX216", place, {"key": _key(path)})
+        return Problem("MBX225", place, {"key": _key(place.path)})
+    code = "MBX217" if "ca_file" in place.path else "MBX216"
+    return Problem(code, place, {"key": _key(place.path)})

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.diagnostics.problem import Place, Problem
-from reconciler.manifests.declaration import (
-    CompanyDeclaration,
-    FileDeclaration,
-    HostDeclaration,
-    ImportDeclaration,
-    ServerDeclaration,
-)
+from reconciler.manifests import declaration as d
 from reconciler.model.cnpj import masked
 from reconciler.plan.guards import Acceptance
 
@@ -22,7 +16,7 @@ class Import:
     """An item of `import_from`, the company it is of, and its place."""
 
     company: str
-    item: ImportDeclaration
+    item: d.ImportDeclaration
     place: Place
 
 
@@ -32,10 +26,10 @@ class PartnerDeclaration:
 
     partner: str
     place: Place
-    hosts: dict[tuple[str, str], HostDeclaration] = field(default_factory=dict)
-    companies: dict[str, CompanyDeclaration] = field(default_factory=dict)
-    servers: dict[str, ServerDeclaration] = field(default_factory=dict)
-    company_files: list[FileDeclaration] = field(default_factory=list)
+    hosts: dict[tuple[str, str], d.HostDeclaration] = field(default_factory=dict)
+    companies: dict[str, d.CompanyDeclaration] = field(default_factory=dict)
+    servers: dict[str, d.ServerDeclaration] = field(default_factory=dict)
+    company_files: list[d.FileDeclaration] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     acceptances: list[Acceptance] = field(default_factory=list)
 
@@ -64,7 +58,7 @@ def elsewhere(partner: str, cnpjs: Iterable[str], owned: Mapping[str, str]) -> f
 
 
 def by_partner(
-    files: Iterable[FileDeclaration], paths: Mapping[str, tuple[str, ...]]
+    files: Iterable[d.FileDeclaration], paths: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, PartnerDeclaration], list[Problem]]:
     """What each partner declares in all files, by name and in order of names.
 
@@ -82,7 +76,7 @@ def by_partner(
     return dict(sorted(partners.items())), problems
 
 
-def _outside(file: FileDeclaration, paths: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+def _outside(file: d.FileDeclaration, paths: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
     folders = paths.get(file.partner)
     if folders is not None and not any(_is_below(file.file, folder) for folder in folders):
         values = {"partner": file.partner, "folders": ", ".join(folders)}
@@ -94,7 +88,7 @@ def _is_below(file: str, folder: str) -> bool:
     return path in (".", file) or file.startswith(f"{path}/")
 
 
-def _merge(declared: PartnerDeclaration, file: FileDeclaration) -> Iterator[Problem]:
+def _merge(declared: PartnerDeclaration, file: d.FileDeclaration) -> Iterator[Problem]:
     for host in file.hosts:
         key = (host.profile.host, host.profile.protocol)
         first_host = declared.hosts.setdefault(key, host)
@@ -119,7 +113,7 @@ def _merge(declared: PartnerDeclaration, file: FileDeclaration) -> Iterator[Prob
 
 
 def _same_mailboxes(declared: PartnerDeclaration) -> Iterator[Problem]:
-    seen: dict[tuple[str, str, str], ServerDeclaration] = {}
+    seen: dict[tuple[str, str, str], d.ServerDeclaration] = {}
     for server in declared.servers.values():
         if server.server.username is None and server.server.auth != "none":
             continue  # its username is missing, which is a problem of its own

@@ -13,15 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 import yaml
-from yaml.events import (
-    AliasEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceStartEvent,
-)
+from yaml import events
 
 from reconciler.diagnostics.problem import Mark, Path, Place, Problem
 from reconciler.manifests.read import FORBIDDEN, Loader, ReadLimits
@@ -66,7 +58,11 @@ def locate(file: str, data: bytes, limits: ReadLimits) -> Positions:
     except UnicodeDecodeError as error:
         return Positions(problems=[_not_utf8(file, data, error)])
     positions = Positions(*_lines(text, len(data) - len(text.encode())))
-    positions.problems.extend(_forbidden_characters(file, positions.lines))
+    positions.problems.extend(
+        _forbidden(file, Mark(number, match.start() + 1, match.end() + 1), match.group())
+        for number, line in enumerate(positions.lines, 1)
+        for match in FORBIDDEN.finditer(line)
+    )
     if not positions.problems:
         _Walk(file, positions, limits).document(text)
     return positions
@@ -90,14 +86,6 @@ def _not_utf8(file: str, data: bytes, error: UnicodeDecodeError) -> Problem:
     return Problem("MBX103", Place(file, mark=mark), {"byte": f"0x{data[error.start]:02X}"})
 
 
-def _forbidden_characters(file: str, lines: tuple[str, ...]) -> list[Problem]:
-    return [
-        _forbidden(file, Mark(number, match.start() + 1, match.end() + 1), match.group())
-        for number, line in enumerate(lines, 1)
-        for match in FORBIDDEN.finditer(line)
-    ]
-
-
 def _forbidden(file: str, mark: Mark, character: str) -> Problem:
     return Problem("MBX104", Place(file, mark=mark), {"character": f"U+{ord(character):04X}"})
 
@@ -110,14 +98,14 @@ class _Stop(Exception):  # noqa: N818
     """Nothing further can be read."""
 
 
+@dataclass(slots=True)
 class _Walk:
     """One walk over the events of a file, which fills in its `Positions`."""
 
-    def __init__(self, file: str, positions: Positions, limits: ReadLimits) -> None:
-        self.file = file
-        self.positions = positions
-        self.limits = limits
-        self.get_event: Any = None
+    file: str
+    positions: Positions
+    limits: ReadLimits
+    get_event: Any = None
 
     def document(self, text: str) -> None:
         try:
@@ -134,54 +122,54 @@ class _Walk:
 
     def _stream(self) -> None:
         self.get_event()
-        if not isinstance(self.get_event(), DocumentStartEvent):
+        if not isinstance(self.get_event(), events.DocumentStartEvent):
             self._problem("MBX110", Mark(1, 1, 2))
             return
         self._node(self.get_event(), ())
         self.get_event()
         after = self.get_event()
-        if isinstance(after, DocumentStartEvent):
+        if isinstance(after, events.DocumentStartEvent):
             self._problem("MBX109", self._mark(after))
 
-    def _node(self, event: NodeEvent, path: Path) -> None:
+    def _node(self, event: events.NodeEvent, path: Path) -> None:
         mark = self._mark(event)
         self._refuse_features(event, mark)
         self.positions.values.setdefault(path, mark)
-        if not isinstance(event, CollectionStartEvent):
+        if not isinstance(event, events.CollectionStartEvent):
             for part in self._stretches(event):
                 self.positions.scalars.setdefault(part.line, []).append(part)
-        if isinstance(event, ScalarEvent):
+        if isinstance(event, events.ScalarEvent):
             self._scalar(event, mark)
-        elif isinstance(event, CollectionStartEvent):
+        elif isinstance(event, events.CollectionStartEvent):
             if len(path) >= self.limits.depth:
                 self._problem("MBX111", mark, limit=self.limits.depth)
                 raise _Stop
-            if isinstance(event, SequenceStartEvent):
+            if isinstance(event, events.SequenceStartEvent):
                 self._sequence(path)
             else:
                 self._mapping(path)
 
     def _sequence(self, path: Path) -> None:
         index = 0
-        while isinstance(event := self.get_event(), NodeEvent):
+        while isinstance(event := self.get_event(), events.NodeEvent):
             self._node(event, (*path, index))
             index += 1
 
     def _mapping(self, path: Path) -> None:
         seen: set[str] = set()
-        while isinstance(event := self.get_event(), NodeEvent):
-            if isinstance(event, CollectionStartEvent):
+        while isinstance(event := self.get_event(), events.NodeEvent):
+            if isinstance(event, events.CollectionStartEvent):
                 self._problem("MBX118", self._mark(event))
                 raise _Stop
             key = self._key(event, path, seen)
             self._node(self.get_event(), (*path, key))
 
-    def _key(self, event: NodeEvent, path: Path, seen: set[str]) -> str:
+    def _key(self, event: events.NodeEvent, path: Path, seen: set[str]) -> str:
         mark = self._mark(event)
         self._refuse_features(event, mark)
-        if isinstance(event, AliasEvent):
+        if isinstance(event, events.AliasEvent):
             return ""
-        assert isinstance(event, ScalarEvent)
+        assert isinstance(event, events.ScalarEvent)
         key = str(event.value)
         self._scalar(event, mark)
         if key == "<<" and not event.style:
@@ -193,14 +181,14 @@ class _Walk:
         self.positions.keys.setdefault((*path, key), mark)
         return key
 
-    def _scalar(self, event: ScalarEvent, mark: Mark) -> None:
+    def _scalar(self, event: events.ScalarEvent, mark: Mark) -> None:
         if len(event.value.encode(errors="replace")) > self.limits.scalar_bytes:
             self._problem("MBX113", mark, limit=self.limits.scalar_bytes)
         if match := FORBIDDEN.search(event.value):
             self.positions.problems.append(_forbidden(self.file, mark, match.group()))
 
-    def _refuse_features(self, event: NodeEvent, mark: Mark) -> None:
-        if isinstance(event, AliasEvent) or event.anchor is not None:
+    def _refuse_features(self, event: events.NodeEvent, mark: Mark) -> None:
+        if isinstance(event, events.AliasEvent) or event.anchor is not None:
             self._problem("MBX106", mark)
         if getattr(event, "tag", None) is not None:
             self._problem("MBX108", mark)
@@ -235,8 +223,7 @@ class _Walk:
 
     def _mark(self, event: Any) -> Mark:
         start, end = event.start_mark, event.end_mark
-        same_line = end.line == start.line and end.column > start.column
-        last = end.column if same_line else start.column + 1
-        if isinstance(event, MappingStartEvent | SequenceStartEvent):
-            last = start.column + 1
+        last = start.column + 1
+        if end.line == start.line and not isinstance(event, events.CollectionStartEvent):
+            last = max(end.column, last)
         return Mark(start.line + 1, start.column + 1, last + 1)

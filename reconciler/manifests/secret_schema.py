@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    create_model,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import StringConstraints as Constraints
 
-from reconciler.manifests.values import (
-    NotPlain,
-    OptionalText,
-    SecretKey,
-    SecretVersion,
-    ShortReference,
-)
+from reconciler.manifests.values import NotPlain, OrNull, Positive, SecretKey, ShortReference
 from reconciler.secrets.references import LONGEST, Reference, to_text
 from reconciler.secrets.stores.kinds import KINDS
 from reconciler.secrets.stores.store import StoreKind
+
+OptionalKey = OrNull[SecretKey]
+OptionalVersion = OrNull[Positive]
 
 
 class Spec(BaseModel):
@@ -34,16 +23,16 @@ class Spec(BaseModel):
 def _secret_entry(kind: StoreKind) -> Any:
     """How a manifest refers to a secret of a store; the value is how the database keeps that."""
     most = LONGEST if kind.word else None
-    name = Annotated[str, StringConstraints(pattern=kind.pattern, max_length=most)]
-    below: Any = name
+    below: Any = Annotated[str, Constraints(pattern=kind.pattern, max_length=most)]
     if kind.word:
-        fields: dict[str, Any] = {kind.word: (name, Field(description=kind.word_description))}
         key = Field(... if kind.key_needed else None, description=kind.key_description)
-        optional = Annotated[SecretKey | None, OptionalText]
-        fields["key"] = (SecretKey if kind.key_needed else optional, key)
+        fields: dict[str, Any] = {
+            kind.word: (below, Field(description=kind.word_description)),
+            "key": (SecretKey if kind.key_needed else OptionalKey, key),
+        }
         if kind.versions:
             newest = Field(None, description="Which version; the newest if not given.")
-            fields["version"] = (Annotated[SecretVersion | None, OptionalText], newest)
+            fields["version"] = (OptionalVersion, newest)
         below = create_model(f"{kind.name.title()}Secret", __base__=Spec, **fields)
     fields = {kind.name: (below, Field(description=kind.description))}
     entry: Any = create_model(f"{kind.name.title()}Reference", __base__=Spec, **fields)

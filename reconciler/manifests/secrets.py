@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.diagnostics.problem import Place, Problem
+from reconciler.diagnostics.problem import Problem
 from reconciler.manifests.partner import PartnerDeclaration
-from reconciler.secrets.references import Reference, from_text
+from reconciler.secrets.references import from_text
 from reconciler.secrets.scope import NOT_SETTLED, Scopes
 from reconciler.secrets.stores.kinds import KINDS
 
@@ -25,11 +25,5 @@ def problems(declared: PartnerDeclaration, scopes: Scopes) -> Iterator[Problem]:
             if problem and reference.store not in unsettled:
                 if problem.code == NOT_SETTLED:
                     unsettled.add(reference.store)
-                yield replace(problem, place=_place(item.place, reference))
-
-
-def _place(server: Place, reference: Reference) -> Place:
-    """The place of the name; a reference in one line has no keys of its own."""
-    word = KINDS[reference.store].word
-    below = (reference.store, word) if word else (reference.store,)
-    return Place(server.file, (*server.path, "password", *below), "value")
+                steps = filter(None, ("password", reference.store, KINDS[reference.store].word))
+                yield replace(problem, place=item.place.below(*steps, on="value"))

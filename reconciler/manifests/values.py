@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from reconciler.manifests.read import Quoted
@@ -26,9 +21,9 @@ from reconciler.secrets import references
 from reconciler.secrets.references import SHORT, BadReferenceError, from_short, is_text, to_text
 from reconciler.secrets.stores.kinds import KINDS
 
-_FLAGS = dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
-    ("false", "False", "FALSE"), False
-)
+T = TypeVar("T")
+
+_FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULL = frozenset({"null", "Null", "NULL", "~", ""})
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
 ONE_LINE = r"^[^\r\n]*$"
@@ -80,27 +75,16 @@ def _host(value: str) -> str:
     lower = value.lower()
     if _HOST.fullmatch(lower) and not lower.rpartition(".")[2].isdigit():
         return lower
-    return _address(lower) or _international(value)
-
-
-def _address(value: str) -> str | None:
     from ipaddress import ip_address  # noqa: PLC0415 - few hosts are addresses
 
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        return None
-
-
-def _international(value: str) -> str:
+    with suppress(ValueError):
+        return str(ip_address(lower))
     import idna  # noqa: PLC0415 - few hosts have letters beyond ASCII
 
-    try:
-        if value.isascii():
-            raise PydanticCustomError("MBX213", "")
-        return idna.encode(value, uts46=True).decode()
-    except idna.IDNAError:
-        raise PydanticCustomError("MBX213", "") from None
+    with suppress(idna.IDNAError):
+        if not value.isascii():
+            return idna.encode(value, uts46=True).decode()
+    raise PydanticCustomError("MBX213", "")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -110,32 +94,26 @@ def _email(value: str) -> str:
         return value
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
-    try:
+    with suppress(EmailNotValidError):
         checked = validate_email(value, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        raise PydanticCustomError("MBX212", "") from None
-    if checked.ascii_email is None:
-        raise PydanticCustomError("MBX212", "")
-    return checked.ascii_email
+        if checked.ascii_email is not None:
+            return checked.ascii_email
+    raise PydanticCustomError("MBX212", "")
 
 
 def _written_secret(value: Any) -> Any:
     """Refuse a secret, but not a reference as the database has it: `_short` says what is wrong."""
-    match value:
-        case str():
-            is_written = not (value.startswith(SHORT) or is_text(value))
-        case dict():
-            is_written = _is_only_a_key(value, KINDS) or any(
-                _is_only_a_key(below, _PARTS) for below in value.values() if isinstance(below, dict)
-            )
-        case _:
-            is_written = True
+    if isinstance(value, dict):
+        is_written = _is_only_a_key(value, KINDS) or any(
+            _is_only_a_key(below, ("path", "name", "key", "version"))
+            for below in value.values()
+            if isinstance(below, dict)
+        )
+    else:
+        is_written = not isinstance(value, str) or not (value.startswith(SHORT) or is_text(value))
     if is_written:
         raise PydanticCustomError("MBX215", "")
     return value
-
-
-_PARTS = ("path", "name", "key", "version")
 
 
 def _is_only_a_key(value: dict[str, Any], known: Collection[str]) -> bool:
@@ -157,10 +135,6 @@ def _fields_without_reason(value: Any) -> Any:
     return value
 
 
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _text_as_date(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise PydanticCustomError("MBX218", "")
@@ -171,13 +145,13 @@ AsFlag = BeforeValidator(_flag)
 AsNumber = BeforeValidator(_number)
 Flag = Annotated[bool, AsFlag]
 Number = Annotated[int, AsNumber]
+Positive = Annotated[Number, Field(ge=1)]
 Port = Annotated[Number, Field(ge=1, le=65535)]
-OptionalText = BeforeValidator(_null)
+OrNull = Annotated[T | None, BeforeValidator(_null)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
 SecretKey = Annotated[str, StringConstraints(pattern=references.KEY)]
-SecretVersion = Annotated[Number, Field(ge=1)]
 ShortReference = Annotated[
     str,
     AfterValidator(_short),
@@ -212,4 +186,4 @@ Day = BeforeValidator(_text_as_date)
 Security = Literal["tls", "starttls", "none"]
 NotAlone = BeforeValidator(_fields_without_reason)
 NotPlain = BeforeValidator(_written_secret)
-OneOrMany = BeforeValidator(_one_or_many)
+OneOrMany = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)

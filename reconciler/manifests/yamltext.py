@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Union
 
@@ -46,8 +45,7 @@ class Noted(NamedTuple):
 Value = Union[str, Flow, Noted, Mapping[str, "Value"], list["Value"]]  # noqa: UP007 - it is recursive
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How a file is laid out.
 
     `step` is how far the keys of a mapping are indented from its own key, `dash` how far the dashes
@@ -68,15 +66,12 @@ def scalar(text: str, *, flow: bool = False, quoted: bool = False) -> str:
     if isinstance(text, Plain):
         return str(text)
     quoted = quoted or isinstance(text, InQuotes)
-    if not quoted and (_FLOW if flow else _BLOCK).fullmatch(text) and not _misleading(text):
+    fits = (_FLOW if flow else _BLOCK).fullmatch(text) and not _LIKE_A_NUMBER.fullmatch(text)
+    if fits and not quoted and text.lower() not in _WORDS:
         return text
     if not text.isprintable() or '"' in text or "\\" in text:
         text = "".join(map(_escaped, text))
     return f'"{text}"'
-
-
-def _misleading(text: str) -> bool:
-    return text.lower() in _WORDS or _LIKE_A_NUMBER.fullmatch(text) is not None
 
 
 def _escaped(character: str) -> str:

@@ -54,8 +54,7 @@ def adopt(context: Context, address: str, into: Path | None = None) -> Adopted:
     target = _name(into, inputs, partner) if into else None
     settings = context.settings
     scopes = Scopes(rules(settings.secrets), known)
-    limits = inputs.loaded.limits
-    terms = Terms(settings.project, limits, folders(settings), scopes, elsewhere)
+    terms = Terms(settings.project, inputs.loaded.limits, folders(settings), scopes, elsewhere)
     manifests = _manifests(inputs, partner, terms)
     try:
         adoption = edit(partner, row.server.stable_id, observed, manifests, target)

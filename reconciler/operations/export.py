@@ -13,7 +13,7 @@ from reconciler.database import observe
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.export import estate, unsayable
 from reconciler.export.draft import DraftFile
-from reconciler.export.partner import Exported
+from reconciler.export.estate import Exported
 from reconciler.export.read_back import Terms
 from reconciler.export.unsayable import Unsayable
 from reconciler.manifests.atomic import staging

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from reconciler.database.engine import transaction
 from reconciler.export import estate, options
-from reconciler.export.partner import Exported
+from reconciler.export.estate import Exported
 from reconciler.export.read_back import Terms
 from reconciler.manifests.read import ReadLimits
 from reconciler.model.state import OPTIONS, MailServer, State, called

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from reconciler.database.observe import Observed
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.export.adopt.new_entry import add_entry
-from reconciler.export.adopt.row import AdoptedRow
 from reconciler.export.adopt.sheets import PartnerManifests, Sheets
-from reconciler.export.adopt.write_back import write_back
+from reconciler.export.adopt.write_back import AdoptedRow, write_back
 from reconciler.export.blame import reasons, shown, whole_row
 from reconciler.export.read_back import ReadBack
 from reconciler.export.unsayable import unwritable, words
@@ -76,17 +75,19 @@ class _Attempt:
 
     def adopt(self, *, hosts: bool) -> Adoption | None:
         """The adoption; None if it would change others. `hosts` lets it edit `hosts:`."""
-        sheets, scopes = Sheets(self.manifests), self.manifests.terms.scopes
+        sheets, terms = Sheets(self.manifests), self.manifests.terms
         first = result = self._read_back(sheets)
         name = first.comparison.desired.new_names.get(self.row_name, self.row_name)
         self._require_writable()
         if name not in first.comparison.declaration.servers:
-            self._require_undeclared()
-            name = add_entry(sheets, self.partner, self.row_name, self.observed, self.into, scopes)
+            old, coverage = self.observed.state.servers[self.row_name], self.manifests.coverage
+            if old.project == coverage.project and not coverage.holds(old):  # others declare it
+                raise Failure.of("MBX725", name=self.address, file=old.file or "–")
+            prefix = terms.scopes.prefix("env", self.partner)
+            name = add_entry(sheets, self.partner, self.row_name, self.observed, self.into, prefix)
             result, hosts = self._read_back(sheets), False
         for _round in range(_ROUNDS):
-            project = self.manifests.terms.project
-            row = AdoptedRow(name, result.comparison, sheets, project)
+            row = AdoptedRow(name, result.comparison, sheets, terms.project)
             write_back(row, _own(result, name), hosts=hosts)
             if not sheets.is_edited:
                 break
@@ -94,23 +95,20 @@ class _Attempt:
         if remaining := _own(result, name):
             raise Failure(map(self._unsettled, remaining))
         declared = result.comparison.declaration.servers[name]
-        worse = _others(result, name) - _others(first, name)
-        if worse or not _same_beside(declared, self.manifests.files, sheets.declarations):
+        same = all(
+            _beside(declared, sheets.declarations[file]) == _beside(declared, item)
+            for file, item in self.manifests.files.items()
+        )
+        if not same or _others(result, name) - _others(first, name):
             return None
         return self._adoption(name, sheets, result)
 
     def _read_back(self, sheets: Sheets) -> ReadBack:
         result = sheets.read_back(self.partner, self.observed.state)
-        if result.errors and not sheets.is_rewritten:
+        if result.errors and not sheets.rewrites():
             raise Failure(result.errors)
         self._require_none(reasons(result.errors))
         return result
-
-    def _require_undeclared(self) -> None:
-        """Another manifest of the project may declare the server."""
-        row, coverage = self.observed.state.servers[self.row_name], self.manifests.coverage
-        if row.project == coverage.project and not coverage.holds(row):
-            raise Failure.of("MBX725", name=self.address, file=row.file or "–")
 
     def _require_writable(self) -> None:
         row = self.observed.state.servers[self.row_name]
@@ -120,8 +118,7 @@ class _Attempt:
         self._require_none((item.field, item.reason) for item in rows)
 
     def _require_none(self, columns: Iterable[tuple[str, str]]) -> None:
-        problems = [self._unsayable(column, reason) for column, reason in columns]
-        if problems:
+        if problems := [self._unsayable(column, reason) for column, reason in columns]:
             raise Failure(problems)
 
     def _unsayable(self, column: str, reason: str) -> Problem:
@@ -153,23 +150,12 @@ def _own(result: ReadBack, name: str) -> tuple[Difference, ...]:
 
 def _others(result: ReadBack, name: str) -> set[tuple[str, str]]:
     """Which fields of other rows differ."""
-    return {
-        (item.change.address, item.field)
-        for item in result.differences
-        if item.change.server != name
-    }
-
-
-def _same_beside(
-    item: ServerDeclaration,
-    before: Mapping[str, FileDeclaration],
-    after: Mapping[str, FileDeclaration],
-) -> bool:
-    """Whether files declare what they did, apart from one server and the options of its host."""
-    return all(_beside(item, after[name]) == _beside(item, file) for name, file in before.items())
+    others = (item for item in result.differences if item.change.server != name)
+    return {(item.change.address, item.field) for item in others}
 
 
 def _beside(item: ServerDeclaration, file: FileDeclaration) -> FileDeclaration:
+    """What a file declares apart from one server and the options of its host."""
     name = item.server.stable_id
     host = (item.server.host, item.server.protocol)
     return file._replace(

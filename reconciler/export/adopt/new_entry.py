@@ -6,15 +6,12 @@ from reconciler.database.observe import Observed
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import N_
 from reconciler.export import entries
-from reconciler.export.adopt.row import can_declare
 from reconciler.export.adopt.sheets import Sheets
+from reconciler.export.adopt.write_back import can_declare
 from reconciler.export.names import Variables, ids
 from reconciler.manifests.yamltext import Plain, Value, mapping
 from reconciler.model.cnpj import masked
 from reconciler.model.state import MailServer, State
-from reconciler.secrets.scope import Scopes
-
-_SECTION = "mail_servers"
 
 
 def add_entry(
@@ -23,9 +20,11 @@ def add_entry(
     row_name: str,
     observed: Observed,
     into: str | None,
-    scopes: Scopes,
+    prefix: str,
 ) -> str:
     """Write an entry for the server of this name, and return its id.
+
+    `prefix` is how the partner's variables for passwords begin.
 
     Raises:
         Failure: the manifest `into` is not for it, or none is named and there is not exactly one.
@@ -38,16 +37,16 @@ def add_entry(
     entry = _entry(row, row_name, state)
     known = (item.password_reference for item in [*others, *state.servers.values()])
     variables = Variables(text for text in known if text)
-    for reference in variables.references(scopes.prefix("env", partner), state, names).values():
+    for reference in variables.references(prefix, state, names).values():
         entry = entries.with_password(entry, reference)
     name = names[row_name]
     file = _file_for(row, f"{partner}/{row_name}", sheets, into)
     if file not in sheets.declarations:
-        lines = ["", *mapping([(_SECTION, {name: entry})])]
+        lines = ["", *mapping([("mail_servers", {name: entry})])]
         text = "".join(f"{line}\n" for line in lines)
         sheets.create(file, entries.file_head(partner, row.company) + text)
         return name
-    section = sheets.at(file, (_SECTION,))
+    section = sheets.at(file, ("mail_servers",))
     if section.exists:
         (section / name).write(entry)
     else:

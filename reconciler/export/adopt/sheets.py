@@ -53,11 +53,6 @@ class Sheets:
         """Whether there are edits that were not read back."""
         return any(sheet.is_edited for sheet in self._sheets.values())
 
-    @property
-    def is_rewritten(self) -> bool:
-        """Whether any manifest is not as it was."""
-        return bool(self.rewrites())
-
     def read_back(self, partner: str, state: State) -> ReadBack:
         """Make all edits, and compare what the manifests declare now with the database."""
         for file, sheet in list(self._sheets.items()):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from reconciler.desired.compare import Comparison
+from reconciler.desired.link import DOCUMENT_IMPORT
 from reconciler.export import entries
-from reconciler.export.adopt.row import AdoptedRow
+from reconciler.export.adopt.sheets import Sheets
+from reconciler.manifests.declaration import ServerDeclaration
 from reconciler.manifests.edit import Cursor
 from reconciler.manifests.yamltext import Plain
-from reconciler.model.state import OPTIONS, Link, MailServer
+from reconciler.model.state import OPTIONS, Link, MailServer, State
 from reconciler.plan.diff import Change
 from reconciler.plan.ownership import Difference
 from reconciler.secrets.references import Reference, from_text
@@ -16,6 +20,72 @@ from reconciler.secrets.stores.kinds import KINDS
 
 _LINK_ORDER = ("cnpj", "head_office", "partner", "sender_name", "active")
 _ORDER = (*entries.SERVER_KEYS, "renamed_from", "exclusive_links", "linked", "companies")
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedRow:
+    """A mail server by the name it has in the manifests, and the sheets that it is written in."""
+
+    name: str
+    comparison: Comparison
+    sheets: Sheets
+    project: str
+
+    @property
+    def row(self) -> MailServer:
+        """The row in the database."""
+        return self.comparison.before.servers[self.name]
+
+    @property
+    def declared(self) -> ServerDeclaration:
+        """The entry in the manifests."""
+        return self.comparison.declaration.servers[self.name]
+
+    @property
+    def entry(self) -> Cursor:
+        """Where the entry is."""
+        place = self.declared.place
+        return self.sheets.at(place.file, place.path)
+
+    def link(self, cnpj: str) -> Cursor | None:
+        """Where the link to a company is written; None if it is not, or only as one of many."""
+        for index, item in enumerate(self.declared.links):
+            if item.kind == "company" and item.cnpj == cnpj:
+                return self.entry / "companies" / index
+        for imported in self.comparison.declaration.imports:
+            if (imported.company, imported.item.server) == (cnpj, self.name):
+                return self.sheets.at(imported.place.file, imported.place.path[:-1])
+        return None
+
+    def host_option(self, name: str) -> Cursor | None:
+        """Where an option is under `hosts:`, if all servers that take it from there agree on it."""
+        declaration, own = self.comparison.declaration, self.declared.server
+        key = (own.host, own.protocol)
+        profile = declaration.hosts.get(key)
+        if profile is None or getattr(profile.profile, name) is None:
+            return None
+        users = [
+            stable_id
+            for stable_id, item in declaration.servers.items()
+            if (item.server.host, item.server.protocol) == key
+            and getattr(item.server, name) is None
+        ]
+        rows = [self.comparison.before.servers.get(stable_id) for stable_id in users]
+        value = getattr(self.row, name)
+        agree = all(row is not None and getattr(row, name) == value for row in rows)
+        if self.name not in users or not agree:
+            return None
+        return self.sheets.at(profile.place.file, profile.place.path) / name
+
+
+def can_declare(row: MailServer, link: Link, state: State) -> bool:
+    """Whether a manifest may link this company of `state` to a server."""
+    if row.company:
+        return (link.cnpj, link.sender_name, link.active) == (row.company, None, True)
+    company = state.companies.get(link.cnpj)
+    if company is None:
+        return False
+    return row.direction != "incoming" or DOCUMENT_IMPORT in company.extensions
 
 
 def write_back(server: AdoptedRow, differences: Iterable[Difference], *, hosts: bool) -> None:
@@ -33,8 +103,10 @@ def write_back(server: AdoptedRow, differences: Iterable[Difference], *, hosts: 
     _write_fields(server, fields, hosts=hosts)
     for cnpj, change in links.items():
         _write_link(server, cnpj, change)
-    for link in server.foreign_links():
-        _add_link(server, link)
+    after = server.comparison.desired.state
+    for link in after.links.get(server.name, ()):
+        if link.project != server.project and can_declare(server.row, link, after):
+            _add_link(server, link)
 
 
 def _write_fields(server: AdoptedRow, fields: set[str], *, hosts: bool) -> None:
@@ -93,7 +165,7 @@ def _write_link(server: AdoptedRow, cnpj: str, change: Change) -> None:
         elif at:
             at.write(None)
     elif after is None or not (own or at):
-        if server.can_declare(before):
+        if can_declare(server.row, before, server.comparison.desired.state):
             _add_link(server, before)
     elif at:
         _change_link(at, before)
