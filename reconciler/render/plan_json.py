@@ -14,7 +14,7 @@ from reconciler.model.as_list import plain
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.guards import GUARDS
-from reconciler.plan.plan import Plan, Refusal, summarise
+from reconciler.plan.plan import Password, Plan, Refusal, summarise
 from reconciler.render.style import clean
 
 FORMAT = "1.0"
@@ -80,16 +80,13 @@ def _head(plan: Plan) -> dict[str, Any]:
             "noop": plan.unchanged,
             "left_alone": plan.left_alone,
         },
-        "passwords": [
-            {
-                "partner": item.partner,
-                "server": item.server,
-                "reference": item.reference,
-                "verdict": item.state,
-            }
-            for item in plan.passwords
-        ],
+        "passwords": list(map(_password, plan.passwords)),
     }
+
+
+def _password(password: Password) -> dict[str, str]:
+    partner, server, reference, state = password
+    return {"partner": partner, "server": server, "reference": reference, "verdict": state}
 
 
 def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any]]:
