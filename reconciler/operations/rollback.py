@@ -28,16 +28,9 @@ from reconciler.manifests.partner import PartnerDeclaration
 from reconciler.model import as_json
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import MailServer
-from reconciler.operations import secrets
+from reconciler.operations import partners, secrets
 from reconciler.operations.commits import revert_command
 from reconciler.operations.context import Context
-from reconciler.operations.partners import (
-    PlannedPartners,
-    Request,
-    acceptance_problems,
-    judged,
-    plan_of,
-)
 from reconciler.operations.plan import all_acceptances, thresholds
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
@@ -65,31 +58,25 @@ def rollback(context: Context, name: str, acceptances: tuple[Acceptance, ...] = 
     """
     # Everything lives until the process ends, and soon: collecting would only walk over it.
     gc.disable()
+    settings = context.settings
     with context.existing() as connection:
         status, engine = schema.status_of(connection), connection.engine
         revision = revisions.revision_called(connection, name)
-        request = _request(context, acceptances, connection)
+        request = partners.Request(
+            coverage=Coverage(settings.project, frozenset(), whole=False),
+            selection=Selection(),
+            manifest_digest="",
+            now=clock.now(connection),
+            lifetime=settings.plan_lifetime,
+            thresholds=thresholds(settings),
+            acceptances=all_acceptances(settings, acceptances),
+            sealing=secrets.are_sealed(context),
+        )
         planned = plan_rollback(connection, revision, context.target(status, engine), request)
         before = revisions.commit_before(connection, revision)
     files = tuple(sorted({file for change in planned.plan.changes for file in _files(change)}))
     command = revert_command(Path(), revision.commit, before) if files else None
     return RolledBack(planned.plan, planned.problems, files, command)
-
-
-def _request(
-    context: Context, acceptances: tuple[Acceptance, ...], connection: Connection
-) -> Request:
-    settings = context.settings
-    return Request(
-        coverage=Coverage(settings.project, frozenset(), whole=False),
-        selection=Selection(),
-        manifest_digest="",
-        now=clock.now(connection),
-        lifetime=settings.plan_lifetime,
-        thresholds=thresholds(settings),
-        acceptances=all_acceptances(settings, acceptances),
-        sealing=secrets.are_sealed(context),
-    )
 
 
 def _files(change: Change) -> Iterator[str]:
@@ -100,8 +87,8 @@ def _files(change: Change) -> Iterator[str]:
 
 
 def plan_rollback(
-    connection: Connection, revision: Revision, target: DatabaseTarget, request: Request
-) -> PlannedPartners:
+    connection: Connection, revision: Revision, target: DatabaseTarget, request: partners.Request
+) -> partners.PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)
     later = ledger.partners(since=revision.number)
@@ -119,26 +106,24 @@ def plan_rollback(
         for comparison in comparisons:
             made_last = () if comparison.partner in later else (last,) * len(comparison.changes)
             causes_of = causes.get(comparison.partner, made_last)
-            part, noticed = judged(comparison, causes_of, {}, frozenset(), request)
+            part, noticed = partners.judged(comparison, causes_of, {}, frozenset(), request)
             problems += [*comparison.desired.problems, *noticed]
             parts.append(part)
-    problems += acceptance_problems(request.acceptances, parts)
-    plan = plan_of(parts, target, request, rolls_back=revision.number)
+    problems += partners.acceptance_problems(request.acceptances, parts)
+    plan = partners.plan_of(parts, target, request, rolls_back=revision.number)
     if request.sealing:
         plan = replace(plan, passwords=tuple(_passwords(plan.changes)))
-    return PlannedPartners(plan, tuple(problems), skipped=0)
+    return partners.PlannedPartners(plan, tuple(problems), skipped=0)
 
 
 def _passwords(changes: Iterable[Change]) -> Iterator[Password]:
     """The passwords of servers that come back, or that are elsewhere again."""
     for change in changes:
-        before, after = change.before, change.after
-        if isinstance(after, MailServer) and after.password_reference and after.project is not None:
-            same = isinstance(before, MailServer) and (
-                before.password_reference == after.password_reference
-            )
-            if not same:
-                yield Password(change.partner, change.name, after.password_reference)
+        row, old = change.after, getattr(change.before, "password_reference", None)
+        if not isinstance(row, MailServer) or row.project is None:
+            continue
+        if row.password_reference and row.password_reference != old:
+            yield Password(change.partner, change.name, row.password_reference)
 
 
 def _by_partner(
