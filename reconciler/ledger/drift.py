@@ -88,31 +88,20 @@ class _Partner:
 
     def _applied(self) -> State:
         """What was last applied of all that the project manages."""
-        partner: Partner | None = None
-        companies: dict[str, Company] = {}
-        head_offices: dict[str, HeadOffice] = {}
-        hosts: dict[tuple[str, str], HostProfile] = {}
-        servers: dict[str, MailServer] = {}
+        managed = [key for key in sorted(self._rows) if self._is_managed(key, self._rows[key])]
+        rows = [(key, self._rows[key]) for key in managed]
         links: dict[str, list[Link]] = {}
-        for key in sorted(self._rows):
-            row = self._rows[key]
-            if not self._is_managed(key, row):
-                continue
-            match row:
-                case Partner():
-                    partner = row
-                case Company():
-                    companies[key.name] = row
-                case HeadOffice():
-                    head_offices[key.name] = row
-                case HostProfile(host=host, protocol=protocol):
-                    hosts[host, protocol] = row
-                case MailServer():
-                    servers[key.name] = self._without_ignored(key.name, row)
-                case Link():
-                    links.setdefault(key.server, []).append(row)
-        sorted_links = {server: tuple(rows) for server, rows in links.items()}
-        return State(partner, companies, head_offices, hosts, servers, sorted_links)
+        for key, row in rows:
+            if isinstance(row, Link):
+                links.setdefault(key.server, []).append(row)
+        return State(
+            next((row for _, row in rows if isinstance(row, Partner)), None),
+            {key.name: row for key, row in rows if isinstance(row, Company)},
+            {key.name: row for key, row in rows if isinstance(row, HeadOffice)},
+            {(row.host, row.protocol): row for _, row in rows if isinstance(row, HostProfile)},
+            {key.name: self._kept(key, row) for key, row in rows if isinstance(row, MailServer)},
+            {server: tuple(of_server) for server, of_server in links.items()},
+        )
 
     def _is_managed(self, key: RowKey, row: Row) -> bool:
         """Whether a row that was applied is the project's, or nobody's link of its server; a head
@@ -125,9 +114,9 @@ class _Partner:
             manager = self._rows.get(RowKey(self._name, "server", key.server))
         return getattr(manager, "project", None) == self._project
 
-    def _without_ignored(self, name: str, row: MailServer) -> MailServer:
+    def _kept(self, key: RowKey, row: MailServer) -> MailServer:
         """A server with what it leaves to other programs as it is now."""
-        now = self._now.servers.get(name)
+        now = self._now.servers.get(key.name)
         return row.keeping(row.ignore_changes, now) if now and row.ignore_changes else row
 
     def _observed(self, applied: State) -> State:

@@ -52,10 +52,7 @@ class LastAppliedRow(NamedTuple):
 
     @property
     def row(self) -> Row | None:
-        """The row as the revision left it; None where that deleted it.
-
-        An entry that was tampered with reads as a row of nothing.
-        """
+        """The row as it was left; None where it was deleted, of nothing where tampered with."""
         if readable := as_json.readable(self.kind, self.text):
             return readable.row
         kind = as_json.TYPES[self.kind]

@@ -10,14 +10,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, insert, select
 
 from reconciler import __version__
-from reconciler.database import bulk
-from reconciler.database.tables import (
-    partner,
-    revision,
-    revision_acceptance,
-    revision_change,
-    revision_password,
-)
+from reconciler.database import bulk, tables
+from reconciler.database.tables import revision
 from reconciler.ledger.last_applied import LastApplied
 from reconciler.model import as_json
 from reconciler.model.state import RowKey
@@ -69,23 +63,23 @@ def record(connection: Connection, plan: Plan, made: Made, applied_by: str, now:
     )
     number = revision_of(connection, plan.id)
     assert number is not None
-    bulk.load(connection, revision_change, _CHANGE, _changes(number, made.parts, numbers))
+    bulk.load(connection, tables.revision_change, _CHANGE, _changes(number, made.parts, numbers))
     passwords = (
         (number, item.partner, item.server, row_id) for item, row_id in made.sealed.items()
     )
-    bulk.load(connection, revision_password, _PASSWORD, passwords)
+    bulk.load(connection, tables.revision_password, _PASSWORD, passwords)
     accepted = (
         (number, *(getattr(item, name) for name in _ACCEPTANCE[1:]))
         for part in made.parts
         for item in part.accepted
     )
-    bulk.load(connection, revision_acceptance, _ACCEPTANCE, accepted)
+    bulk.load(connection, tables.revision_acceptance, _ACCEPTANCE, accepted)
     return number
 
 
 def is_empty(connection: Connection) -> bool:
     """Whether nothing was ever applied to this database, and no program has a partner in it."""
-    queries = (select(column).limit(1) for column in (revision.c.number, partner.c.id))
+    queries = (select(column).limit(1) for column in (revision.c.number, tables.partner.c.id))
     return not any(connection.execute(query).first() for query in queries)
 
 

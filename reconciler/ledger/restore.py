@@ -169,10 +169,9 @@ class _Restoration:
             self._since.append(ChangedSince(change.key.of_server(now.stable_id), left, now))
 
     def _put_server(self, change: Change, name: str, before: MailServer | None) -> None:
-        links = self._observed.links.get(name, ())
         if before is not None:
             self._puts.append(_Put(change, name, before))
-        elif links:
+        elif links := self._observed.links.get(name):
             companies = ", ".join(masked(link.cnpj) for link in links)
             self._cannot("MBX573", change, companies=companies)
         else:
@@ -249,9 +248,9 @@ class _Restoration:
 
     def _name_of(self, current: str | None) -> str | None:
         """What a server of this name gets to be called; None where it is not there."""
-        is_there = current in self._observed.servers or current in self._coming
+        exists = current in self._observed.servers or current in self._coming
         name = self._new_names.get(current, current) if current is not None else None
-        return name if is_there and name in self._servers else None
+        return name if exists and name in self._servers else None
 
     def _cannot(self, code: str, change: Change, **values: str) -> None:
         self._problems.append(Problem(code, None, {"address": change.address, **values}))

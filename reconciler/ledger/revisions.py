@@ -14,15 +14,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
-from reconciler.database import observe
+from reconciler.database import observe, tables
 from reconciler.database.bulk import fetch
-from reconciler.database.tables import (
-    mail_server,
-    revision,
-    revision_acceptance,
-    revision_change,
-    revision_password,
-)
 from reconciler.diagnostics.problem import Failure
 from reconciler.model import as_json
 from reconciler.model.cnpj import root
@@ -30,9 +23,9 @@ from reconciler.model.state import RowKey, called
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import Accepted, Password, PasswordState, Selection, Summary
 
-_CHANGE = revision_change.c
-_PASSWORD = revision_password.c
-_REVISION = revision.c
+_CHANGE = tables.revision_change.c
+_PASSWORD = tables.revision_password.c
+_REVISION = tables.revision.c
 
 
 class RevisionFilter(NamedTuple):
@@ -99,7 +92,7 @@ class LedgerEntry(NamedTuple):
 def revisions(connection: Connection, conditions: RevisionFilter, limit: int) -> Revisions:
     """The newest `limit` revisions that meet the conditions, newest first."""
     where = list(_where(connection, conditions))
-    counting = select(func.count()).select_from(revision).where(*where)
+    counting = select(func.count()).select_from(tables.revision).where(*where)
     query = _select().where(*where).order_by(_REVISION.number.desc()).limit(limit)
     newest = tuple(map(_revision, connection.execute(query)))
     total = connection.execute(counting).scalar_one()
@@ -131,7 +124,7 @@ def commit_before(connection: Connection, later: Revision) -> str | None:
 
 def acceptances(connection: Connection, number: int) -> tuple[Accepted, ...]:
     """The guards that were accepted for revision `number`."""
-    c = revision_acceptance.c
+    c = tables.revision_acceptance.c
     query = select(c.partner, c.guard, c.count, c.reason, c.until)
     query = query.where(c.revision == number).order_by(c.partner, c.guard)
     return tuple(Accepted(*row) for row in fetch(connection, query))
@@ -271,7 +264,7 @@ def _rows_called(connection: Connection, partner: str, name: str) -> Sequence[in
     They are the one that is called so now and those that were until they were deleted; where there
     is none now, the last one that was renamed, or else those that were deleted.
     """
-    c, s = _CHANGE, mail_server.c
+    c, s = _CHANGE, tables.mail_server.c
     of_partner = and_(c.partner == partner, c.kind == "server")
     ever = select(c.row_id).where(of_partner, or_(c.name == name, c.renamed_from == name))
     query = select(c.row_id, c.name, c.renamed_from).where(of_partner, c.row_id.in_(ever))

@@ -1,4 +1,4 @@
-"""The passwords of a plan, read from their stores and compared with what the database keeps.
+"""The passwords of a plan: read from their stores, compared with what the database keeps, sealed.
 
 Everything is read before a transaction begins. Sealing happens inside it, since the number of a row
 is part of what its password is sealed with.
@@ -6,17 +6,17 @@ is part of what its password is sealed with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from reconciler.database import passwords as kept
-from reconciler.database.passwords import Stored, where
-from reconciler.diagnostics.problem import Failure, Place, Problem
-from reconciler.model.state import called
-from reconciler.operations.seal import Sealer
+from reconciler.database import schema
+from reconciler.database.passwords import FORGOTTEN, Sealed, Stored, where
+from reconciler.diagnostics.problem import Failure, Place, Problem, Stale
+from reconciler.model.state import MailServer, called
 from reconciler.plan.plan import Password, PasswordState, Plan, new_names
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
@@ -26,6 +26,60 @@ from reconciler.secrets.scope import Scopes
 
 Locate = Callable[[Password], Place | None]
 """Finds where the manifests of a run have a password; None where there are none."""
+
+
+class Sealer(NamedTuple):
+    """Seals what was read for a plan; without a ring, lets go of what no longer fits."""
+
+    ring: Keyring | None
+    secrets: Mapping[Reference, ReadSecret]
+
+    def write(self, connection: Connection, plan: Plan) -> dict[Password, int]:
+        """Seal the passwords of a plan whose changes were just written.
+
+        Those that changed are returned, each with the number of its row.
+
+        Raises:
+            Stale: a mail server is no longer there, or its password is somewhere else by now.
+        """
+        if self.ring is None:
+            repointed = _repointed(plan)
+            rows = _stored(connection, {partner for partner, _ in repointed})
+            affected = [row for name, row in rows.items() if name in repointed]
+            outdated = [row.number for row in affected if seal.key_id(row.sealed or "")]
+            kept.write(connection, (Sealed(number, *FORGOTTEN) for number in outdated))
+            return {}
+        rows = _stored(connection, {item.partner for item in plan.to_seal})
+        database = schema.status_of(connection).database_id or ""
+        changed: dict[Password, int] = {}
+        sealed = []
+        for item in plan.to_seal:
+            row = rows.get((item.partner, item.server))
+            if row is None or row.reference != item.reference:
+                raise Stale.of("MBX540")
+            if made := self._sealed(row, from_text(item.reference), database, self.ring):
+                changed[item] = row.number
+                sealed.append(made)
+        kept.write(connection, sealed)
+        return changed
+
+    def _sealed(
+        self, row: Stored, reference: Reference, database: str, ring: Keyring
+    ) -> Sealed | None:
+        """What the row gets; None where it keeps what it has."""
+        read = self.secrets.get(reference)
+        foreign = row.sealed is not None and seal.key_id(row.sealed) is None
+        if read is None or foreign:
+            return None
+        place = where(database, row.number)
+        if row.sealed and seal.is_same(read.secret, row.fingerprint or "", place, ring):
+            return None
+        text = seal.seal(read.secret, place, ring.active)
+        mark = seal.fingerprint(read.secret, place, ring.active)
+        return Sealed(row.number, text, mark, read.version)
+
+
+NOTHING_TO_SEAL = Sealer(None, {})
 
 
 class Checked(NamedTuple):
@@ -130,3 +184,21 @@ class _Rows:
         if same is None:
             return PasswordState.NOT_CHECKED
         return PasswordState.UNCHANGED if same else PasswordState.CHANGED
+
+
+def _stored(connection: Connection, partners: set[str]) -> dict[tuple[str, str], Stored]:
+    return {
+        (row.partner, called(row.name, row.number)): row
+        for row in kept.read(connection, sorted(partners), lock=True)
+    }
+
+
+def _repointed(plan: Plan) -> set[tuple[str, str]]:
+    """The servers, by partner and id, whose reference a plan changes."""
+    return {
+        (change.partner, change.name)
+        for part in plan.applicable
+        for change in part.changes
+        if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
+        if change.before.password_reference != change.after.password_reference
+    }

@@ -61,31 +61,25 @@ def rollback(context: Context, name: str, acceptances: tuple[Acceptance, ...] = 
     """
     # Everything lives until the process ends, and soon: collecting would only walk over it.
     gc.disable()
+    settings = context.settings
     with context.existing() as connection:
         status, engine = schema.status_of(connection), connection.engine
         revision = revisions.revision_called(connection, name)
-        request = _request(context, acceptances, connection)
+        request = PlanRequest(
+            coverage=Coverage(settings.project, frozenset(), whole=False),
+            selection=Selection(),
+            manifest_digest="",
+            now=clock.now(connection),
+            lifetime=settings.plan_lifetime,
+            thresholds=thresholds(settings),
+            acceptances=all_acceptances(settings, acceptances),
+            sealing=secrets.are_sealed(context),
+        )
         planned = plan_rollback(connection, revision, context.target(status, engine), request)
         before = revisions.commit_before(connection, revision)
     files = tuple(sorted({file for change in planned.plan.changes for file in _files(change)}))
     command = revert_command(Path(), revision.commit, before) if files else None
     return RolledBack(planned.plan, planned.problems, files, command)
-
-
-def _request(
-    context: Context, acceptances: tuple[Acceptance, ...], connection: Connection
-) -> PlanRequest:
-    settings = context.settings
-    return PlanRequest(
-        coverage=Coverage(settings.project, frozenset(), whole=False),
-        selection=Selection(),
-        manifest_digest="",
-        now=clock.now(connection),
-        lifetime=settings.plan_lifetime,
-        thresholds=thresholds(settings),
-        acceptances=all_acceptances(settings, acceptances),
-        sealing=secrets.are_sealed(context),
-    )
 
 
 def _files(change: Change) -> Iterator[str]:
@@ -128,13 +122,11 @@ def plan_rollback(
 def _passwords(changes: Iterable[Change]) -> Iterator[Password]:
     """The passwords of servers that come back, or that are elsewhere again."""
     for change in changes:
-        before, after = change.before, change.after
-        if isinstance(after, MailServer) and after.password_reference and after.project is not None:
-            same = isinstance(before, MailServer) and (
-                before.password_reference == after.password_reference
-            )
-            if not same:
-                yield Password(change.partner, change.name, after.password_reference)
+        row, old = change.after, getattr(change.before, "password_reference", None)
+        if not isinstance(row, MailServer) or row.project is None:
+            continue
+        if row.password_reference and row.password_reference != old:
+            yield Password(change.partner, change.name, row.password_reference)
 
 
 def _by_partner(

@@ -18,7 +18,7 @@ from reconciler.database.write import RowsMissing, Writer
 from reconciler.diagnostics.problem import Stale
 from reconciler.ledger import record
 from reconciler.model.unchanged import Unchanged
-from reconciler.operations.seal import NOTHING_TO_SEAL, Sealer
+from reconciler.operations.passwords import NOTHING_TO_SEAL, Sealer
 from reconciler.plan import freshness
 from reconciler.plan.freshness import StaleRow, stale_rows, unwritten_rows
 from reconciler.plan.plan import PartnerPlan, Password, Plan

@@ -85,8 +85,9 @@ def diff(partner: str, before: State, after: State) -> tuple[Change, ...]:
     Rows come after those they need, and what goes away last, links before servers. Both states know
     the rows by the same names: a rename is the same name with another `stable_id`.
     """
+    is_other = before.partner != after.partner
     kinds = [
-        _partner(partner, before, after),
+        [Change(partner, partner, before.partner, after.partner)] if is_other else [],
         _rows(partner, before.companies, after.companies, str),
         _rows(partner, before.head_offices, after.head_offices, str),
         _rows(partner, before.hosts, after.hosts, "/".join),
@@ -97,11 +98,6 @@ def diff(partner: str, before: State, after: State) -> tuple[Change, ...]:
     coming = [change for changes in ordered for change in changes if change.after is not None]
     going = [change for changes in reversed(ordered) for change in changes if change.after is None]
     return (*coming, *going)
-
-
-def _partner(partner: str, before: State, after: State) -> Iterator[Change]:
-    if before.partner != after.partner:
-        yield Change(partner, partner, before.partner, after.partner)
 
 
 K = TypeVar("K")

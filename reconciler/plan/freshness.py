@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure, Problem, Stale
 from reconciler.diagnostics.words import _
 from reconciler.model import as_json
-from reconciler.model.state import (
-    EMPTY,
-    Company,
-    HeadOffice,
-    HostProfile,
-    Link,
-    MailServer,
-    Row,
-    State,
-)
+from reconciler.model.state import Company, HeadOffice, HostProfile, Link, MailServer, Row, State
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget, Plan, new_names
 
@@ -63,11 +54,7 @@ def _text(moment: datetime) -> str:
 
 
 def require_unapplied(revision: int | None) -> None:
-    """Refuse a plan that was applied before, as that revision.
-
-    Raises:
-        Stale: it was.
-    """
+    """Raise Stale for a plan that was applied before, as that revision."""
     if revision is not None:
         raise Stale.of("MBX527", number=revision)
 
@@ -80,21 +67,13 @@ class StaleRow(NamedTuple):
 
 
 def require_fresh(rows: Iterable[StaleRow]) -> None:
-    """Refuse a plan of which rows no longer read as it was planned from.
-
-    Raises:
-        Stale: there are such rows; each is a problem.
-    """
+    """Raise Stale if rows no longer read as the plan was made from; each is a problem."""
     if problems := tuple(_problems("MBX520", rows)):
         raise Stale(problems)
 
 
 def require_written(rows: Iterable[StaleRow]) -> None:
-    """Refuse to commit rows that do not read as they were written.
-
-    Raises:
-        Failure: there are such rows; each is a problem.
-    """
+    """Raise a Failure if rows do not read as they were written; each is a problem."""
     if problems := tuple(_problems("MBX525", rows)):
         raise Failure(problems)
 
@@ -106,29 +85,25 @@ def _problems(code: str, rows: Iterable[StaleRow]) -> Iterator[Problem]:
         yield Problem(code, None, values)
 
 
-def stale_rows(changes: Iterable[Change], current: State) -> tuple[StaleRow, ...]:
+def stale_rows(changes: Collection[Change], current: State) -> Iterator[StaleRow]:
     """The rows that `changes` touch, or that justified them, and that no longer read as planned."""
-    planned = tuple(changes)
-    if current == EMPTY:
-        return tuple(StaleRow(change, None) for change in planned if change.before is not None)
-    current = current.renamed(new_names(planned))
+    if current.size == 0:
+        yield from (StaleRow(change, None) for change in changes if change.before is not None)
+        return
+    current = current.renamed(new_names(changes))
     rows = _Rows(current)
-    stale = []
-    for change in planned:
+    for change in changes:
         now = rows.of(change)
         if now != change.before:
-            stale.append(StaleRow(change, now))
+            yield StaleRow(change, now)
         elif change.after is None and isinstance(change.before, MailServer):
-            stale.extend(StaleRow(change, link) for link in current.links.get(change.name, ()))
-    return tuple(stale)
+            yield from (StaleRow(change, link) for link in current.links.get(change.name, ()))
 
 
-def unwritten_rows(changes: Iterable[Change], current: State) -> tuple[StaleRow, ...]:
+def unwritten_rows(changes: Iterable[Change], current: State) -> Iterator[StaleRow]:
     """The rows that do not read as desired after `changes` were made."""
     rows = _Rows(current)
-    return tuple(
-        StaleRow(change, now) for change in changes if (now := rows.of(change)) != change.after
-    )
+    return (StaleRow(change, now) for change in changes if (now := rows.of(change)) != change.after)
 
 
 class _Rows:

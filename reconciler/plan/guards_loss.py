@@ -175,20 +175,15 @@ def _switched_off(change: Change) -> bool:
     item="{row} ({rows})",
 )
 def lost_input(case: Case) -> Iterable[Concern]:
-    """Rows that go because the file that declared them is gone: counted in files."""
+    """Rows that are deleted or released because the file that declared them is gone."""
     files = Counter(
         row.file or ""
         for change in case.changes
         if isinstance(row := change.before, MailServer | Link | Company | HostProfile)
-        and _goes(change)
+        and (change.after is None or getattr(change.after, "project", "") is None)
         and case.coverage.lost(row)
     )
     return (Concern(file, kind="file", number=rows) for file, rows in sorted(files.items()))
-
-
-def _goes(change: Change) -> bool:
-    """Whether a row is deleted, unlinked or released."""
-    return change.after is None or getattr(change.after, "project", "") is None
 
 
 @partial(

@@ -64,12 +64,8 @@ def _is_filled_in(name: str, before: Row, after: Row) -> bool:
     """Whether a field only gets what it lacked, or means nothing for this row."""
     if not isinstance(before, MailServer) or not isinstance(after, MailServer):
         return False
-    match name:
-        case "stable_id":
-            return _UNNAMED.fullmatch(before.stable_id) is not None
-        case "password_reference":
-            return before.password_reference is None
-        case "importable":
-            return before.company is not None and before.company == after.company
-        case _:
-            return False
+    return (
+        (name == "stable_id" and _UNNAMED.fullmatch(before.stable_id) is not None)
+        or (name == "password_reference" and before.password_reference is None)
+        or (name == "importable" and before.company is not None and before.company == after.company)
+    )

@@ -118,11 +118,9 @@ class DatabaseTarget:
 class Plan:
     """Everything that a run would do. `partners` has those with changes or refusals, by name.
 
-    `rolls_back` is the revision that the plan undoes, if it is a rollback.
-
-    `passwords` are those that an apply compares with what the database keeps sealed.
-
-    `created_at` and `expires_at` are in UTC, by the clock of the database.
+    `rolls_back` is the revision that the plan undoes, if it is a rollback. `passwords` are those
+    that an apply compares with what the database keeps sealed. `created_at` and `expires_at` are in
+    UTC, by the clock of the database.
     """
 
     id: str
@@ -190,11 +188,7 @@ def select(
 
 def _with_occupants(changes: tuple[Change, ...], names: set[str]) -> set[str]:
     """`names` and those of every server whose row now has a name that one of them is to get."""
-    occupants = {
-        change.before.stable_id: change.name
-        for change in changes
-        if isinstance(change.before, MailServer) and change.before.stable_id != change.name
-    }
+    occupants = new_names(changes)
     for name in list(names):
         while (occupant := occupants.get(name)) and occupant not in names:
             names.add(occupant)
@@ -229,10 +223,7 @@ def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
 
 
 class Summary(NamedTuple):
-    """Counts of changes; a partner with a refusal counts under `refused` only.
-
-    `seal` are passwords whose values have changed.
-    """
+    """Counts of changes, and of changed passwords (`seal`); of a refused partner only `refused`."""
 
     create: int
     update: int

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -81,31 +81,23 @@ def parse(text: str, unwrap: Convert | None = None) -> Keyring:
     Raises:
         Failure: it has no key, or one that is damaged. None is repeated.
     """
-    keys = tuple(_keys(text, unwrap))
-    if not keys:
-        raise Failure.of("MBX690", number=1)
-    return Keyring(keys)
-
-
-def _keys(text: str, unwrap: Convert | None) -> Iterator[Key]:
+    keys = []
     for number, word in enumerate(_COMMENT.sub("", text).split(), 1):
         key_id, _, value = word.partition(":")
         if value.startswith("vault:"):
             if unwrap is None:
                 raise Failure.of("MBX691", number=number)
             value = unwrap(value)
-        key = _key(value)
-        if key is None or key.id != key_id:
+        try:
+            material = b64decode(value, validate=True)
+        except ValueError:
+            material = b""
+        if len(material) != SIZE or (key := Key(material)).id != key_id:
             raise Failure.of("MBX690", number=number)
-        yield key
-
-
-def _key(value: str) -> Key | None:
-    try:
-        material = b64decode(value, validate=True)
-    except ValueError:
-        return None
-    return Key(material) if len(material) == SIZE else None
+        keys.append(key)
+    if not keys:
+        raise Failure.of("MBX690", number=1)
+    return Keyring(tuple(keys))
 
 
 def load(
@@ -132,10 +124,7 @@ def load(
 
 
 def wrapping(settings: SecretSettings, stores: Stores, seconds: float) -> Convert | None:
-    """The function that wraps a new key with Vault; None where keys are kept plain.
-
-    It raises a Failure if Vault cannot do it.
-    """
+    """Wraps a new key with Vault, or raises a Failure; None where keys are kept plain."""
     transit = settings.keys.transit if settings.keys else None
     return partial(_wrapped, transit, stores, seconds) if transit else None
 

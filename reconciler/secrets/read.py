@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -43,15 +45,11 @@ class Stores:
         self._stores: dict[str, Store] = {
             name: kind.open(section, environment, redactor)
             for name, kind in KINDS.items()
-            if (section := settings.section(name))
+            if (section := getattr(settings, name))
         }
 
     def __getitem__(self, name: str) -> Store:
-        """The store of that name.
-
-        Raises:
-            Failure: the settings do not declare it.
-        """
+        """The store of that name; a Failure if the settings do not declare it."""
         if store := self._stores.get(name):
             return store
         raise Failure.of("MBX670", store=name)
@@ -131,7 +129,7 @@ def problems(
             key = repr((problem.code, sorted(problem.values.items())))
             merged.setdefault(key, (problem, []))[1].extend(places.get(reference, ()))
     return [
-        replace(problem, place=where[0] if where else None, others=tuple(where[1:]))
+        replace(problem, place=next(iter(where), None), others=tuple(where[1:]))
         for problem, where in merged.values()
     ]
 
@@ -159,11 +157,7 @@ def _answer(stores: Stores, question: _Question[T], name: Reference, left: float
 
 
 def _pick(stored: StoredSecret | Failure, reference: Reference) -> ReadSecret:
-    """The secret that `reference` stands for.
-
-    Raises:
-        Failure: there is none, or none that can be used.
-    """
+    """The secret that `reference` stands for; a Failure if there is none that can be used."""
     if isinstance(stored, Failure):
         raise stored
     content = stored.content
@@ -200,26 +194,21 @@ def at_once(tasks: Mapping[K, Callable[[float], T]], seconds: float) -> dict[K, 
     as nothing can stop a system call that hangs.
     """
     until = monotonic() + seconds
-    todo: SimpleQueue[tuple[K, Callable[[float], T]]] = SimpleQueue()
-    done: SimpleQueue[tuple[K, T]] = SimpleQueue()
-    for item in tasks.items():
-        todo.put(item)
+    todo, done = deque(tasks.items()), SimpleQueue[tuple[K, T]]()
 
     def work() -> None:
         while (left := until - monotonic()) > 0:
             try:
-                key, task = todo.get_nowait()
-            except Empty:
+                key, task = todo.popleft()
+            except IndexError:
                 return
             done.put((key, task(left)))
 
     for _ in range(min(8, len(tasks))):
         Thread(target=work, name="secrets", daemon=True).start()
     results: dict[K, T] = {}
-    while len(results) < len(tasks):
-        try:
+    with suppress(Empty):
+        while len(results) < len(tasks):
             key, result = done.get(timeout=max(0.0, until - monotonic()))
-        except Empty:
-            break
-        results[key] = result
+            results[key] = result
     return results

@@ -180,7 +180,6 @@ class RedactingFilter(logging.Filter):
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
-        self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record, and let it pass."""
@@ -190,7 +189,7 @@ class RedactingFilter(logging.Filter):
             record.msg = str(record.msg)
         record.args = None
         if record.exc_info:
-            record.exc_text = self._formatter.formatException(record.exc_info)
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
         for name, value in vars(record).items():
             if isinstance(value, str):

@@ -64,11 +64,7 @@ def from_short(text: str) -> Reference:
 
 
 def from_text(text: str) -> Reference:
-    """The reference that the database keeps as `text`.
-
-    Raises:
-        BadReferenceError: it is none.
-    """
+    """The reference that the database keeps as `text`; a BadReferenceError if it is none."""
     store, _, rest = text.partition(":")
     return _parse(store if store in KINDS else None, rest)
 

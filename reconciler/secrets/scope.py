@@ -42,10 +42,7 @@ class Scopes:
         self._shared = cache(self._is_shared)
 
     def problem(self, partner: str, reference: Reference, place: Place | None) -> Problem | None:
-        """Why `partner` may not use `reference`; None if it may.
-
-        The name is not repeated, as somebody may have written the secret itself instead.
-        """
+        """Why `partner` may not use `reference`; its name is not repeated, it may be the secret."""
         store, name = reference.store, reference.name
         own = KINDS[store].own
         if (store, name) in self._rules.own or (own and name.startswith(own)):

@@ -6,8 +6,6 @@ import resource
 import sys
 from typing import NamedTuple, NoReturn
 
-_PR_SET_DUMPABLE = 4
-
 
 def harden() -> None:
     """No core file of this process, and on Linux no look into its memory for others of its user.
@@ -18,7 +16,7 @@ def harden() -> None:
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - not needed elsewhere
 
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: no
 
 
 class Hidden:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +10,6 @@ from pydantic import Field, StringConstraints, create_model
 from reconciler.secrets.scope import Rules
 from reconciler.secrets.settings_types import CredentialSource, Mount, Section, Word
 from reconciler.secrets.stores.kinds import KINDS
-from reconciler.secrets.stores.store import StoreSection
 
 if TYPE_CHECKING:
     StoreName = str
@@ -43,11 +41,6 @@ class _Common(Section):
     keys: KeySettings | None = None
     partners: dict[str, dict[StoreName, list[Pattern]]] = Field(default={})
 
-    def section(self, store: str) -> StoreSection | None:
-        """The section about a store; None where it is not set up."""
-        section: StoreSection | None = getattr(self, store)
-        return section
-
 
 if TYPE_CHECKING:
 
@@ -68,23 +61,18 @@ else:
 
 
 def rules(settings: SecretSettings) -> Rules:
-    """What the settings say about who may use which secrets."""
+    """Who may use which secrets; a file of the tool's own counts by its name, in any folder."""
     partners = {
         partner: {str(store): tuple(patterns) for store, patterns in stores.items()}
         for partner, stores in settings.partners.items()
     }
-    sections = {store: section for store in KINDS if (section := settings.section(store))}
+    sections = {store: section for store in KINDS if (section := getattr(settings, store))}
     prefixes = {store: section.prefix for store, section in sections.items()}
     sources = [source for section in sections.values() for source in section.credentials()]
     if settings.keys:
         sources.append(settings.keys)
-    return Rules(partners, prefixes, frozenset(_names(sources)))
-
-
-def _names(sources: Iterable[CredentialSource]) -> Iterator[tuple[str, str]]:
-    """The store and name of each; a file counts by its name, whatever its folder."""
-    for source in sources:
-        if source.env:
-            yield "env", source.env
-        if source.file:
-            yield "file", Path(source.file).name
+    names = {
+        ("env", source.env) if source.env else ("file", Path(source.file or "").name)
+        for source in sources
+    }
+    return Rules(partners, prefixes, frozenset(names))

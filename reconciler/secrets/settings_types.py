@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.secrets.secret import Secret
@@ -64,7 +57,7 @@ Address = Annotated[str, AfterValidator(_address)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Prefix = Annotated[str, AfterValidator(_template)]
 Mount = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
-Word = Annotated[str, Field(min_length=1)]
+Word = Annotated[str, StringConstraints(min_length=1)]
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 """The name of an environment variable."""
 
@@ -82,11 +75,7 @@ class CredentialSource(Section):
         return self
 
     def read(self, environment: Mapping[str, str]) -> Secret:
-        """The credential itself, stripped of space around it.
-
-        Raises:
-            Failure: it is missing or empty.
-        """
+        """The credential, without space around it; a Failure if it is missing or empty."""
         text = _text(Path(self.file)) if self.file else environment.get(self.env or "", "")
         if not text.strip():
             raise Failure.of("MBX680", source=self.file or f"${self.env}")

@@ -13,7 +13,7 @@ import pytest
 from reconciler.database.engine import transaction
 from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.mailboxes import Mailboxes
-from reconciler.operations.seal import Sealer
+from reconciler.operations.passwords import Sealer
 from reconciler.plan.plan import Password
 from reconciler.secrets.keyring import Keyring, generate, parse
 from reconciler.secrets.read import ReadSecret

@@ -22,7 +22,7 @@ def _points() -> dict[str, tuple[Any, str, bool]]:
     """Each step of apply: a function by room and name, and whether the step is its end."""
     from reconciler.database import lock, write
     from reconciler.ledger import record
-    from reconciler.operations import commit, seal, transaction
+    from reconciler.operations import commit, passwords, transaction
 
     return {
         "before the lock": (lock, "take", False),
@@ -31,7 +31,7 @@ def _points() -> dict[str, tuple[Any, str, bool]]:
         "before the rows are read again": (transaction, "_stale", False),
         "before the rows are written": (write.Writer, "write", False),
         "with the rows written": (write.Writer, "write", True),
-        "with the passwords sealed": (seal.Sealer, "write", True),
+        "with the passwords sealed": (passwords.Sealer, "write", True),
         "with the revision recorded": (record, "record", True),
         "before the commit": (transaction, "write", True),
         "after the commit": (commit, "_attempt", True),

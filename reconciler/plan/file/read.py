@@ -79,7 +79,8 @@ def read(stream: BinaryIO, file: str, key: PlanKey | None = None, digest: str = 
         while isinstance(trailer := lines.next(), list):
             content.take(trailer)
         actual = lines.digest_before_last
-        lines.require_end()
+        if stream.read(1):
+            raise _Malformed(N_("Something follows after its end."))
     except (ValueError, RecursionError) as error:
         reason = error.reason if isinstance(error, _Malformed) else N_("It is not JSON.")
         if isinstance(head, dict) and "format_version" in head:
@@ -155,10 +156,6 @@ class _Lines:
         self._digest.update(line)
         return value
 
-    def require_end(self) -> None:
-        if self._stream.read(1):
-            raise _Malformed(N_("Something follows after its end."))
-
 
 class _Content:
     """What the lines between head and trailer hold: each becomes what it stands for at once."""
@@ -214,24 +211,21 @@ class _Content:
             part["cause"].append(self._cause)
 
     def plan(self, head: dict[str, Any]) -> SavedPlan:
-        """The plan, once all is taken in.
-
-        Raises:
-            ValueError: something in it is of another kind than in a plan.
-        """
+        """The plan, once all is taken in; a ValueError if something is of another kind."""
         if self._wrong:
             raise self._wrong
         known = {"format_version", "tool_version", *HEAD}
         for name in sorted(known ^ head.keys()):
             text = _("it is missing") if name in known else _("this version does not know it")
             raise ValueError(f"{name}: {text}")
-        hints = get_type_hints(Plan)
-        fields = {name: _field(name, hints[name], head[name]) for name in HEAD}
-        plan = Plan(
-            **fields,
-            partners=tuple(self._partners()),
-            passwords=tuple(self._values["password"]),
-        )
+        hints, fields = get_type_hints(Plan), {}
+        for name in HEAD:
+            try:
+                fields[name] = builder(hints[name])(head[name])
+            except (TypeError, ValueError):
+                raise ValueError(f"{name}: {_('its value is of another kind')}") from None
+        passwords = tuple(self._values["password"])
+        plan = Plan(**fields, partners=tuple(self._partners()), passwords=passwords)
         return SavedPlan(plan, tuple(self._values["unchanged"]))
 
     def _partners(self) -> Iterator[PartnerPlan]:
@@ -241,13 +235,6 @@ class _Content:
                 raise ValueError(f"{name}: {_('its parts contradict each other')}")
             refusals, accepted = tuple(part["refusal"]), tuple(part["accepted"])
             yield PartnerPlan(name, tuple(changes), refusals, accepted, tuple(causes))
-
-
-def _field(name: str, hint: Any, data: Any) -> Any:
-    try:
-        return builder(hint)(data)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {_('its value is of another kind')}") from None
 
 
 def _row(kind: str, data: Any, builds: Mapping[str, Build]) -> Row | None:

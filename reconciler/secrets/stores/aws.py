@@ -23,8 +23,6 @@ from reconciler.secrets.stores.store import (
     reason,
 )
 
-_LONGEST = 10.0
-"""Seconds for one request."""
 _REFUSED = frozenset({
     "403", "AccessDenied", "AccessDeniedException", "DecryptionFailure", "ExpiredTokenException",
     "InvalidClientTokenId", "InvalidSignatureException", "UnrecognizedClientException",
@@ -69,7 +67,7 @@ class AwsStore(Store):
         except ImportError:
             raise Failure.of("MBX671", store="aws") from None
         logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers
-        settings, longest = self._settings, min(seconds, _LONGEST)
+        settings, longest = self._settings, min(seconds, 10.0)
         config = Config(connect_timeout=longest, read_timeout=longest, retries={"mode": "standard"})
         with _translated(None):
             session = boto3.Session(region_name=settings.region, profile_name=settings.profile)

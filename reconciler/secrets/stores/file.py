@@ -22,22 +22,17 @@ class FileSettings(StoreSection):
 
 
 class FileStore(Store):
-    def __init__(self, path: Path) -> None:
-        self._folder = path
+    def __init__(
+        self, settings: FileSettings, environment: Mapping[str, str], _redactor: Redactor
+    ) -> None:
+        path = settings.folder or environment.get("CREDENTIALS_DIRECTORY") or "/run/secrets"
+        self._folder = Path(path)
 
     def fetch(self, name: str, _version: int | None, _seconds: float) -> StoredSecret:
         data = folder.read(self._folder, name)
-        return StoredSecret(decoded(_without_newline(data)))
-
-
-def _without_newline(data: bytes) -> bytes:
-    """`data` without the one line end that editors leave."""
-    return data.removesuffix(b"\n").removesuffix(b"\r") if data.endswith(b"\n") else data
-
-
-def _open(settings: FileSettings, environment: Mapping[str, str], _redactor: Redactor) -> FileStore:
-    path = settings.folder or environment.get("CREDENTIALS_DIRECTORY") or "/run/secrets"
-    return FileStore(Path(path))
+        if data.endswith(b"\n"):  # the one line end that editors leave
+            data = data.removesuffix(b"\n").removesuffix(b"\r")
+        return StoredSecret(decoded(data))
 
 
 FILE = StoreKind(
@@ -47,7 +42,7 @@ FILE = StoreKind(
     r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$",
     "Name of the file, in the secrets folder, that holds it.",
     FileSettings,
-    _open,
+    FileStore,
     set_up=True,
     prefix="{partner}-",
     reserved=("reconciler-",),

@@ -21,8 +21,6 @@ LIMIT = 64 * 1024
 _DATA = "..data"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_ATTEMPTS = 3
-"""kubelet may replace the folder between two steps."""
 
 
 def read(folder: Path, name: str) -> bytes:
@@ -70,7 +68,7 @@ def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int]:
 
 
 def _open_file(folder: int, name: str) -> int:
-    for _ in range(_ATTEMPTS):
+    for _ in range(3):  # kubelet may replace the folder between two steps
         try:
             return os.open(name, _FILE, dir_fd=folder)
         except OSError as error:

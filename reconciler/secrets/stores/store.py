@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -38,11 +38,7 @@ class Store(ABC):
         """
 
     def newest(self, _name: str, _seconds: float) -> str | None:
-        """The newest version under `name`, without reading it; None where there are no versions.
-
-        Raises:
-            Failure: as for `fetch`.
-        """
+        """The newest version under `name`, unread; None without versions. Raises as `fetch`."""
         return None
 
     def close(self) -> None:  # noqa: B027 - most stores keep nothing open
@@ -109,11 +105,7 @@ class Once(Generic[T]):
         self._made: T | Failure | None = None
 
     def get(self, seconds: float) -> T:
-        """The value; the first caller makes it, within `seconds`.
-
-        Raises:
-            Failure: what making it raised.
-        """
+        """The value; the first caller makes it, within `seconds`. If that failed, so does this."""
         with self._lock:
             if self._made is None:
                 try:
@@ -141,18 +133,12 @@ def reason(error: BaseException) -> str:
     """Why a connection failed, in the words of the system; nothing that was sent is in it."""
     import ssl  # noqa: PLC0415 - the settings need this module, and few need that one
 
-    for inner in _chain(error):
+    chain = [error]
+    while (earlier := chain[-1].__cause__ or chain[-1].__context__) and earlier not in chain:
+        chain.append(earlier)
+    for inner in reversed(chain):
         if isinstance(inner, ssl.SSLCertVerificationError):
             return inner.verify_message
         if isinstance(inner, OSError) and inner.strerror:
             return inner.strerror
     return type(error).__name__
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """`error` and what led to it, the root first."""
-    errors: list[BaseException] = []
-    while error is not None and error not in errors:
-        errors.append(error)
-        error = error.__cause__ or error.__context__
-    return reversed(errors)

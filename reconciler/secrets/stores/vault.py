@@ -30,8 +30,6 @@ from reconciler.secrets.stores.store import (
     reason,
 )
 
-_LONGEST = 10.0
-"""Seconds for one request."""
 _CREDENTIALS = {
     "token": CredentialSource(env="VAULT_TOKEN"),
     "approle": CredentialSource(env="VAULT_SECRET_ID"),
@@ -84,14 +82,12 @@ class VaultStore(Store):
         self._client = Once(self._log_in)
 
     def fetch(self, name: str, version: int | None, seconds: float) -> StoredSecret:
-        mount = self._settings.mount
-        if self._settings.kv_version == 1:
-            if version is not None:
-                raise Failure.of("MBX681", store="vault")
-            with self.asked(name, seconds) as client:
-                data = client.secrets.kv.v1.read_secret(name, mount)["data"]
-            return StoredSecret(_content(data))
+        mount, unnumbered = self._settings.mount, self._settings.kv_version == 1
+        if unnumbered and version is not None:
+            raise Failure.of("MBX681", store="vault")
         with self.asked(name, seconds) as client:
+            if unnumbered:
+                return StoredSecret(_content(client.secrets.kv.v1.read_secret(name, mount)["data"]))
             data = client.secrets.kv.v2.read_secret_version(
                 name, version, mount, raise_on_deleted_version=True
             )["data"]
@@ -129,7 +125,7 @@ class VaultStore(Store):
             url=settings.address,
             token="",  # hvac would look for one by itself
             verify=settings.ca_file or True,
-            timeout=min(seconds, _LONGEST),
+            timeout=min(seconds, 10.0),  # for one request
             namespace=settings.namespace,
         )
         with _translated(None):
