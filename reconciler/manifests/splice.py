@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-class Splice(NamedTuple):
-    """Text that replaces what stands between two offsets."""
-
-    start: int
-    end: int
-    text: str
 
 
 class SplicedText:
@@ -24,19 +15,19 @@ class SplicedText:
         self.text = text
         first_end = _LINE_END.search(text)
         self.newline = first_end.group() if first_end else "\n"
-        self._splices: list[Splice] = []
+        self.splices: list[tuple[int, int, str]] = []
 
     def result(self) -> str:
         """The text with all pieces replaced."""
         pieces, position = [], 0
-        for splice in sorted(self._splices, key=lambda splice: splice[:2]):
-            assert position <= splice.start, "two edits of the same place"
-            pieces += [self.text[position : splice.start], splice.text]
-            position = splice.end
+        for start, end, text in sorted(self.splices, key=lambda splice: splice[:2]):
+            assert position <= start, "two edits of the same place"
+            pieces += [self.text[position:start], text]
+            position = end
         return "".join([*pieces, self.text[position:]])
 
     def replace(self, start: int, end: int, text: str) -> None:
-        self._splices.append(Splice(start, end, text))
+        self.splices.append((start, end, text))
 
     def insert(self, position: int, text: str) -> None:
         self.replace(position, position, text)

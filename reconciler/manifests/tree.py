@@ -99,8 +99,8 @@ def neighbour(node: MappingNode, key: str, order: tuple[str, ...]) -> int | None
     if key not in order:
         return -1
     earlier = set(order[: order.index(key)])
-    indexes = [index for index, (other, _) in enumerate(node.value) if other.value in earlier]
-    return indexes[-1] if indexes else None
+    indexes = (index for index, (other, _) in enumerate(node.value) if other.value in earlier)
+    return max(indexes, default=None)
 
 
 def _steps(node: Node, kind: type[CollectionNode]) -> Iterator[int]:

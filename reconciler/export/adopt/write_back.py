@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.desired.compare import Comparison
+from reconciler.desired.desire import Comparison
 from reconciler.desired.link import DOCUMENT_IMPORT
 from reconciler.export import entries
 from reconciler.export.adopt.sheets import Sheets
