@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.plan.guards import ELSEWHERE
-from reconciler.probes.settings import ProbeSettings
+from reconciler.probes.policy import ProbeSettings
 from reconciler.secrets.settings import SecretSettings
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import TEST_FAILED, exit_code, notice, show
-from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import report
+from reconciler.cli.reporting import Progress, report
 from reconciler.diagnostics.problem import Failure, Problem, WrongUse
 from reconciler.diagnostics.words import N_, _, n_
 from reconciler.operations.apply import apply
@@ -22,9 +21,8 @@ from reconciler.operations.plan import Ask, Planned
 from reconciler.operations.transaction import Work
 from reconciler.operations.verify import Verification
 from reconciler.plan.file.read import SavedPlan
-from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.plan import Plan
-from reconciler.plan.summary import summarise
+from reconciler.plan.file.write import PlanKey
+from reconciler.plan.plan import Plan, summarise
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.render.plan_text import done
 
@@ -134,17 +132,8 @@ class _Dialogue:
         text = n_("Testing {count} mail server …", "Testing {count} mail servers …", count)
         terminal.say(f"\n{text}")
         progress = Progress(count, lines=False)
-        with report("text", None) as results:
-
-            def tell(result: ProbeResult) -> None:
-                progress.clear()
-                results.add(result)
-                progress.add(result)
-
-            try:
-                yield tell
-            finally:
-                progress.clear()
+        with report("text", None) as results, progress.telling(results) as tell:
+            yield tell
 
     def applied(self, work: Work, applied: Applied) -> None:
         plan = work.plan

@@ -20,10 +20,7 @@ _CONDITIONS = {
 }
 
 
-@click.group(
-    "db",
-    help=_("Create, upgrade and inspect the database."),
-)
+@click.group("db", help=_("Create, upgrade and inspect the database."))
 def command() -> None:
     return
 

@@ -12,7 +12,7 @@ from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.context import Context
 from reconciler.operations.keys import new_key, rotation, usage
-from reconciler.secrets.rotate import KeyStatus, RotationProgress
+from reconciler.secrets.seal import KeyStatus, RotationProgress
 
 
 @click.group(
@@ -84,7 +84,7 @@ def rotate(context: Context) -> int:
         words.append(
             n_("{count} cannot be opened", "{count} cannot be opened", progress.unreadable)
         )
-    terminal.say(_("Key {key}: {counts}.").format(key=active, counts=", ".join(words)))
+    terminal.say(_("Key {key}: {counts}.").format(key=active.id, counts=", ".join(words)))
     return 0
 
 
@@ -101,9 +101,9 @@ def rotate(context: Context) -> int:
 def status(context: Context, form: str) -> int:
     active, keys = usage(context)
     if form == "json":
-        terminal.say_json({"active": active, **keys._asdict()})
+        terminal.say_json({"active": active.id, **keys._asdict()})
     else:
-        terminal.say(_status_lines(keys, active))
+        terminal.say(_status_lines(keys, active.id))
     return 1 if keys.missing else 0
 
 
@@ -121,10 +121,6 @@ def _status_lines(keys: KeyStatus, active: str) -> list[str]:
         lines.append(f"{key}  {text}, " + _("NOT in the key ring"))
     if keys.foreign:
         lines.append(
-            n_(
-                "{count} left to another program",
-                "{count} left to another program",
-                keys.foreign,
-            )
+            n_("{count} left to another program", "{count} left to another program", keys.foreign)
         )
     return lines

@@ -14,8 +14,7 @@ from reconciler.cli import terminal
 from reconciler.diagnostics.problem import Failure, WrongUse
 from reconciler.diagnostics.words import _
 from reconciler.model import cnpj
-from reconciler.plan.accept import Acceptance
-from reconciler.plan.guards import ELSEWHERE
+from reconciler.plan.guards import ELSEWHERE, Acceptance
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")

@@ -10,15 +10,13 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.diagnostics.words import _, n_
-from reconciler.render.style import clean
 
 if TYPE_CHECKING:
     from reconciler.model.unchanged import Unchanged
     from reconciler.operations.context import Context
     from reconciler.operations.inputs import Inputs
     from reconciler.operations.plan import Planned
-    from reconciler.plan.file.sign import PlanKey
-    from reconciler.plan.file.write import PlanFile
+    from reconciler.plan.file.write import PlanFile, PlanKey
     from reconciler.plan.plan import Plan
 
 CHANGES = 2
@@ -41,9 +39,7 @@ TEST_FAILED = 6
 @options.output_format("text", "json")
 @options.out
 @click.option(
-    "--check-secrets",
-    is_flag=True,
-    help=_("Read all passwords, and say which have changed."),
+    "--check-secrets", is_flag=True, help=_("Read all passwords, and say which have changed.")
 )
 @click.option(
     "--detailed-exitcode", is_flag=True, help=_("Exit with 2 where there are changes to apply.")
@@ -105,7 +101,7 @@ def deliver(
     if out:
         _save(saved, out)
     if form == "json":
-        terminal.pour(map(clean, plan_json.document(plan, Locator(inputs).source)))
+        terminal.pour(plan_json.document(plan, Locator(inputs).source))
         return
     show(plan, inputs, full=full)
     if out and plan.writes:

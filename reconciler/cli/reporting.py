@@ -1,8 +1,10 @@
-"""Results of tests in the form that was asked for, to standard output or to a file."""
+"""Results of tests in the form asked for, to standard output or a file; and their progress."""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +12,19 @@ from pathlib import Path
 import click
 
 from reconciler.cli import terminal
+from reconciler.diagnostics.words import _, n_
 from reconciler.manifests.atomic import default_mode, failing, replacing
-from reconciler.probes.results import ProbeResult
+from reconciler.probes.results import Hide, ProbeOutcome, ProbeResult
+from reconciler.probes.schedule import Consumer
 from reconciler.probes.shards import Shard, Tally
 from reconciler.render import probe_json, probe_junit, probe_markdown, probe_text
 from reconciler.render.style import PLAIN, Style, clean
 
 FORMS = ("text", "json", "junit", "markdown")
 Say = Callable[[str], object]
+_WIDTH = 30
+_APART = 0.1
+"""Seconds between two drawings."""
 
 
 class Report:
@@ -27,18 +34,13 @@ class Report:
     those results are kept until the end.
     """
 
-    def __init__(self, form: str, say: Say, shard: Shard, style: Style, *, steps: bool) -> None:
+    def __init__(self, form: str, say: Say, style: Style, *, steps: bool) -> None:
         self._form = form
         self._say = say
-        self._shard = shard
         self._style = style
         self._steps = steps
         self._held: list[ProbeResult] = []
         self.tally = Tally()
-
-    def begin(self) -> None:
-        if self._form == "json":
-            self._say(clean(probe_json.opening(self._shard)))
 
     def add(self, result: ProbeResult) -> None:
         if self._form == "text":
@@ -68,7 +70,7 @@ def report(
     *,
     shard: Shard = Shard(),  # noqa: B008 - it never changes
     steps: bool = False,
-    hide: Callable[[str], str] = str,
+    hide: Hide = str,
 ) -> Iterator[Report]:
     """A report that is whole at the end of the block, however that ends; each piece of what goes
     to a file passes through `hide`.
@@ -77,21 +79,21 @@ def report(
         Failure: the file cannot be written.
     """
     with _place(out, hide) as say:
-        style = PLAIN if out else terminal.style()
-        made = Report(form, say, shard, style, steps=steps)
-        made.begin()
+        made = Report(form, say, PLAIN if out else terminal.style(), steps=steps)
+        complete = False
+        if form == "json":
+            say(clean(probe_json.opening(shard)))
         try:
             yield made
-        except BaseException:
-            made.end(complete=False)
-            raise
-        made.end(complete=True)
+            complete = True
+        finally:
+            made.end(complete=complete)
     if out or form != "text":
         terminal.note(probe_text.summary(made.tally))
 
 
 @contextmanager
-def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
+def _place(out: Path | None, hide: Hide) -> Iterator[Say]:
     if out is None:
         yield _say
         return
@@ -103,3 +105,74 @@ def _place(out: Path | None, hide: Callable[[str], str]) -> Iterator[Say]:
 def _say(text: str) -> None:
     click.echo(text, nl=False, color=True)
     sys.stdout.flush()
+
+
+class Progress:
+    """What is finished of `total` mail servers. `lines` says whether items are told one by one
+    where there is no bar; their results may be printed as they come, and say it already.
+    """
+
+    def __init__(self, total: int, *, lines: bool) -> None:
+        plain = os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+        self._bar = sys.stderr.isatty() and not plain
+        self._lines = lines and not self._bar
+        self._total = total
+        self._done = self._failed = 0
+        self._drawn = 0.0
+
+    @contextmanager
+    def telling(self, results: Report) -> Iterator[Consumer]:
+        """What passes results on to a report, and tells of them without being in its way."""
+
+        def tell(result: ProbeResult) -> None:
+            self.clear()
+            results.add(result)
+            self.add(result)
+
+        try:
+            yield tell
+        finally:
+            self.clear()
+
+    @property
+    def left(self) -> int:
+        """How many mail servers are not finished."""
+        return self._total - self._done
+
+    def add(self, result: ProbeResult) -> None:
+        """Tell of one more that is finished."""
+        self._done += len(result.names)
+        self._failed += result.outcome is ProbeOutcome.FAILED
+        if self._bar:
+            self._draw()
+        elif self._lines:
+            count = f"{self._done}/{self._total}"
+            code = result.diagnosis.code if result.diagnosis else ""
+            words = (
+                count,
+                _(probe_text.WORDS[result.outcome]),
+                probe_text.names(result),
+                probe_text.mailbox(result),
+                code,
+            )
+            terminal.note("  ".join(filter(None, words)))
+
+    def clear(self) -> None:
+        """Make room for something else on the terminal."""
+        if self._bar and self._drawn:
+            click.echo("\r\x1b[K", nl=False, err=True, color=True)
+            sys.stderr.flush()
+            self._drawn = 0.0
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn < _APART and self._done < self._total:
+            return
+        self._drawn = now
+        filled = _WIDTH * self._done // max(self._total, 1)
+        bar = "█" * filled + "░" * (_WIDTH - filled)
+        text = f"{bar} {self._done}/{self._total}"
+        if self._failed:
+            text += ", " + n_("{count} failed", "{count} failed", self._failed)
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True, color=True)
+        sys.stderr.flush()

@@ -10,8 +10,7 @@ from reconciler.render.schemas import SCHEMAS
 
 
 @click.command(
-    "schema",
-    help=_("Print a JSON Schema: of manifests, for editors, or of plans, for programs."),
+    "schema", help=_("Print a JSON Schema: of manifests, for editors, or of plans, for programs.")
 )
 @click.argument("name", type=click.Choice(tuple(SCHEMAS)), default="manifest")
 def command(name: str) -> int:

@@ -20,8 +20,8 @@ from reconciler.manifests.read import ReadLimits
 from reconciler.operations.context import Context
 from reconciler.render import diagnostics
 from reconciler.render.style import Style
-from reconciler.secrets.harden import harden
 from reconciler.secrets.redact import RedactingFilter, RedactingStream, Redactor
+from reconciler.secrets.secret import harden
 
 NO_SOURCES = Sources(Path(), (), ReadLimits())
 YES = "yes"

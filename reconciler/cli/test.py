@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.apply import read_plan
-from reconciler.cli.merge import FEW, merge
 from reconciler.cli.plan import TEST_FAILED
-from reconciler.cli.progress import Progress
-from reconciler.cli.reporting import FORMS, report
+from reconciler.cli.reporting import FORMS, Progress, report
+from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.test import Tests, changed_servers, test
-from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
+from reconciler.probes import shards
+from reconciler.probes.results import Hide, Level, ProbeOutcome
+from reconciler.probes.schedule import Consumer
 from reconciler.probes.select import MailboxFilter
-from reconciler.probes.shards import Shard
+from reconciler.probes.shards import Shard, ShardResults
+from reconciler.render.messages import MESSAGES
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})")
-
-
-def _level(_ctx: click.Context, _option: click.Parameter, text: str) -> Level:
-    return Level[text.upper()]
+_FEW = 10
+"""Up to so many mail servers, every step of them is shown."""
+_LARGEST = 512 * 1024 * 1024
 
 
 def _shard(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Shard:
@@ -95,7 +96,6 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
     type=click.Choice([str(level) for level in Level]),
     default=str(Level.SEND),
     show_default=True,
-    callback=_level,
     help=_("How far to go."),
 )
 @click.option(
@@ -130,28 +130,14 @@ def _recipient(_ctx: click.Context, _option: click.Parameter, text: str | None) 
 @options.output_format(*FORMS)
 @options.results_out
 @click.pass_context
-def command(ctx: click.Context, /, **arguments: Any) -> int:
-    if ctx.invoked_subcommand:
-        _require_nothing(ctx)
-        return 0
-    return _test(**arguments)
-
-
-def _require_nothing(ctx: click.Context) -> None:
-    """Refuse options before the subcommand, which would have no effect."""
-    for parameter in ctx.command.params:
-        source = ctx.get_parameter_source(parameter.name or "")
-        if source is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(_("Options of merge come after it."))
-
-
-def _test(
+def command(
+    ctx: click.Context,
     partners: tuple[str, ...],
     servers: tuple[str, ...],
     cnpj: str | None,
     company: str,
     plan_file: Path | None,
-    level: Level,
+    level: str,
     to: str | None,
     sink: tuple[str, int] | None,
     shard: Shard,
@@ -166,13 +152,18 @@ def _test(
     round_trip: bool,
     steps: bool,
 ) -> int:
+    if ctx.invoked_subcommand:
+        if click.core.ParameterSource.COMMANDLINE in map(ctx.get_parameter_source, ctx.params):
+            raise click.UsageError(_("Options of merge come after it."))
+        return 0
     context = terminal.context((), None, settings_file, database_url)
     changed = None
     if plan_file:
         changed = changed_servers(read_plan(plan_file, context.plan_key(), "").plan)
     mailboxes = MailboxFilter(partners, servers, cnpj, company, changed, failed_last_time, inactive)
     audience = _Audience(form, out, shard, steps=steps)
-    test(context, Tests(mailboxes, level, to, sink, shard, round_trip, deadline), audience)
+    reach = Level[level.upper()]
+    test(context, Tests(mailboxes, reach, to, sink, shard, round_trip, deadline), audience)
     return TEST_FAILED if audience.failed else 0
 
 
@@ -191,23 +182,15 @@ class _Audience:
         terminal.note(text if new else _("No mail server fits."))
 
     @contextmanager
-    def testing(
-        self, servers: int, hide: Callable[[str], str]
-    ) -> Iterator[Callable[[ProbeResult], None]]:
-        steps = self._steps or servers <= FEW
+    def testing(self, servers: int, hide: Hide) -> Iterator[Consumer]:
+        steps = self._steps or servers <= _FEW
         lines = bool(self._out) or self._form != "text"
         progress = Progress(servers, lines=lines)
         with report(self._form, self._out, shard=self._shard, steps=steps, hide=hide) as results:
-
-            def tell(result: ProbeResult) -> None:
-                progress.clear()
-                results.add(result)
-                progress.add(result)
-
             try:
-                yield tell
+                with progress.telling(results) as tell:
+                    yield tell
             except BaseException:
-                progress.clear()
                 terminal.note(
                     n_(
                         "{count} mail server was not finished.",
@@ -217,8 +200,45 @@ class _Audience:
                 )
                 raise
             finally:
-                progress.clear()
                 self.failed = results.tally.outcomes[ProbeOutcome.FAILED]
 
 
-command.add_command(merge)
+@command.command(
+    "merge",
+    short_help=_("Put the results of shards together."),
+    help=_(
+        "Put together the results that the shards of one run have written with --format json, "
+        "and print them as one. The exit code is 6 where any test failed."
+    ),
+)
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@options.output_format(*FORMS)
+@options.results_out
+def _merge(files: tuple[Path, ...], form: str, out: Path | None) -> int:
+    results = shards.merged((str(file), _document(file)) for file in files)
+    with report(form, out, steps=len(results) <= _FEW) as told:
+        for result in results:
+            told.add(result)
+    return TEST_FAILED if told.tally.outcomes[ProbeOutcome.FAILED] else 0
+
+
+def _document(file: Path) -> ShardResults:
+    """The results in a file; raises `Failure` where it cannot be read, or holds something else."""
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise Failure.of("MBX850", file=str(file))
+        document = shards.read(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except OSError as error:
+        raise Failure.of("MBX856", file=str(file), reason=error.strerror or "") from None
+    except (ValueError, RecursionError):
+        raise Failure.of("MBX850", file=str(file)) from None
+    if not _codes(document) <= MESSAGES.keys():
+        raise Failure.of("MBX850", file=str(file))
+    return document
+
+
+def _codes(document: ShardResults) -> set[str]:
+    failed = {result.diagnosis.code for result in document.results if result.diagnosis}
+    return failed | {warning.code for result in document.results for warning in result.warnings}

@@ -49,9 +49,8 @@ def find(connection: Connection, project: str, selection: Selection) -> Iterator
     `unchanged` counts the rows that are as they were applied.
     """
     ledger = LastApplied(connection)
-    names = sorted(selection.named() or ledger.partners())
-    for start in range(0, len(names), observe.BATCH):
-        batch = names[start : start + observe.BATCH]
+    names = iter(sorted(selection.named() or ledger.partners()))
+    while batch := [*islice(names, observe.BATCH)]:
         applied: dict[str, dict[RowKey, LastAppliedRow]] = {name: {} for name in batch}
         for key, last in ledger.everything(batch).items():
             applied[key.partner][key] = last
@@ -116,18 +115,15 @@ class _Partner:
         return State(partner, companies, head_offices, hosts, servers, sorted_links)
 
     def _is_managed(self, key: RowKey, row: Row) -> bool:
-        """Whether a row that was applied is the project's, or nobody's link of its server."""
-        owner = self._owner(row)
-        if owner is None and isinstance(row, Link):
-            server = self._rows.get(RowKey(self._name, "server", key.server))
-            owner = self._owner(server) if server is not None else None
-        return owner == self._project
-
-    def _owner(self, row: Row) -> str | None:
-        """The project that manages a row; a head office is managed with its company."""
+        """Whether a row that was applied is the project's, or nobody's link of its server; a head
+        office is managed with its company.
+        """
+        manager: Row | None = row
         if isinstance(row, HeadOffice):
-            return getattr(self._rows.get(RowKey(self._name, "company", row.cnpj)), "project", None)
-        return row.project
+            manager = self._rows.get(RowKey(self._name, "company", row.cnpj))
+        elif isinstance(row, Link) and row.project is None:
+            manager = self._rows.get(RowKey(self._name, "server", key.server))
+        return getattr(manager, "project", None) == self._project
 
     def _without_ignored(self, name: str, row: MailServer) -> MailServer:
         """A server with what it leaves to other programs as it is now."""
@@ -142,25 +138,22 @@ class _Partner:
         partner = now.partner
         if partner and not applied.partner and partner.project != project:
             partner = None
-        links = {
-            server: tuple(
-                row
-                for row in rows
-                if row.project == project or self._concerns(server, row, applied)
-            )
-            for server, rows in now.links.items()
-        }
         return State(
             partner,
             _owned(now.companies, applied.companies, project),
             {base: row for base, row in now.head_offices.items() if _is_known(row, applied)},
             _owned(now.hosts, applied.hosts, project),
             _owned(now.servers, applied.servers, project),
-            links,
+            {
+                server: tuple(row for row in rows if self._concerns(server, row, applied))
+                for server, rows in now.links.items()
+            },
         )
 
     def _concerns(self, server: str, link: Link, applied: State) -> bool:
-        """Whether a link was managed, or was made by others to a server that is."""
+        """Whether a link is or was managed, or was made by others to a server that is."""
+        if link.project == self._project:
+            return True
         key = RowKey(self._name, "link", f"{server}/{link.cnpj}")
         last = self._rows.get(key)
         return server in applied.servers if last is None else self._is_managed(key, last)
@@ -172,8 +165,8 @@ def _owned(now: Mapping[K, R], applied: Mapping[K, R], project: str) -> dict[K, 
 
 def _is_known(row: HeadOffice, applied: State) -> bool:
     """Whether a head office is one of what was applied, in the place of one, or both."""
-    heads = row.cnpj.split()
-    return row.root in applied.head_offices or any(cnpj in applied.companies for cnpj in heads)
+    companies = applied.companies.keys()
+    return row.root in applied.head_offices or not companies.isdisjoint(row.cnpj.split())
 
 
 # New drift
@@ -240,11 +233,8 @@ class Reports:
 
 def _digest(change: Change, cause: Cause) -> str:
     """Which fields others changed, all of a row that they made, and since which revision."""
-    fields = None
-    if change.after is not None:
-        before = as_json.plain(change.before) if change.before is not None else {}
-        after = as_json.plain(change.after)
-        fields = {name: value for name, value in after.items() if before.get(name) != value}
+    before, after = (as_json.plain(row) if row else {} for row in (change.before, change.after))
+    fields = {name: value for name, value in after.items() if before.get(name) != value} or None
     return sha256(json.dumps((cause.revision, fields), sort_keys=True).encode()).hexdigest()
 
 

@@ -97,13 +97,9 @@ class LastApplied:
         """Whether nothing was ever applied."""
         return not any(fetch(self._connection, select(revision.c.number).limit(1)))
 
-    def partners(self) -> set[str]:
-        """All partners that anything was ever applied to."""
-        return self._partners()
-
-    def partners_since(self, number: int) -> set[str]:
-        """The partners that anything was applied to after revision `number`."""
-        return self._partners(_CHANGE.revision > number)
+    def partners(self, since: int | None = None) -> set[str]:
+        """All partners that anything was ever applied to, or after revision `since`."""
+        return self._partners(*([] if since is None else [_CHANGE.revision > since]))
 
     def partners_with(self, server: str, partner: str = "") -> set[str]:
         """The partners that ever had a server of this id; with `partner`, whether that one had."""
@@ -196,22 +192,17 @@ class LastApplied:
         return _by_name(newest)
 
     def _rows(self, entries: Mapping[RowKey, _Entry]) -> dict[RowKey, LastAppliedRow]:
-        self._learn({entry.number for entry in entries.values()})
+        c = revision.c
+        missing = iter({entry.number for entry in entries.values()} - self._revisions.keys())
+        while some := [*islice(missing, _BATCH)]:
+            query = select(c.number, c.applied_at, c.rolls_back).where(c.number.in_(some))
+            for number, applied_at, rolls_back in self._connection.execute(query):
+                when = applied_at.replace(tzinfo=UTC)
+                self._revisions[number] = RevisionRef(number, when, rolls_back)
         return {
             key: LastAppliedRow(self._revisions[number], kind, text, row_id)
             for key, (_, kind, _, row_id, number, text) in entries.items()
         }
-
-    def _learn(self, numbers: set[int]) -> None:
-        missing = sorted(numbers - self._revisions.keys())
-        c = revision.c
-        for start in range(0, len(missing), _BATCH):
-            query = select(c.number, c.applied_at, c.rolls_back).where(
-                c.number.in_(missing[start : start + _BATCH])
-            )
-            for number, applied_at, rolls_back in self._connection.execute(query):
-                when = applied_at.replace(tzinfo=UTC)
-                self._revisions[number] = RevisionRef(number, when, rolls_back)
 
 
 def _by_name(newest: Mapping[tuple[Any, ...], _Entry]) -> dict[RowKey, _Entry]:
@@ -283,14 +274,10 @@ def _batches(
     """Conditions for the entries of each partner, kind and value of a column, some at a time."""
     remaining = iter(sorted(values, key=_GROUP))
     while some := list(islice(remaining, _BATCH)):
-        groups = groupby(some, _GROUP)
-        yield or_(
-            *(
-                and_(
-                    _CHANGE.partner == partner,
-                    _CHANGE.kind == kind,
-                    column.in_([value for *_, value in group]),
-                )
-                for (partner, kind), group in groups
+        conditions = (
+            and_(
+                partner == _PARTNER, _CHANGE.kind == kind, column.in_([item[-1] for item in group])
             )
+            for (partner, kind), group in groupby(some, _GROUP)
         )
+        yield or_(*conditions)

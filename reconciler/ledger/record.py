@@ -21,8 +21,7 @@ from reconciler.database.tables import (
 from reconciler.ledger.last_applied import LastApplied
 from reconciler.model import as_json
 from reconciler.model.state import RowKey
-from reconciler.plan.plan import PartnerPlan, Password, Plan
-from reconciler.plan.summary import summarise
+from reconciler.plan.plan import PartnerPlan, Password, Plan, summarise
 
 Numbers = Mapping[tuple[str, str], int]
 """The numbers of mail servers' rows, by partner and by what the servers are called."""
@@ -43,7 +42,6 @@ class Made(NamedTuple):
         return (*self.applied, *self.agreed)
 
 
-_FIRST = ((revision, "number"), (partner, "id"))
 _CHANGE = (
     *("revision", "position", "partner", "kind", "row_id", "name", "action"),
     *("renamed_from", "before", "after"),
@@ -69,20 +67,25 @@ def record(connection: Connection, plan: Plan, made: Made, applied_by: str, now:
             summary=json.dumps(summarise(made.parts, made.sealed)._asdict()),
         )
     )
-    query = select(revision.c.number).where(revision.c.plan_id == plan.id)
-    number = int(connection.execute(query).scalar_one())
+    number = revision_of(connection, plan.id)
+    assert number is not None
     bulk.load(connection, revision_change, _CHANGE, _changes(number, made.parts, numbers))
     passwords = (
         (number, item.partner, item.server, row_id) for item, row_id in made.sealed.items()
     )
     bulk.load(connection, revision_password, _PASSWORD, passwords)
-    bulk.load(connection, revision_acceptance, _ACCEPTANCE, _acceptances(number, made.parts))
+    accepted = (
+        (number, *(getattr(item, name) for name in _ACCEPTANCE[1:]))
+        for part in made.parts
+        for item in part.accepted
+    )
+    bulk.load(connection, revision_acceptance, _ACCEPTANCE, accepted)
     return number
 
 
 def is_empty(connection: Connection) -> bool:
     """Whether nothing was ever applied to this database, and no program has a partner in it."""
-    queries = (select(table.c[column]).limit(1) for table, column in _FIRST)
+    queries = (select(column).limit(1) for column in (revision.c.number, partner.c.id))
     return not any(connection.execute(query).first() for query in queries)
 
 
@@ -111,26 +114,12 @@ def _gone(connection: Connection, made: Made) -> Numbers:
 def _changes(
     number: int, parts: tuple[PartnerPlan, ...], numbers: Numbers
 ) -> Iterator[tuple[Any, ...]]:
-    position = 0
-    for part in parts:
-        for change in part.changes:
-            position += 1
-            server = change.server
-            yield (
-                number,
-                position,
-                part.partner,
-                change.kind,
-                numbers.get((part.partner, server)) if server else None,
-                change.name,
-                str(change.action),
-                change.renamed_from,
-                as_json.text(change.before),
-                as_json.text(change.after),
-            )
-
-
-def _acceptances(number: int, parts: tuple[PartnerPlan, ...]) -> Iterator[tuple[Any, ...]]:
-    for part in parts:
-        for item in part.accepted:
-            yield (number, item.partner, item.guard, item.count, item.reason, item.until)
+    changes = (change for part in parts for change in part.changes)
+    for position, change in enumerate(changes, 1):
+        server = change.server
+        yield (
+            *(number, position, change.partner, change.kind),
+            numbers.get((change.partner, server)) if server else None,
+            *(change.name, str(change.action), change.renamed_from),
+            *(as_json.text(change.before), as_json.text(change.after)),
+        )

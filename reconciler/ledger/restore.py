@@ -146,8 +146,9 @@ class _Restoration:
     # Servers
 
     def _undo_server(self, change: Change) -> None:
-        before, left = _server(change.before), _server(change.after)
-        if left is None:
+        before, left = change.before, change.after
+        assert before is None or isinstance(before, MailServer)
+        if not isinstance(left, MailServer):
             if before is not None and self._observed.servers.get(change.name) != before:
                 self._puts.append(_Put(change, None, before))
             return
@@ -254,10 +255,6 @@ class _Restoration:
 
     def _cannot(self, code: str, change: Change, **values: str) -> None:
         self._problems.append(Problem(code, None, {"address": change.address, **values}))
-
-
-def _server(row: Row | None) -> MailServer | None:
-    return row if isinstance(row, MailServer) else None
 
 
 def _released(change: Change) -> Row | None:

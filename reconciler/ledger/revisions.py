@@ -11,17 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    and_,
-    func,
-    or_,
-    select,
-    type_coerce,
-)
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from reconciler.database import observe
 from reconciler.database.bulk import fetch
@@ -37,8 +28,7 @@ from reconciler.model import as_json
 from reconciler.model.cnpj import root
 from reconciler.model.state import RowKey, called
 from reconciler.plan.diff import Change
-from reconciler.plan.plan import Accepted, Password, PasswordState, Selection
-from reconciler.plan.summary import Summary
+from reconciler.plan.plan import Accepted, Password, PasswordState, Selection, Summary
 
 _CHANGE = revision_change.c
 _PASSWORD = revision_password.c
@@ -133,13 +123,10 @@ def revision_called(connection: Connection, name: str) -> Revision:
 
 def commit_before(connection: Connection, later: Revision) -> str | None:
     """The commit of the last revision of the same project before this one; None without any."""
-    query = select(_REVISION.commit_id).where(
-        _REVISION.project == later.project,
-        _REVISION.number < later.number,
-        _REVISION.commit_id.is_not(None),
-    )
-    newest_first = query.order_by(_REVISION.number.desc()).limit(1)
-    return next((commit for (commit,) in fetch(connection, newest_first)), None)
+    c = _REVISION
+    query = select(c.commit_id).where(c.project == later.project, c.number < later.number)
+    newest = query.where(c.commit_id.is_not(None)).order_by(c.number.desc()).limit(1)
+    return next((commit for (commit,) in fetch(connection, newest)), None)
 
 
 def acceptances(connection: Connection, number: int) -> tuple[Accepted, ...]:
@@ -154,10 +141,8 @@ def sealed(connection: Connection, number: int) -> tuple[Password, ...]:
     """The mail servers whose password revision `number` sealed anew, without its reference."""
     c = _PASSWORD
     query = select(c.partner, c.server).where(c.revision == number).order_by(c.partner, c.server)
-    return tuple(
-        Password(str(partner), str(server), "", PasswordState.CHANGED)
-        for partner, server in fetch(connection, query)
-    )
+    rows = fetch(connection, query)
+    return tuple(Password(str(name), str(id_), "", PasswordState.CHANGED) for name, id_ in rows)
 
 
 def entries(
@@ -176,7 +161,13 @@ def entries(
 def _select() -> Select[Any]:
     """The columns of a revision; its time as text, for a strange one must not end the reading."""
     c = _REVISION
-    columns = [c.number, c.plan_id, type_coerce(c.applied_at, String), c.applied_by, c.project]
+    columns = [
+        c.number,
+        c.plan_id,
+        sa.type_coerce(c.applied_at, sa.String),
+        c.applied_by,
+        c.project,
+    ]
     columns += [c.commit_id, c.rolls_back, c.tool_version, c.selection, c.summary]
     return select(*columns)
 
@@ -230,10 +221,10 @@ def _text(value: Any) -> Any:
 def _entry(row: Iterable[Any]) -> LedgerEntry:
     partner, kind, name, action, before, after, row_id = row
     old, new = as_json.readable(kind, before), as_json.readable(kind, after)
-    if old is None or new is None or old.row is new.row is None:
-        return LedgerEntry(partner, kind, name, action, None, whole=False, row_id=row_id)
-    change = Change(partner, name, old.row, new.row)
-    return LedgerEntry(partner, kind, name, action, change, old.whole and new.whole, row_id)
+    change, whole = None, False
+    if old and new and (old.row or new.row):
+        change, whole = Change(partner, name, old.row, new.row), old.whole and new.whole
+    return LedgerEntry(partner, kind, name, action, change, whole, row_id)
 
 
 def _where(connection: Connection, conditions: RevisionFilter) -> Iterator[ColumnElement[bool]]:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from reconciler.diagnostics.problem import Place
 from reconciler.model.state import Company, HostProfile, MailServer
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 
 
 class LinkItem(NamedTuple):

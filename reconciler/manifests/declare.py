@@ -11,7 +11,7 @@ from reconciler.diagnostics.problem import Place
 from reconciler.manifests import declaration as d
 from reconciler.manifests import schema
 from reconciler.model.state import OPTIONS, Company, HostProfile, MailServer
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 
 _item = lru_cache(maxsize=1 << 16)(d.LinkItem)
 _COMPANY_KEYS = [name for name in schema.CompanyEntry.model_fields if name in Company._fields]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.manifests import declaration as d
 from reconciler.model.cnpj import masked
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,12 +128,11 @@ def _odd_fields(kind: str, types: tuple[type, ...]) -> tuple[frozenset[str], tup
 def differing(*rows: Row | None) -> tuple[str, ...]:
     """For each row, the fields in which the rows differ, as text; a dash for no row."""
     documents = [plain(row) if row is not None else {} for row in rows]
-    names = {name for fields in documents for name in fields}
-    different = sorted(
+    different = [
         name
-        for name in names
+        for name in sorted(set().union(*documents))
         if len({repr(fields.get(name)) for fields in documents if fields}) > 1
-    )
+    ]
     return tuple(_fields(fields, different) if fields else "–" for fields in documents)
 
 

@@ -111,7 +111,7 @@ def _with_secrets(
         return Work(planned, unchanged=facts)
     with context.reading() as connection:
         checked = secrets.checked(planned, inputs, connection, context, applying=True)
-    return Work(checked.plan, secrets.sealer_of(checked), facts)
+    return Work(checked.plan, checked.sealer, facts)
 
 
 def _agreeing(work: Work, context: Context) -> Work:

@@ -20,10 +20,9 @@ from reconciler.manifests.partner import PartnerDeclaration, elsewhere
 from reconciler.model.state import EMPTY, State
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.request import PlanRequest, acceptances_for
-from reconciler.plan.accept import decide
 from reconciler.plan.alarm import Case
 from reconciler.plan.cause import Cause
-from reconciler.plan.guards import alarms
+from reconciler.plan.guards import alarms, decide
 from reconciler.plan.plan import Accepted, PartnerPlan, Password, Selection, select
 from reconciler.secrets.scope import Scopes
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from reconciler.database.schema import Status
-    from reconciler.plan.file.sign import PlanKey
+    from reconciler.plan.file.write import PlanKey
 
 _CURRENT_FOLDER = Path()
 _LONGEST_KEY = 1 << 16
@@ -144,7 +144,7 @@ class Context:
         Raises:
             Failure: it is too short (MBX650), or its file cannot be read (MBX652).
         """
-        from reconciler.plan.file.sign import PlanKey  # noqa: PLC0415 - most commands do without
+        from reconciler.plan.file.write import PlanKey  # noqa: PLC0415 - most commands do without
 
         text = self.environ.get("RECONCILER_PLAN_KEY")
         if text is not None:

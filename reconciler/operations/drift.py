@@ -12,8 +12,7 @@ from reconciler.ledger.last_applied import LastApplied
 from reconciler.operations import select
 from reconciler.operations.context import Context
 from reconciler.operations.plan import Ask
-from reconciler.plan.plan import PartnerPlan
-from reconciler.plan.summary import Summary, summarise
+from reconciler.plan.plan import PartnerPlan, Summary, summarise
 
 
 class Drift:

@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from reconciler.database import passwords
 from reconciler.database.passwords import SealedPasswords
 from reconciler.database.schema import Condition
 from reconciler.diagnostics.problem import Failure
 from reconciler.operations.context import Context
-from reconciler.operations.secrets import KEYS, ring
-from reconciler.secrets import keyring_source, rotate
-from reconciler.secrets.keyring import Key, Keyring, generate
-from reconciler.secrets.rotate import KeyStatus, RotationProgress
-from reconciler.secrets.stores.open import Stores
+from reconciler.operations.secrets import ring
+from reconciler.secrets import keyring, seal
+from reconciler.secrets.keyring import Key, Keyring
+from reconciler.secrets.read import Stores
+from reconciler.secrets.seal import KeyStatus, RotationProgress
+from reconciler.secrets.settings import KEYS
 
 
-class NewKey(NamedTuple):
-    """A key, and its line of a key ring."""
-
-    key: Key
-    entry: str
-
-
-def new_key(context: Context) -> NewKey:
-    """Make a key, wrapped where the settings name a key of Vault's transit engine."""
+def new_key(context: Context) -> tuple[Key, str]:
+    """A new key and its line of a key ring, wrapped where the settings name a key of Vault."""
     settings = context.settings.secrets
     with Stores(settings, context.environ, context.redacting()) as stores:
-        key = generate()
-        return NewKey(key, key.entry(keyring_source.wrapping(settings, stores, settings.deadline)))
+        key = keyring.generate()
+        return key, key.entry(keyring.wrapping(settings, stores, settings.deadline))
 
 
-class Rotation(NamedTuple):
-    """The key that everything is sealed with again, and the progress after each batch."""
+def rotation(context: Context) -> tuple[Key, Iterator[RotationProgress]]:
+    """Seal with the first key of the key ring, which is returned, what its others have sealed.
 
-    active: str
-    progress: Iterator[RotationProgress]
-
-
-def rotation(context: Context) -> Rotation:
-    """Seal with the first key of the key ring what its other keys have sealed.
+    The progress comes after each batch.
 
     Raises:
         Failure: there is no key ring, or the database is new.
@@ -50,21 +38,14 @@ def rotation(context: Context) -> Rotation:
     if status.condition is Condition.NEW:
         raise Failure.of("MBX541")
     rows = SealedPasswords(context.engine(writes=True), status.database_id or "")
-    return Rotation(keys.active.id, rotate.rotate(rows, keys))
+    return keys.active, seal.rotate(rows, keys)
 
 
-class Usage(NamedTuple):
-    """The key that seals, and how many passwords are sealed with which."""
-
-    active: str
-    keys: KeyStatus
-
-
-def usage(context: Context) -> Usage:
-    """Which keys the passwords are sealed with; raises as `rotation`."""
+def usage(context: Context) -> tuple[Key, KeyStatus]:
+    """The key that seals, and how many passwords each has sealed; raises as `rotation`."""
     keys = _ring(context)
     with context.existing() as connection:
-        return Usage(keys.active.id, rotate.status(passwords.texts(connection), keys))
+        return keys.active, seal.status(passwords.texts(connection), keys)
 
 
 def _ring(context: Context) -> Keyring:

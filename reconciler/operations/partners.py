@@ -16,7 +16,7 @@ from reconciler.manifests.partner import owners
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.batch import Declarations, Neighbours, PartnerOutcome, outcomes
 from reconciler.operations.request import PlanRequest, acceptances_for
-from reconciler.plan.accept import Acceptance, decide
+from reconciler.plan.guards import Acceptance, decide
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan
 from reconciler.secrets.scope import Scopes
 

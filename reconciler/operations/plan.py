@@ -12,8 +12,8 @@ from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.operations import inputs
 from reconciler.operations.context import Context, has_errors
 from reconciler.operations.inputs import Inputs
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import Thresholds
+from reconciler.plan.guards import Acceptance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from reconciler.diagnostics.problem import Problem
 from reconciler.model.coverage import Coverage
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.unchanged import Recorder
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.alarm import DEFAULT_THRESHOLDS, Thresholds
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import Selection
 from reconciler.secrets.scope import Rules
 

@@ -34,9 +34,9 @@ from reconciler.operations.context import Context
 from reconciler.operations.partners import PlannedPartners, acceptance_problems, plan_of
 from reconciler.operations.plan import all_acceptances, thresholds
 from reconciler.operations.request import PlanRequest
-from reconciler.plan.accept import Acceptance
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Password, Plan, Selection
 
 
@@ -99,7 +99,7 @@ def plan_rollback(
 ) -> PlannedPartners:
     """Plan to undo `revision`. What stays as it is, and why, is among the problems."""
     ledger = LastApplied(connection)
-    later = ledger.partners_since(revision.number)
+    later = ledger.partners(since=revision.number)
     last = Cause("manifest", revision.number, revision.applied_at, revision.rolls_back)
     entries, problems = _by_partner(connection, revision.number)
     parts: list[PartnerPlan] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from reconciler.database import passwords as kept
 from reconciler.database import schema
 from reconciler.database.passwords import FORGOTTEN, Sealed, Stored, where
+from reconciler.diagnostics.problem import Stale
 from reconciler.model.state import MailServer, called
-from reconciler.plan import freshness
 from reconciler.plan.plan import Password, Plan
 from reconciler.secrets import seal
 from reconciler.secrets.keyring import Keyring
@@ -33,29 +33,31 @@ class Sealer(NamedTuple):
         Raises:
             Stale: a mail server is no longer there, or its password is somewhere else by now.
         """
-        rows = self._rows(connection, plan)
         if self.ring is None:
-            kept.write(connection, self._outdated(plan, rows))
+            outdated = _repointed(plan)
+            rows = _rows(connection, {partner for partner, _ in outdated})
+            kept.write(
+                connection,
+                (
+                    Sealed(row.number, *FORGOTTEN)
+                    for name, row in rows.items()
+                    if name in outdated and row.sealed and seal.key_id(row.sealed)
+                ),
+            )
             return {}
+        rows = _rows(connection, {item.partner for item in plan.to_seal})
         database = schema.status_of(connection).database_id or ""
         changed: dict[Password, int] = {}
         sealed = []
         for item in plan.to_seal:
             row = rows.get((item.partner, item.server))
             if row is None or row.reference != item.reference:
-                raise freshness.overtaken()
+                raise Stale.of("MBX540")
             if made := self._sealed(row, from_text(item.reference), database, self.ring):
                 changed[item] = row.number
                 sealed.append(made)
         kept.write(connection, sealed)
         return changed
-
-    def _rows(self, connection: Connection, plan: Plan) -> dict[tuple[str, str], Stored]:
-        partners = {item.partner for item in plan.to_seal} if self.ring else set(_repointed(plan))
-        return {
-            (row.partner, called(row.name, row.number)): row
-            for row in kept.read(connection, sorted(partners), lock=True)
-        }
 
     def _sealed(
         self, row: Stored, reference: Reference, database: str, ring: Keyring
@@ -72,29 +74,23 @@ class Sealer(NamedTuple):
         mark = seal.fingerprint(read.secret, place, ring.active)
         return Sealed(row.number, text, mark, read.version)
 
-    @staticmethod
-    def _outdated(plan: Plan, rows: Mapping[tuple[str, str], Stored]) -> Iterator[Sealed]:
-        """Rows with a sealed password of what their reference was before."""
-        for partner, names in _repointed(plan).items():
-            for name in names:
-                row = rows.get((partner, name))
-                if row and row.sealed and seal.key_id(row.sealed):
-                    yield Sealed(row.number, *FORGOTTEN)
-
 
 NOTHING_TO_SEAL = Sealer(None, {})
 
 
-def _repointed(plan: Plan) -> dict[str, list[str]]:
-    """The servers by partner whose reference a plan changes."""
-    repointed: dict[str, list[str]] = {}
-    for part in plan.applicable:
-        for change in part.changes:
-            before, after = change.before, change.after
-            if (
-                isinstance(before, MailServer)
-                and isinstance(after, MailServer)
-                and before.password_reference != after.password_reference
-            ):
-                repointed.setdefault(part.partner, []).append(change.name)
-    return repointed
+def _rows(connection: Connection, partners: set[str]) -> dict[tuple[str, str], Stored]:
+    return {
+        (row.partner, called(row.name, row.number)): row
+        for row in kept.read(connection, sorted(partners), lock=True)
+    }
+
+
+def _repointed(plan: Plan) -> set[tuple[str, str]]:
+    """The servers, by partner and id, whose reference a plan changes."""
+    return {
+        (change.partner, change.name)
+        for part in plan.applicable
+        for change in part.changes
+        if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
+        if change.before.password_reference != change.after.password_reference
+    }

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from reconciler.database import observe
+from reconciler.database.passwords import where
 from reconciler.diagnostics.problem import Failure, Place, Problem
 from reconciler.model.state import MailServer
 from reconciler.operations.context import Context
 from reconciler.operations.inputs import Inputs
 from reconciler.plan.plan import Password, Plan
+from reconciler.secrets.read import Stores
 from reconciler.secrets.scope import Scopes
-from reconciler.secrets.settings import SecretSettings, rules
+from reconciler.secrets.settings import KEYS, SecretSettings, rules
 
 if TYPE_CHECKING:
     from reconciler.operations.passwords import Checked
-    from reconciler.operations.seal import Sealer
     from reconciler.probes.credentials import Opener
     from reconciler.secrets.keyring import Keyring
     from reconciler.secrets.secret import Secret
-    from reconciler.secrets.stores.open import Stores
-
-KEYS = "RECONCILER_KEYS"
-NO_KEYS_HERE = ("MBX680", "MBX695")
-"""The settings name a place without keys, or none."""
 
 
 def are_sealed(context: Context) -> bool:
@@ -38,20 +33,9 @@ def are_sealed(context: Context) -> bool:
     return settings.keys is not None or KEYS in context.environ
 
 
-def scopes(
-    partners: Iterable[str], connection: Connection | None, settings: SecretSettings
-) -> Scopes:
-    """Who may use which secrets, among these partners and those of settings and database."""
-    known = set(partners)
-    if connection:
-        known.update(observe.partners(connection))
-    return Scopes(rules(settings), known)
-
-
 def opener(context: Context, stores: Stores, database: str) -> Opener | None:
     """A function that opens passwords of the database with this id; None without keys."""
-    from reconciler.database.passwords import where  # noqa: PLC0415 - brings cryptography
-    from reconciler.secrets import seal  # noqa: PLC0415
+    from reconciler.secrets import seal  # noqa: PLC0415 - brings cryptography
 
     keys = ring(context, stores, needed=False) if are_sealed(context) else None
     if keys is None:
@@ -71,13 +55,14 @@ def ring(context: Context, stores: Stores, *, needed: bool) -> Keyring | None:
     Raises:
         Failure: it is damaged; or it is `needed`, and is not where the settings say.
     """
-    from reconciler.secrets import keyring_source  # noqa: PLC0415 - brings cryptography
+    from reconciler.secrets import keyring  # noqa: PLC0415 - brings cryptography
 
     settings = context.settings.secrets
     try:
-        return keyring_source.load(settings, context.environ, stores, float(settings.deadline))
+        return keyring.load(settings, context.environ, stores, settings.deadline)
     except Failure as failure:
-        if needed or failure.problems[0].code not in NO_KEYS_HERE:
+        no_keys_here = ("MBX680", "MBX695")  # the settings name a place without keys, or none
+        if needed or failure.problems[0].code not in no_keys_here:
             raise
     return None
 
@@ -97,33 +82,21 @@ def checked(
     Raises:
         Failure: a secret cannot be read, or may not be; or there are no keys, or damaged ones.
     """
-    from reconciler.operations.passwords import Means, check  # noqa: PLC0415 - brings cryptography
-    from reconciler.secrets.stores.open import Stores  # noqa: PLC0415
+    from reconciler.operations.passwords import check  # noqa: PLC0415 - brings cryptography
 
     settings = context.settings.secrets
+    partners = {item.partner for item in plan.passwords}
+    if inputs:
+        partners.update(inputs.declared, inputs.loaded.unchanged)
     with Stores(settings, context.environ, context.redacting()) as stores:
-        keys: Keyring | None = None
-        if are_sealed(context):
-            keys = ring(context, stores, needed=applying)
-        known = scopes(_partners(plan, inputs), connection, settings)
-        means = Means(stores, known, keys, float(settings.deadline))
-        result = check(plan, connection, means, partial(_place, inputs))
+        keys = ring(context, stores, needed=applying) if are_sealed(context) else None
+        if connection:
+            partners.update(observe.partners(connection))
+        allowed, locate = Scopes(rules(settings), partners), partial(_place, inputs)
+        result = check(plan, connection, stores, allowed, keys, settings.deadline, locate)
     if result.problems:
         raise Failure(result.problems, inputs.sources if inputs else None)
     return result
-
-
-def sealer_of(result: Checked) -> Sealer:
-    """What seals the passwords that were read for a plan."""
-    from reconciler.operations.seal import Sealer  # noqa: PLC0415 - brings cryptography
-
-    return Sealer(result.ring, result.secrets)
-
-
-def _partners(plan: Plan, inputs: Inputs | None) -> set[str]:
-    """The partners that a plan is about, or that its manifests are of."""
-    listed = {item.partner for item in plan.passwords}
-    return listed | {*inputs.declared, *inputs.loaded.unchanged} if inputs else listed
 
 
 def _place(inputs: Inputs | None, item: Password) -> Place | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple, Protocol
 
@@ -13,13 +13,13 @@ from reconciler.operations.secrets import opener
 from reconciler.operations.verify import KEPT_SECONDS
 from reconciler.plan.plan import Plan
 from reconciler.probes.credentials import Credentials
-from reconciler.probes.results import Level, ProbeResult
+from reconciler.probes.results import Hide, Level, ProbeResult
 from reconciler.probes.run import Run
-from reconciler.probes.schedule import Prober
-from reconciler.probes.select import MailboxFilter, SelectedServers, select_servers
+from reconciler.probes.schedule import Consumer, Prober
+from reconciler.probes.select import MailboxFilter, select_servers
 from reconciler.probes.shards import Shard
 from reconciler.probes.targets import Purpose
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 
 class Tests(NamedTuple):
@@ -44,9 +44,7 @@ class Audience(Protocol):
     def nothing(self, *, new: bool) -> None:
         """No mail server is selected; a `new` database has none."""
 
-    def testing(
-        self, servers: int, hide: Callable[[str], str]
-    ) -> AbstractContextManager[Callable[[ProbeResult], None]]:
+    def testing(self, servers: int, hide: Hide) -> AbstractContextManager[Consumer]:
         """Tests of so many `servers` begin; each result is passed to what this yields.
 
         Whatever is written to a file passes through `hide`.
@@ -60,18 +58,18 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
         Failure: the database cannot be read, or verdicts could not be written.
     """
     settings = context.settings
-    selected, partners, database_id = _selected(context, tests, audience)
+    batches, partners, database_id = _selected(context, tests, audience)
     hosts = frozenset(settings.probes.not_to_itself)
     purpose = Purpose(tests.level, tests.to, hosts, tests.round_trip)
     with ExitStack() as stack:
         redactor = context.redacting()
         stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
         opened = opener(context, stores, database_id)
-        credentials = Credentials.of(settings.secrets, stores, partners, opened)
+        credentials = Credentials(settings.secrets, stores, partners, opened)
         # A message that went to a sink says nothing about the mailbox.
         writing = None if tests.sink else context.engine(writes=True, wait=KEPT_SECONDS)
-        run = Run(selected, purpose, credentials, context.engine(writes=False), writing)
-        tell = stack.enter_context(audience.testing(selected.servers, redactor.redact))
+        run = Run(batches, purpose, credentials, context.engine(writes=False), writing)
+        tell = stack.enter_context(audience.testing(sum(map(len, batches)), redactor.redact))
         prober = Prober(settings.probes.policy(tests.sink), settings.probes.pace())
         _run(run, prober, tell, tests.deadline)
     if run.failure:
@@ -80,16 +78,16 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
 
 def _selected(
     context: Context, tests: Tests, audience: Audience
-) -> tuple[SelectedServers, set[str], str]:
+) -> tuple[list[tuple[int, ...]], set[str], str]:
     """The servers asked for, all partners of the database, and its id."""
     with context.reading() as connection:
         if connection is None:
             audience.nothing(new=True)
-            return SelectedServers(()), set(), ""
-        selected = select_servers(connection, tests.mailboxes, tests.shard)
-        if not selected.batches:
+            return [], set(), ""
+        batches = select_servers(connection, tests.mailboxes, tests.shard)
+        if not batches:
             audience.nothing(new=False)
-        return selected, set(observe.partners(connection)), context.status().database_id or ""
+        return batches, set(observe.partners(connection)), context.status().database_id or ""
 
 
 def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
@@ -102,9 +100,7 @@ def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
     )
 
 
-def _run(
-    run: Run, prober: Prober, tell: Callable[[ProbeResult], None], deadline: float | None
-) -> None:
+def _run(run: Run, prober: Prober, tell: Consumer, deadline: float | None) -> None:
     """Test everything; whatever ends it, the results until then are told and written."""
 
     def consume(result: ProbeResult) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.database import observe, unchanged
 from reconciler.database.write import RowsMissing, Writer
+from reconciler.diagnostics.problem import Stale
 from reconciler.ledger import record
 from reconciler.model.unchanged import Unchanged
 from reconciler.operations.seal import NOTHING_TO_SEAL, Sealer
@@ -63,7 +64,7 @@ def write(connection: Connection, work: Work, applied_by: str, now: datetime) ->
     try:
         writer.write(change for part in plan.applicable for change in part.changes)
     except (IntegrityError, RowsMissing):
-        raise freshness.overtaken() from None
+        raise Stale.of("MBX540") from None
     sealed = work.sealer.write(connection, plan)
     agreed = tuple(_agreed(connection, work, writer))
     if not (plan.applicable or agreed or sealed):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from reconciler.database import clock, observe, verdicts
@@ -17,15 +18,15 @@ from reconciler.operations.inputs import Inputs
 from reconciler.operations.plan import thresholds
 from reconciler.operations.request import acceptances_for
 from reconciler.operations.transaction import Work
-from reconciler.plan.accept import Acceptance
+from reconciler.plan.guards import Acceptance
 from reconciler.plan.plan import PartnerPlan, Plan
 from reconciler.probes import gate
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.probes.run import verdict_of, without_secrets
-from reconciler.probes.schedule import Prober
+from reconciler.probes.schedule import Consumer, Prober
 from reconciler.probes.select import numbers_of
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.read import Stores
 
 KEPT_SECONDS = 10
 """How long to wait for the locks of others when verdicts are written."""
@@ -41,7 +42,7 @@ class Verification(NamedTuple):
 class GateAudience(Protocol):
     """Who is told of the tests before an apply."""
 
-    def testing(self, count: int) -> AbstractContextManager[Callable[[ProbeResult], None]]:
+    def testing(self, count: int) -> AbstractContextManager[Consumer]:
         """Tests of `count` mail servers begin; each result is passed to what this yields."""
 
     def warn(self, problems: Sequence[Problem]) -> None:
@@ -69,7 +70,7 @@ class Gate:
             redactor = context.redacting()
             stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
             partners = {part.partner for part in plan.partners} | _partners(context)
-            credentials = Credentials.of(settings.secrets, stores, partners)
+            credentials = Credentials(settings.secrets, stores, partners)
             changing = sorted({item.partner for item in plan.changed_passwords})
             targets = gate.targets(
                 plan,
@@ -116,9 +117,8 @@ class Gate:
         known = {part.partner: part for part in plan.partners}
         parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
         inactive = self._inactive(plan, parts, acceptances, inputs)
-        for names in failing.values():
-            for name in names:
-                audience.warn([Problem("MBX858", None, {"name": name})])
+        for name in chain.from_iterable(failing.values()):
+            audience.warn([Problem("MBX858", None, {"name": name})])
         return work._replace(plan=gate.with_parts(plan, inactive), unchanged=left)
 
     def keep(self, plan: Plan, audience: GateAudience) -> None:
@@ -146,6 +146,7 @@ class Gate:
         inputs: Inputs | None,
     ) -> list[PartnerPlan]:
         before = _states(self.context, [part.partner for part in parts])
+        declared = inputs.declared if inputs else {}
         today = clock.now_of(self.context.engine(writes=False)).date()
         return [
             gate.deactivating(
@@ -154,7 +155,10 @@ class Gate:
                 before.get(part.partner, EMPTY),
                 plan.project,
                 thresholds(self.context.settings),
-                [*_declared(inputs, part.partner), *acceptances_for(part.partner, acceptances)],
+                [
+                    *(declared[part.partner].acceptances if part.partner in declared else ()),
+                    *acceptances_for(part.partner, acceptances),
+                ],
                 today,
             )
             for part in parts
@@ -176,8 +180,3 @@ def _left_out(partner: str, names: list[str]) -> Problem:
 def _partners(context: Context) -> set[str]:
     with context.reading() as connection:
         return set(observe.partners(connection)) if connection else set()
-
-
-def _declared(inputs: Inputs | None, partner: str) -> Iterable[Acceptance]:
-    declaration = inputs.declared.get(partner) if inputs else None
-    return declaration.acceptances if declaration else ()

@@ -92,7 +92,7 @@ class AcceptedIn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """All there is to say of a guard; `plan.guards` registers it, and everything else asks there.
+    """All there is to say of a guard; it decorates its check, and `plan.guards` registers it.
 
     `message` may name `{count}`, `{list}`, `{accept}`, `{renames}`, `{revisions}` and `{edit}`.
     """

@@ -8,16 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from reconciler.model.state import (
-    KINDS,
-    Link,
-    Links,
-    MailServer,
-    Row,
-    RowKey,
-    State,
-    split_link,
-)
+from reconciler.model.state import KINDS, Link, Links, MailServer, Row, RowKey, State, split_link
 
 
 class Action(StrEnum):

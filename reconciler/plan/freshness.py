@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,11 +72,6 @@ def require_unapplied(revision: int | None) -> None:
         raise Stale.of("MBX527", number=revision)
 
 
-def overtaken() -> Stale:
-    """What to raise where somebody changed rows of the plan while it was applied."""
-    return Stale.of("MBX540")
-
-
 class StaleRow(NamedTuple):
     """A change whose row is not as expected, and the row as it is `now`."""
 
@@ -90,7 +85,7 @@ def require_fresh(rows: Iterable[StaleRow]) -> None:
     Raises:
         Stale: there are such rows; each is a problem.
     """
-    if problems := _problems("MBX520", rows):
+    if problems := tuple(_problems("MBX520", rows)):
         raise Stale(problems)
 
 
@@ -100,17 +95,15 @@ def require_written(rows: Iterable[StaleRow]) -> None:
     Raises:
         Failure: there are such rows; each is a problem.
     """
-    if problems := _problems("MBX525", rows):
+    if problems := tuple(_problems("MBX525", rows)):
         raise Failure(problems)
 
 
-def _problems(code: str, rows: Iterable[StaleRow]) -> list[Problem]:
-    problems = []
+def _problems(code: str, rows: Iterable[StaleRow]) -> Iterator[Problem]:
     for change, now in rows:
         before, current, after = as_json.differing(change.before, now, change.after)
         values = {"address": change.address, "before": before, "now": current, "after": after}
-        problems.append(Problem(code, None, values))
-    return problems
+        yield Problem(code, None, values)
 
 
 def stale_rows(changes: Iterable[Change], current: State) -> tuple[StaleRow, ...]:
@@ -149,7 +142,10 @@ class _Rows:
         """The row that a change is about; None where it is not there."""
         state, row = self._state, change.row
         if type(row) is Link:  # nine of ten are, and matching costs more than looking
-            return self._links_of(change.server).get(row.cnpj)
+            server = change.server
+            if server not in self._links:
+                self._links[server] = {link.cnpj: link for link in state.links.get(server, ())}
+            return self._links[server].get(row.cnpj)
         match row:
             case MailServer():
                 return state.servers.get(change.name)
@@ -161,8 +157,3 @@ class _Rows:
                 return state.hosts.get((host, protocol))
             case _:
                 return state.partner
-
-    def _links_of(self, server: str) -> dict[str, Link]:
-        if server not in self._links:
-            self._links[server] = {link.cnpj: link for link in self._state.links.get(server, ())}
-        return self._links[server]

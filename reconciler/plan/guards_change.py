@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from reconciler.diagnostics.messages.message import error
@@ -13,7 +14,19 @@ from reconciler.plan.diff import Change
 from reconciler.plan.guards_loss import deleted_servers
 
 
-def _suspected_rename(case: Case) -> Iterable[Concern]:
+@partial(
+    Guard,
+    "suspected-rename",
+    "MBX506",
+    "a delete and a create with the same host and username; `renamed_from` keeps the row",
+    error(
+        N_("mail servers that look renamed: {count}"),
+        N_("One is deleted and another created with the same host and username: {list}"),
+        N_("Keep the row with {renames}. If they are two: --accept {accept}"),
+    ),
+    item="{row} → {detail}",
+)
+def suspected_rename(case: Case) -> Iterable[Concern]:
     created = {
         (change.after.host.lower(), change.after.username): change.name
         for change in case.changes
@@ -26,21 +39,20 @@ def _suspected_rename(case: Case) -> Iterable[Concern]:
     )
 
 
-SUSPECTED_RENAME = Guard(
-    "suspected-rename",
-    "MBX506",
-    "a delete and a create with the same host and username; `renamed_from` keeps the row",
+@partial(
+    Guard,
+    "takeover",
+    "MBX508",
+    "changing a row that another program or project made",
     error(
-        N_("mail servers that look renamed: {count}"),
-        N_("One is deleted and another created with the same host and username: {list}"),
-        N_("Keep the row with {renames}. If they are two: --accept {accept}"),
+        N_("rows of another program that would be changed: {count}"),
+        N_("They were not made by this project: {list}"),
+        N_("If they are to be as the manifests say from now on: --accept {accept}"),
     ),
-    _suspected_rename,
-    item="{row} → {detail}",
+    any_kind=True,
+    item="{kind} {row}",
 )
-
-
-def _takeover(case: Case) -> Iterable[Concern]:
+def takeover(case: Case) -> Iterable[Concern]:
     """Changing a row that another program made; `linked-delete` has the links of what goes."""
     going = {change.name for change, _server in deleted_servers(case)}
     return (
@@ -66,22 +78,20 @@ def _foreign(row: Any, project: str) -> bool:
     return row.project is not None or row.file is None
 
 
-TAKEOVER = Guard(
-    "takeover",
-    "MBX508",
-    "changing a row that another program or project made",
+@partial(
+    Guard,
+    "credential-moved",
+    "MBX509",
+    "an existing password going to another host, or to weaker security",
     error(
-        N_("rows of another program that would be changed: {count}"),
-        N_("They were not made by this project: {list}"),
-        N_("If they are to be as the manifests say from now on: --accept {accept}"),
+        N_("passwords in use that would go somewhere else: {count}"),
+        N_("To another host, or over weaker security: {list}"),
+        N_("Check the host. If it is meant: --accept {accept}"),
     ),
-    _takeover,
-    any_kind=True,
-    item="{kind} {row}",
+    on_creates=True,
+    item="{row} → {detail}",
 )
-
-
-def _credential_moved(case: Case) -> Iterable[Concern]:
+def credential_moved(case: Case) -> Iterable[Concern]:
     """A password that is in use going to another host, or to weaker security."""
     users: dict[str, dict[str, list[MailServer]]] = {}
     for row in case.before.servers.values():
@@ -117,26 +127,8 @@ def _endpoint(server: MailServer) -> str:
     return f"{server.host} {server.security}{unsafe}"
 
 
-CREDENTIAL_MOVED = Guard(
-    "credential-moved",
-    "MBX509",
-    "an existing password going to another host, or to weaker security",
-    error(
-        N_("passwords in use that would go somewhere else: {count}"),
-        N_("To another host, or over weaker security: {list}"),
-        N_("Check the host. If it is meant: --accept {accept}"),
-    ),
-    _credential_moved,
-    on_creates=True,
-    item="{row} → {detail}",
-)
-
-
-def _older_commit(case: Case) -> Iterable[Concern]:
-    return [Concern(case.older_than, kind="commit")] if case.older_than else ()
-
-
-OLDER_COMMIT = Guard(
+@partial(
+    Guard,
     "older-commit",
     "MBX510",
     "the last applied commit is no ancestor of this one",
@@ -148,23 +140,14 @@ OLDER_COMMIT = Guard(
         ),
         N_("Update the branch, or fetch its whole history. If it is meant: --accept {accept}"),
     ),
-    _older_commit,
     on_creates=True,
 )
+def older_commit(case: Case) -> Iterable[Concern]:
+    return [Concern(case.older_than, kind="commit")] if case.older_than else ()
 
 
-def _undoes_rollback(case: Case) -> Iterable[Concern]:
-    """Manifests that say again what was rolled back; `number` is the revision that was."""
-    if not case.undone:
-        return ()
-    return (
-        Concern(change.name, kind=change.kind, number=case.undone[change.address])
-        for change in case.changes
-        if change.address in case.undone
-    )
-
-
-UNDOES_ROLLBACK = Guard(
+@partial(
+    Guard,
     "undoes-rollback",
     "MBX514",
     "manifests that still say what was rolled back",
@@ -176,29 +159,23 @@ UNDOES_ROLLBACK = Guard(
             "--accept {accept}"
         ),
     ),
-    _undoes_rollback,
     on_creates=True,
     any_kind=True,
     item="{kind} {row}",
 )
+def undoes_rollback(case: Case) -> Iterable[Concern]:
+    """Manifests that say again what was rolled back; `number` is the revision that was."""
+    if not case.undone:
+        return ()
+    return (
+        Concern(change.name, kind=change.kind, number=case.undone[change.address])
+        for change in case.changes
+        if change.address in case.undone
+    )
 
 
-def _lost_password(case: Case) -> Iterable[Concern]:
-    """A server that logs in with a password, and would not have where it is.
-
-    Manifests always say it; the ledger does not know it of a row that another program made.
-    """
-    return (Concern(change.name) for change in case.changes if _loses_password(change))
-
-
-def _loses_password(change: Change) -> bool:
-    before, after = change.before, change.after
-    if not isinstance(after, MailServer) or not after.needs_password or after.password_reference:
-        return False
-    return not isinstance(before, MailServer) or before.password_reference is not None
-
-
-LOST_PASSWORD = Guard(
+@partial(
+    Guard,
     "lost-password",
     "MBX515",
     "a rollback to a mail server of which the ledger has no place for its password",
@@ -207,8 +184,20 @@ LOST_PASSWORD = Guard(
         N_("They log in with one, and the ledger does not have where it was: {list}"),
         N_("Declare them in the manifests, with where the password is, instead of rolling back."),
     ),
-    _lost_password,
-    AcceptedIn.NOWHERE,
+    accepted=AcceptedIn.NOWHERE,
     instead="declare it in a manifest instead",
     on_creates=True,
 )
+def lost_password(case: Case) -> Iterable[Concern]:
+    """A server that logs in with a password, and would not have where it is.
+
+    Manifests always say it; the ledger does not know it of a row that another program made.
+    """
+    return (
+        Concern(change.name)
+        for change in case.changes
+        if isinstance(after := change.after, MailServer)
+        and after.needs_password
+        and not after.password_reference
+        and not (isinstance(change.before, MailServer) and change.before.password_reference is None)
+    )

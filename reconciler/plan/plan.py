@@ -6,23 +6,17 @@ the others can be applied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from reconciler.model.state import (
-    Company,
-    HostProfile,
-    Link,
-    MailServer,
-    Partner,
-    State,
-)
+from reconciler.model.state import Company, HostProfile, Link, MailServer, Partner, State
 from reconciler.plan.alarm import Alarm
 from reconciler.plan.cause import Cause, unknown
-from reconciler.plan.diff import Change
+from reconciler.plan.diff import Action, Change
 
 
 class Refusal(NamedTuple):
@@ -232,3 +226,30 @@ def new_names(changes: Iterable[Change]) -> Mapping[str, str]:
         if isinstance(change.before, MailServer) and isinstance(change.after, MailServer)
         if change.before.stable_id != change.name
     }
+
+
+class Summary(NamedTuple):
+    """Counts of changes; a partner with a refusal counts under `refused` only.
+
+    `seal` are passwords whose values have changed.
+    """
+
+    create: int
+    update: int
+    delete: int
+    link: int
+    unlink: int
+    refused: int
+    seal: int = 0
+
+
+def summarise(parts: Iterable[PartnerPlan], passwords: Sized = ()) -> Summary:
+    """Count the changes of `parts`, and the `passwords` that have changed."""
+    counts: Counter[Action] = Counter()
+    refused = 0
+    for part in parts:
+        refused += len(part.refusals)
+        if not part.refusals:
+            counts.update(change.action for change in part.changes)
+    done = {action.value: counts[action] for action in Action}
+    return Summary(**done, refused=refused, seal=len(passwords))

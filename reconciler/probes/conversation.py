@@ -9,19 +9,19 @@ from ipaddress import ip_address
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage, compose
 from reconciler.probes.protocols.imap import Imap
 from reconciler.probes.protocols.pop3 import Pop3
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.smtp import Smtp
-from reconciler.probes.protocols.talk import TOO_EARLY, Shared, Talk
+from reconciler.probes.protocols.talk import Shared, Talk
 from reconciler.probes.results import (
     Diagnosis,
     Level,
+    ProbeError,
     ProbeResult,
     ProbeWarning,
-    Step,
+    ServerRefusal,
     redacted,
 )
 from reconciler.probes.target import Target, now, refuse_unusable
@@ -30,8 +30,6 @@ from reconciler.secrets.redact import Redactor
 Client = Smtp | Imap | Pop3
 USUAL_TIMEOUT = 30
 """Seconds for a conversation with a server whose row has no timeout."""
-_EXPIRING = timedelta(days=21)
-_MISMATCH = "MBX759"
 _NAMES_SECONDS = 10.0
 _QUOTING = frozenset(("greeting", "tls", "data"))
 """The steps whose facts quote the server."""
@@ -66,7 +64,12 @@ class Conversation:
         finally:
             talk.wire.close()
         return self.target.result(diagnosis)._replace(
-            steps=tuple(map(self._redacted, talk.steps)),
+            steps=tuple(
+                step._replace(facts=redacted(step.facts, self._redactor.line))
+                if step.name in _QUOTING
+                else step
+                for step in talk.steps
+            ),
             warnings=tuple(self._warnings(talk)),
             at=began_at,
             seconds=time.perf_counter() - began,
@@ -99,7 +102,7 @@ class Conversation:
         if level is Level.CONNECT:
             return None
         if talk.door.security == "tls":
-            await talk.encrypt(TOO_EARLY)
+            await talk.encrypt()
         client = await self._greeted(talk)
         if login is not None:
             refuse_open_secret(talk)
@@ -115,13 +118,10 @@ class Conversation:
     async def _greeted(self, talk: Talk) -> Client:
         """The client of the target's protocol, past the greeting and, if declared, STARTTLS."""
         client: Client
-        match talk.door.protocol:
-            case "smtp":
-                client = Smtp(talk, self.target.server.ehlo_name)
-            case "imap":
-                client = Imap(talk)
-            case _:
-                client = Pop3(talk)
+        if talk.door.protocol == "smtp":
+            client = Smtp(talk, self.target.server.ehlo_name)
+        else:
+            client = Imap(talk) if talk.door.protocol == "imap" else Pop3(talk)
         await client.greet()
         if talk.door.security == "starttls":
             await client.start_tls()
@@ -134,10 +134,8 @@ class Conversation:
                 await client.send(message)
 
     def _message(self) -> ProbeMessage | None:
-        """The message to send, if any.
-
-        Raises:
-            ProbeError: there is no sender, or the recipient may not be written to.
+        """The message to send, if any; raises `ProbeError` where there is no sender, or the
+        recipient may not be written to.
         """
         server = self.target.server
         if server.protocol != "smtp" or self.target.level < Level.SENDER:
@@ -151,10 +149,8 @@ class Conversation:
         return compose(server.sender_email, server.sender_name, recipient, self.token)
 
     async def _login(self, talk: Talk) -> Login | None:
-        """Who logs in, and with what; None where nobody does.
-
-        Raises:
-            ProbeError, Failure: there is no secret.
+        """Who logs in, and with what; None where nobody does. Raises `ProbeError` or `Failure`
+        where there is no secret.
         """
         server = self.target.server
         if self.target.level < Level.LOGIN or server.auth == "none":
@@ -176,8 +172,8 @@ class Conversation:
         door = self.target.door
         diagnosis = diagnose(error, talk.at, door, door.traits.provider)
         values = (*self.target.facts, ("seconds", int(self._seconds)), *diagnosis.values)
-        if diagnosis.code == _MISMATCH:
-            values = (*values, ("names", await self._certified_names()))
+        if diagnosis.code == "MBX759":
+            values += (("names", await self._certified_names()),)
         return diagnosis._replace(line=self._redactor.line(diagnosis.line), values=values)
 
     async def _certified_names(self) -> str:
@@ -187,7 +183,7 @@ class Conversation:
             async with asyncio.timeout(_NAMES_SECONDS):
                 await talk.connect(_NAMES_SECONDS)
                 if talk.door.security == "tls":
-                    await talk.encrypt(TOO_EARLY)
+                    await talk.encrypt()
                 else:
                     await self._greeted(talk)
         except _ENDINGS:
@@ -199,29 +195,20 @@ class Conversation:
             ", ".join(talk.certificate.names[:5]) or talk.certificate.subject
         )
 
-    def _redacted(self, step: Step) -> Step:
-        if step.name not in _QUOTING:
-            return step
-        return step._replace(facts=redacted(step.facts, self._redactor.line))
-
     def _warnings(self, talk: Talk) -> list[ProbeWarning]:
         door, certificate, warnings = self.target.door, talk.certificate, []
         last_day = door.traits.passwords_until
         if last_day is not None and self.target.server.auth == "password":
             values = (("host", door.host), ("date", last_day.isoformat()))
             warnings.append(ProbeWarning("MBX842", values))
-        if certificate and certificate.expires - datetime.now(UTC) < _EXPIRING:
+        if certificate and certificate.expires - datetime.now(UTC) < timedelta(days=21):
             values = (("host", door.host), ("date", certificate.expires.date().isoformat()))
             warnings.append(ProbeWarning("MBX843", values))
         return warnings
 
 
 def refuse_open_secret(talk: Talk) -> None:
-    """Refuse to send a secret unencrypted over the Internet.
-
-    Raises:
-        ProbeError: the connection is not encrypted, and the server is on the Internet.
-    """
+    """Refuse, with a `ProbeError`, to send a secret unencrypted over the Internet."""
     talk.at = "login"
     if not talk.wire.encrypted and ip_address(talk.address).is_global:
         raise ProbeError("MBX847")

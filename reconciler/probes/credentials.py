@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols.aside import aside
+from reconciler.probes.results import ProbeError
 from reconciler.probes.target import SecretSource, Sensitive, Target, distinct
-from reconciler.secrets.read import Resolved, resolve
+from reconciler.secrets.read import Resolved, Stores, resolve
 from reconciler.secrets.references import BadReferenceError, Reference, from_text
 from reconciler.secrets.scope import Scopes
 from reconciler.secrets.secret import Secret
 from reconciler.secrets.settings import SecretSettings, rules
-from reconciler.secrets.stores.open import Stores
 
 
 class SecretRequest(NamedTuple):
@@ -43,23 +42,16 @@ Opener = Callable[[int, str], Secret]
 
 @dataclass(frozen=True)
 class Credentials:
-    """Where secrets come from in a run, and who may use which."""
+    """Where secrets come from in a run, and who may use which; `partners` are all that exist."""
 
     settings: SecretSettings
     stores: Stores
-    scopes: Scopes
+    partners: Collection[str]
     opener: Opener | None = None
 
-    @classmethod
-    def of(
-        cls,
-        settings: SecretSettings,
-        stores: Stores,
-        partners: Collection[str],
-        opener: Opener | None = None,
-    ) -> Credentials:
-        """Those of these settings; `partners` are all that exist."""
-        return cls(settings, stores, Scopes(rules(settings), partners), opener)
+    @cached_property
+    def scopes(self) -> Scopes:
+        return Scopes(rules(self.settings), self.partners)
 
     def batch(self, requests: Iterable[SecretRequest]) -> Secrets:
         """What these servers log in with: what their rows keep sealed, as for the application; or

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
 from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.probes.failure import ProbeError, ServerRefusal
-from reconciler.probes.results import REASON, Diagnosis, Facts
+from reconciler.probes.results import REASON, Diagnosis, Facts, ProbeError, ServerRefusal
 from reconciler.probes.target import Door
 
 _TLS_PORTS = (465, 993, 995, 2465)
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\d)")
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?!\d)")
 _BRACKETED = re.compile(r"\[([A-Z][A-Z0-9/-]*)[^\]]*\]", re.IGNORECASE)
-_NO_SECRET, _REFUSED = "MBX829", "MBX817"
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     # The first that fits; some are families of others.
     (ssl.SSLCertVerificationError, "verify"),
@@ -47,7 +45,7 @@ class Ending(NamedTuple):
 def diagnose(error: BaseException, step: str, door: Door, provider: str | None) -> Diagnosis:
     """What `error`, raised in `step`, means. `line` is what the server said, secrets included."""
     if isinstance(error, Failure):
-        return Diagnosis(_NO_SECRET, step, "", Again.NO, provider, _reason(error.problems[0]))
+        return Diagnosis("MBX829", step, "", Again.NO, provider, _reason(error.problems[0]))
     if isinstance(error, ProbeError):
         again = failures()[error.code].again
         return Diagnosis(error.code, step, error.line, again, provider, error.values)
@@ -62,9 +60,8 @@ def diagnose(error: BaseException, step: str, door: Door, provider: str | None) 
         ending = ending._replace(kind=kind, text=line)
     for symptom, failure in _symptoms():
         if _matches(symptom, ending):
-            again = symptom.again or failure.again
-            return Diagnosis(failure.code, step, line, again, provider)
-    return Diagnosis(_REFUSED, step, line, Again.NO, provider)
+            return Diagnosis(failure.code, step, line, symptom.again or failure.again, provider)
+    return Diagnosis("MBX817", step, line, Again.NO, provider)
 
 
 def _reason(problem: Problem) -> Facts:
@@ -89,11 +86,12 @@ def _matches(symptom: Symptom, ending: Ending) -> bool:
 def _symptoms() -> tuple[tuple[Symptom, ProbeFailure], ...]:
     """Every symptom, the most specific first; among equals the order of the file decides."""
     pairs = [(symptom, failure) for failure in failures().values() for symptom in failure.symptoms]
-    return tuple(sorted(pairs, key=lambda pair: _weight(pair[0]), reverse=True))
 
+    def weight(pair: tuple[Symptom, ProbeFailure]) -> tuple[bool, bool, bool, int]:
+        item = pair[0]
+        return bool(item.enhanced), bool(item.text), bool(item.provider), len(item.basic)
 
-def _weight(symptom: Symptom) -> tuple[bool, bool, bool, int]:
-    return bool(symptom.enhanced), bool(symptom.text), bool(symptom.provider), len(symptom.basic)
+    return tuple(sorted(pairs, key=weight, reverse=True))
 
 
 @lru_cache(maxsize=256)
@@ -102,10 +100,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _enhanced(protocol: str, text: str) -> str:
-    if protocol == "smtp":
-        match = _ENHANCED.match(text)
-        return match[0] if match else ""
-    match = _BRACKETED.match(text)
+    match = (_ENHANCED if protocol == "smtp" else _BRACKETED).match(text)
     return match[1].upper() if match else ""
 
 

@@ -8,11 +8,10 @@ from datetime import date
 
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import EMPTY, MailServer, State
-from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Case, Thresholds
 from reconciler.plan.cause import unknown
 from reconciler.plan.diff import Change
-from reconciler.plan.guards import alarms
+from reconciler.plan.guards import Acceptance, alarms, decide
 from reconciler.plan.plan import PartnerPlan, Plan, new_names
 from reconciler.probes.credentials import Credentials, SecretRequest
 from reconciler.probes.results import Level

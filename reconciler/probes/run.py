@@ -5,7 +5,7 @@ However many mail servers there are, only those of a few batches are in memory, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 
 from sqlalchemy import Engine
@@ -17,11 +17,8 @@ from reconciler.diagnostics.problem import Failure
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.protocols.aside import aside
 from reconciler.probes.results import Hide, ProbeResult, redacted
-from reconciler.probes.select import SelectedServers
 from reconciler.probes.target import Target
 from reconciler.probes.targets import Batch, Purpose, batch_of
-
-_OVER = "MBX854"
 
 
 class Run:
@@ -33,13 +30,13 @@ class Run:
 
     def __init__(
         self,
-        selected: SelectedServers,
+        batches: Sequence[tuple[int, ...]],
         purpose: Purpose,
         credentials: Credentials,
         reading: Engine,
         writing: Engine | None,
     ) -> None:
-        self._waiting = list(reversed(selected.batches))
+        self._waiting = list(reversed(batches))
         self._purpose = purpose
         self._credentials = credentials
         self._reading = reading
@@ -70,11 +67,11 @@ class Run:
     def untested(self) -> Iterator[ProbeResult]:
         """A result for everything that is not finished when the time is over."""
         for names, batch in list(self._open.items()):
-            yield batch.open[names].untried(_OVER)
+            yield batch.open[names].untried("MBX854")
         while self._waiting:
             self.keep()
             for target in self._opened(self._read(self._waiting.pop())):
-                yield target.untried(_OVER)
+                yield target.untried("MBX854")
 
     def keep(self) -> None:
         """Write the verdicts since the last time."""

@@ -26,7 +26,6 @@ WINDOW = 5
 """How many targets are taken in for each one that is being tried."""
 _FIRST_WAIT, _GROWTH = 5.0, 3.0
 _MINUTES = 300.0
-_NOT_FOUND = "MBX839"
 _LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -147,7 +146,7 @@ class Prober:
         kept = ("host", "port", "username", "folder")
         values = tuple((name, value) for name, value in reader.facts if name in kept)
         seconds = ("seconds", int(self._pace.round_trip))
-        return Diagnosis(_NOT_FOUND, "", again=Again.LATER, values=(*values, seconds))
+        return Diagnosis("MBX839", "", again=Again.LATER, values=(*values, seconds))
 
     @asynccontextmanager
     async def _alone(self, target: Target) -> AsyncIterator[None]:
@@ -168,6 +167,6 @@ async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncItera
     if isinstance(targets, AsyncIterable):
         async for target in targets:
             yield target
-        return
-    for target in targets:
-        yield target
+    else:
+        for target in targets:
+            yield target

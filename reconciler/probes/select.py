@@ -38,27 +38,16 @@ class MailboxFilter(NamedTuple):
     inactive: bool = False
 
 
-class SelectedServers(NamedTuple):
-    """The rows that are tested, by mailbox, in an order that mixes hosts and never changes."""
-
-    batches: tuple[tuple[int, ...], ...]
-
-    @property
-    def servers(self) -> int:
-        """How many rows they are."""
-        return sum(map(len, self.batches))
-
-
 def select_servers(
     connection: Connection, mailboxes: MailboxFilter, shard: Shard
-) -> SelectedServers:
-    """The servers asked for, of this shard; all that share a mailbox are in one batch.
+) -> list[tuple[int, ...]]:
+    """The rows asked for, of this shard, in an order that mixes hosts and never changes; all that
+    share a mailbox are in one batch.
 
     Raises:
         Failure: a partner or server is unknown, or several partners have such a server.
     """
-    keys = sorted(_keys(connection, mailboxes, shard))
-    return SelectedServers(tuple(_batches(keys)))
+    return list(_batches(sorted(_keys(connection, mailboxes, shard))))
 
 
 def numbers_of(connection: Connection, names: Collection[tuple[str, str]]) -> dict[str, int]:

@@ -67,16 +67,9 @@ def data(result: ProbeResult) -> dict[str, Any]:
     }
 
 
-def head(shard: Shard) -> dict[str, Any]:
-    """What a file of results has before them."""
-    return {"format_version": FORMAT_VERSION, "shard": shard._asdict()}
-
-
 def read(document: Any, name: str) -> ShardResults:
-    """The results in a document of `head` and `data`; `name` is for messages.
-
-    Raises:
-        Failure: it is something else, or of another version.
+    """The results in a document of `FORMAT_VERSION`, a shard and `data`; `name` is for messages.
+    Raises `Failure` for anything else.
     """
     try:
         major = document["format_version"].partition(".")[0]
@@ -150,9 +143,15 @@ def _result(item: Mapping[str, Any]) -> ProbeResult:
         username=_text(item["username"]),
         level=Level[_text(item["level"]).upper()],
         outcome=ProbeOutcome(item["outcome"]),
-        steps=tuple(map(_step, item["steps"])),
+        steps=tuple(
+            Step(_text(step["name"]), float(step["seconds"]), _facts(step["facts"]))
+            for step in item["steps"]
+        ),
         diagnosis=_diagnosis(item["failure"]) if item["failure"] else None,
-        warnings=tuple(map(_warning, item["warnings"])),
+        warnings=tuple(
+            ProbeWarning(_text(warning["code"]), _facts(warning["values"]))
+            for warning in item["warnings"]
+        ),
         attempts=int(item["attempts"]),
         given_up=bool(item["given_up"]),
         at=_text(item["at"]),
@@ -160,18 +159,10 @@ def _result(item: Mapping[str, Any]) -> ProbeResult:
     )
 
 
-def _step(item: Mapping[str, Any]) -> Step:
-    return Step(_text(item["name"]), float(item["seconds"]), _facts(item["facts"]))
-
-
 def _diagnosis(item: Mapping[str, Any]) -> Diagnosis:
     provider = None if item["provider"] is None else _text(item["provider"])
     code, step, line = (_text(item[name]) for name in ("code", "step", "server_said"))
     return Diagnosis(code, step, line, Again(item["again"]), provider, _facts(item["values"]))
-
-
-def _warning(item: Mapping[str, Any]) -> ProbeWarning:
-    return ProbeWarning(_text(item["code"]), _facts(item["values"]))
 
 
 def _facts(items: Mapping[str, Any]) -> Facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -11,8 +11,7 @@ from reconciler.diagnostics.messages.failures import failures
 from reconciler.model import providers
 from reconciler.model.providers import PLAIN_PORTS, USUAL_PORTS
 from reconciler.model.state import MailServer
-from reconciler.probes.failure import ProbeError
-from reconciler.probes.results import Diagnosis, Facts, Level, ProbeOutcome, ProbeResult
+from reconciler.probes.results import Diagnosis, Facts, Level, ProbeError, ProbeOutcome, ProbeResult
 
 
 class Sensitive(Protocol):
@@ -72,8 +71,7 @@ class Target(NamedTuple):
     @property
     def key(self) -> int:
         """64 bits that are the same for the same mailbox, in every run and on every machine."""
-        protocol, host, port, security, *_ = self.door
-        parts = (protocol, host, str(port), security, self.server.username or "")
+        parts = (*map(str, self.door[:4]), self.server.username or "")
         digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big")
 
@@ -116,7 +114,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def distinct(targets: Iterable[Target]) -> Iterator[Target]:
+def distinct(targets: Iterable[Target]) -> Iterable[Target]:
     """Every mailbox once, with the names of all servers that share it.
 
     The same mailbox with different senders, folders or credentials makes different targets: the
@@ -137,15 +135,12 @@ def distinct(targets: Iterable[Target]) -> Iterator[Target]:
         )
         known = by_mailbox.get(key)
         by_mailbox[key] = known._replace(names=known.names + target.names) if known else target
-    yield from by_mailbox.values()
+    return by_mailbox.values()
 
 
 def refuse_unusable(target: Target) -> None:
-    """Refuse a target that no server should be shown.
-
-    Raises:
-        ProbeError: it lacks something, a text holds a control character, or the row has values that
-            nobody can use.
+    """Refuse, with a `ProbeError`, a target that no server should be shown: it lacks something, a
+    text holds a control character, or the row has values that nobody can use.
     """
     if target.lacking:
         raise ProbeError(target.lacking)

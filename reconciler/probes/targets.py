@@ -16,8 +16,6 @@ from reconciler.probes.results import Level
 from reconciler.probes.select import rows_of
 from reconciler.probes.target import Target
 
-_NO_READER = "MBX840"
-
 
 class Purpose(NamedTuple):
     """What all tests of a run are to do.
@@ -77,7 +75,7 @@ def _target(row: Listed, level: Level, secrets: Secrets) -> Target:
 def _with_reader(sender: Target, reader: Listed | None, secrets: Secrets) -> Target:
     """The same, writing to the mailbox in which the message is looked for."""
     if reader is None:
-        return sender._replace(lacking=_NO_READER)
+        return sender._replace(lacking="MBX840")
     recipient = sender.recipient or _address(reader.server) or sender.server.sender_email
     return sender._replace(recipient=recipient, reader=_target(reader, Level.SEND, secrets))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.diagnostics.messages import MESSAGES
@@ -12,8 +12,6 @@ from reconciler.diagnostics.words import Word, _
 from reconciler.manifests.load import Sources
 from reconciler.render.snippet import Snippet, snippet
 from reconciler.render.style import PLAIN, Style, clean, one_line
-
-_COLOUR = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +29,25 @@ class Diagnostic:
     snippet: Snippet | None = None
     others: tuple[tuple[str, Mark], ...] = ()
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """The order in which diagnostics are shown: by file and line, sourceless ones last."""
-        return (self.file is None, self.file or "", self.mark or (), self.code)
-
 
 def describe(problems: Iterable[Problem], sources: Sources) -> list[Diagnostic]:
-    """Every problem once, in words and in order."""
-    described = {_key(problem): _describe(problem, sources) for problem in problems}
-    return sorted(described.values(), key=lambda diagnostic: diagnostic.key)
-
-
-def _key(problem: Problem) -> tuple[Any, ...]:
-    values = tuple(sorted((name, str(value)) for name, value in problem.values.items()))
-    return (problem.code, problem.place, values)
+    """Every problem once, in words; by file and line, those of no file last."""
+    described = {}
+    for problem in problems:
+        values = tuple(sorted((name, str(value)) for name, value in problem.values.items()))
+        described[problem.code, problem.place, values] = _describe(problem, sources)
+    return sorted(
+        described.values(),
+        key=lambda item: (item.file is None, item.file or "", item.mark or (), item.code),
+    )
 
 
 def _describe(problem: Problem, sources: Sources) -> Diagnostic:
     message = MESSAGES[problem.code]
-    values = {name: _shown(value) for name, value in problem.values.items()}
+    values = {
+        name: _(value) if isinstance(value, Word) else one_line(value)
+        for name, value in problem.values.items()
+    }
     repair = _(message.repair).format_map(values)
     if values.get("suggestion") and "{suggestion}" not in message.repair:
         repair = _('Did you mean "{suggestion}"?').format_map(values) + " " + repair
@@ -64,39 +61,30 @@ def _describe(problem: Problem, sources: Sources) -> Diagnostic:
     return _placed(diagnostic, problem, sources) if problem.place else diagnostic
 
 
-def _shown(value: object) -> str:
-    return _(value) if isinstance(value, Word) else one_line(value)
-
-
 def _placed(diagnostic: Diagnostic, problem: Problem, sources: Sources) -> Diagnostic:
     place = problem.place
     assert place is not None
     positions = sources.positions(place.file)
     mark = positions.mark(place)
-    return Diagnostic(
-        diagnostic.code,
-        diagnostic.severity,
-        diagnostic.title,
-        diagnostic.cause,
-        diagnostic.repair,
-        sources.shown(place.file),
-        mark,
-        _byte(positions.lines, positions.offsets, mark),
-        snippet(positions, mark, problem.code, place.path),
-        tuple((sources.shown(other.file), sources.mark(other)) for other in problem.others),
+    byte = 0
+    if 0 < mark.line <= len(positions.lines):
+        before = positions.lines[mark.line - 1][: mark.column - 1]
+        byte = positions.offsets[mark.line - 1] + len(before.encode())
+    return replace(
+        diagnostic,
+        file=sources.shown(place.file),
+        mark=mark,
+        byte=byte,
+        snippet=snippet(positions, mark, problem.code, place.path),
+        others=tuple((sources.shown(other.file), sources.mark(other)) for other in problem.others),
     )
-
-
-def _byte(lines: tuple[str, ...], offsets: tuple[int, ...], mark: Mark) -> int:
-    if not 0 < mark.line <= len(lines):
-        return 0
-    return offsets[mark.line - 1] + len(lines[mark.line - 1][: mark.column - 1].encode())
 
 
 def text(diagnostic: Diagnostic, style: Style = PLAIN) -> str:
     """A diagnostic as people read it, over several lines."""
-    word = _("error") if diagnostic.severity is Severity.ERROR else _("warning")
-    head = style(f"{word} {diagnostic.code}", _COLOUR[diagnostic.severity])
+    is_error = diagnostic.severity is Severity.ERROR
+    word, colour = (_("error"), "red") if is_error else (_("warning"), "yellow")
+    head = style(f"{word} {diagnostic.code}", colour)
     lines = [f"{head}: {style(diagnostic.title, 'bold')}"]
     if diagnostic.file and diagnostic.mark:
         lines.append(f"  {_position(diagnostic.file, diagnostic.mark)}")

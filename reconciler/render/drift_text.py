@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from reconciler.diagnostics.words import _, n_
 from reconciler.ledger.drift import Reports
 from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.render.cause_text import since
-from reconciler.render.fields_text import fields
-from reconciler.render.plan_json import resource_change
+from reconciler.render.changes_text import fields, since
+from reconciler.render.plan_json import dumped, pieces, resource_change
 from reconciler.render.plan_text import ChangesText, done
-from reconciler.render.style import Style, clean
+from reconciler.render.style import Style
 
 FORMAT_VERSION = "1.0"
-_OF_PLANS = ("refused", "seal")
-"""What a summary counts that no drift can be."""
 
 
 def lines(drift: Drift, style: Style, reports: Reports | None, *, full: bool) -> Iterator[str]:
@@ -33,9 +28,8 @@ def lines(drift: Drift, style: Style, reports: Reports | None, *, full: bool) ->
         told = [words.format(counts=done(drift.summary))]
     else:
         told = [_("No new drift.") if reports else _("No drift.")]
-    if reports and reports.known:
-        words = n_("{count} was reported before.", "{count} were reported before.", reports.known)
-        told.append(words)
+    if reports and (known := reports.known):
+        told.append(n_("{count} was reported before.", "{count} were reported before.", known))
     told.append(n_("{count} row is as applied.", "{count} rows are as applied.", drift.unchanged))
     yield " ".join(told)
 
@@ -47,18 +41,9 @@ def _why(_change: Change, cause: Cause) -> str:
 def document(drift: Drift, project: str, reports: Reports | None) -> Iterator[str]:
     """The same as JSON, piece by piece, each row in the shape that plans have it in."""
     head = {"format_version": FORMAT_VERSION, "project": project, "since_last": bool(reports)}
-    yield _dumped(head)[:-1] + ',"resource_drift":['
-    separator = "\n"
-    for part in drift:
-        for change, cause in part.explained:
-            yield separator + _dumped(resource_change(change, cause))
-            separator = ",\n"
+    changes = (resource_change(*item) for part in drift for item in part.explained)
+    yield from pieces(head, "resource_drift", changes)
     counts = drift.summary._asdict()
-    for name in _OF_PLANS:
-        del counts[name]
+    del counts["refused"], counts["seal"]  # no drift is either
     counts |= {"noop": drift.unchanged, "reported_before": reports.known if reports else 0}
-    yield f'\n],"summary":{_dumped(counts)}}}\n'
-
-
-def _dumped(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    yield f',"summary":{dumped(counts)}}}\n'

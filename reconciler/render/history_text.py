@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -11,26 +11,22 @@ from typing import Any
 from reconciler.diagnostics.words import N_, _, n_
 from reconciler.ledger.revisions import LedgerEntry, Revision, Revisions
 from reconciler.model.as_json import plain
-from reconciler.model.state import OPTIONS
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.plan import Accepted, PartnerPlan, Password, Selection
-from reconciler.render.fields_text import change_text, field_text
+from reconciler.render.changes_text import all_fields, change_text, field_text
 from reconciler.render.passwords_text import password_lines
+from reconciler.render.plan_json import pieces
 from reconciler.render.plan_text import BUDGET, ChangesText, done
-from reconciler.render.style import Style, clean, one_line
+from reconciler.render.style import Style, one_line
 from reconciler.render.table import table
 
 FORMAT_VERSION = "1.0"
-_SHORT = 12
-"""How much of a commit is shown in a table."""
 _HEADERS = (
     *(N_("REVISION"), N_("WHEN (UTC)"), N_("WHO"), N_("COMMIT"), N_("CREATE"), N_("UPDATE")),
     *(N_("DELETE"), N_("LINK"), N_("UNLINK"), N_("NOTES")),
 )
 _COUNTS = tuple(action.value for action in Action)
-_ALL_COUNTS = (*_COUNTS, "seal")
-_TITLED = ("stable_id", "cnpj")
 
 
 def table_lines(listed: Revisions, style: Style) -> Iterator[str]:
@@ -48,7 +44,7 @@ def table_lines(listed: Revisions, style: Style) -> Iterator[str]:
 
 def _cells(revision: Revision) -> tuple[str, ...]:
     counts = (str(getattr(revision.summary, name)) for name in _COUNTS)
-    commit = one_line(revision.commit[:_SHORT]) if revision.commit else "–"
+    commit = one_line(revision.commit[:12]) if revision.commit else "–"
     who = one_line(revision.applied_by)
     return (str(revision.number), _when(revision), who, commit, *counts, _notes(revision))
 
@@ -65,7 +61,8 @@ def _notes(revision: Revision) -> str:
     if revision.rolls_back is not None:
         notes.append(_("rolls back {number}").format(number=revision.rolls_back))
     if only := _selected(revision.selection):
-        notes.append(_("only {names}").format(names=_cut(only)))
+        names = ", ".join(map(one_line, only[:3])) + (", …" if len(only) > 3 else "")
+        notes.append(_("only {names}").format(names=names))
     if revision.project:
         notes.append(_("project {name}").format(name=one_line(revision.project)))
     return ", ".join(notes)
@@ -73,11 +70,6 @@ def _notes(revision: Revision) -> str:
 
 def _selected(selection: Selection) -> list[str]:
     return [*selection.partners, *map("/".join, selection.servers)]
-
-
-def _cut(names: Sequence[str]) -> str:
-    words = ", ".join(map(one_line, names[:3]))
-    return f"{words}, …" if len(names) > 3 else words
 
 
 class RevisionText:
@@ -102,14 +94,13 @@ class RevisionText:
         changes = ChangesText(self._style, lambda *_: "", self._fields, full=self._full)
         yield from changes.lines(self._parts(entries, accepted))
         if self._unreadable:
-            addresses = [entry.key.address for entry in self._unreadable]
             yield n_(
                 "{count} entry of the ledger cannot be read, or not all of it:",
                 "{count} entries of the ledger cannot be read, or not all of them:",
-                len(addresses),
+                len(self._unreadable),
             )
-            shown_ones = addresses if self._full else addresses[:20]
-            yield from (f"  ? {one_line(address)}" for address in shown_ones)
+            for entry in self._unreadable if self._full else self._unreadable[:20]:
+                yield f"  ? {one_line(entry.key.address)}"
             yield ""
         yield from password_lines(sealed, self._style, full=self._full)
         yield _("Revision {number}: {counts}.").format(
@@ -157,7 +148,7 @@ class RevisionText:
         if self._left < 0:
             return
         if change.before is None or change.after is None:
-            yield from _whole(change)
+            yield from all_fields(change.row, ("stable_id", "cnpj"))
             return
         changed = changed_fields(change)
         names = {field.path[0] for field in changed}
@@ -172,24 +163,13 @@ class RevisionText:
             yield f"      {hidden}"
 
 
-def _whole(change: Change) -> Iterator[str]:
-    """Every field that a row has, its options with where they come from."""
-    fields = change.row._asdict()
-    origins = fields.pop("origins", None)
-    for name, value in fields.items():
-        if value not in (None, ()) and name not in _TITLED:
-            known = origins is not None and name in OPTIONS
-            origin = f" ({one_line(getattr(origins, name))})" if known else ""
-            yield f"      {name}: {field_text(name, value)}{origin}"
-
-
 def _value(name: str, value: Any) -> str:
     """A value as a line shows it; origins, of which a row may have none, as one text."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
-    return (
-        one_line(" ".join(value.values())) if isinstance(value, dict) else field_text(name, value)
-    )
+    if isinstance(value, dict):
+        return one_line(" ".join(value.values()))
+    return field_text(name, value)
 
 
 def list_data(listed: Revisions) -> dict[str, Any]:
@@ -210,7 +190,7 @@ def _data(revision: Revision) -> dict[str, Any]:
             "partners": list(revision.selection.partners),
             "servers": list(map("/".join, revision.selection.servers)),
         },
-        "summary": {name: getattr(revision.summary, name) for name in _ALL_COUNTS},
+        "summary": {name: getattr(revision.summary, name) for name in (*_COUNTS, "seal")},
     }
 
 
@@ -224,22 +204,11 @@ def revision_json(
     head = {
         "format_version": FORMAT_VERSION,
         "revision": _data(revision),
-        "accepted": [
-            {name: getattr(item, name) for name in ("partner", "guard", "count", "reason", "until")}
-            for item in accepted
-        ],
+        "accepted": list(map(asdict, accepted)),
         "passwords": [{"partner": item.partner, "server": item.server} for item in sealed],
     }
-    yield _dumped(head)[:-1] + ',"changes":['
-    separator = "\n"
-    for entry in entries:
-        yield separator + _dumped(_entry_data(entry))
-        separator = ",\n"
-    yield "\n]}\n"
-
-
-def _dumped(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    yield from pieces(head, "changes", map(_entry_data, entries))
+    yield "}\n"
 
 
 def _entry_data(entry: LedgerEntry) -> dict[str, Any]:

@@ -34,34 +34,23 @@ def password_lines(passwords: Sequence[Password], style: Style, *, full: bool) -
         )
         yield "  " + style(f"{sign} {text}", colour)
     if left := len(shown) - len(told):
-        yield "  " + style(
-            n_(
-                "… and {count} more; --full shows it", "… and {count} more; --full shows them", left
-            ),
-            "dim",
+        more = n_(
+            "… and {count} more; --full shows it", "… and {count} more; --full shows them", left
         )
+        yield "  " + style(more, "dim")
     if told:
         yield ""
-    yield _counts(passwords)
-
-
-def _counts(passwords: Sequence[Password]) -> str:
-    counts = Counter(item.state for item in passwords)
-    words = []
-    if changed := counts[PasswordState.CHANGED]:
-        words.append(n_("{count} changed", "{count} changed", changed))
-    if unchanged := counts[PasswordState.UNCHANGED]:
-        words.append(n_("{count} unchanged", "{count} unchanged", unchanged))
-    if foreign := counts[PasswordState.FOREIGN]:
-        words.append(
-            n_("{count} left to another program", "{count} left to another program", foreign)
-        )
-    if unknown := counts[PasswordState.NOT_CHECKED]:
-        words.append(
-            n_(
-                "{count} not checked: apply compares it",
-                "{count} not checked: apply compares them",
-                unknown,
-            )
-        )
-    return _("Passwords: {counts}.").format(counts=", ".join(words))
+    states = Counter(item.state for item in passwords)
+    changed, unchanged, unknown, foreign = map(states.__getitem__, PasswordState)
+    words = {
+        n_("{count} changed", "{count} changed", changed): changed,
+        n_("{count} unchanged", "{count} unchanged", unchanged): unchanged,
+        n_("{count} left to another program", "{count} left to another program", foreign): foreign,
+        n_(
+            "{count} not checked: apply compares it",
+            "{count} not checked: apply compares them",
+            unknown,
+        ): unknown,
+    }
+    counts = ", ".join(text for text, count in words.items() if count)
+    yield _("Passwords: {counts}.").format(counts=counts)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from reconciler import __version__
 from reconciler.diagnostics.problem import Source
 from reconciler.model import as_json
 from reconciler.model.as_list import plain
-from reconciler.plan.alarm import Concern
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change, changed_fields
 from reconciler.plan.guards import GUARDS
-from reconciler.plan.plan import Password, Plan, Refusal
-from reconciler.plan.summary import summarise
+from reconciler.plan.plan import Plan, Refusal, summarise
+from reconciler.render.style import clean
 
 FORMAT = "1.0"
 Sourcing = Callable[[Change], Source | None]
@@ -30,17 +30,21 @@ _ACTIONS = {
 
 def document(plan: Plan, source_of: Sourcing) -> Iterator[str]:
     """The document, piece by piece; `source_of` finds where a change is written."""
-    yield f'{dumped(_head(plan))[:-1]},"resource_changes":['
-    separator = "\n"
-    for change in _resource_changes(plan, source_of):
-        yield separator + dumped(change)
-        separator = ",\n"
-    yield "\n]}\n"
+    yield from pieces(_head(plan), "resource_changes", _resource_changes(plan, source_of))
+    yield "}\n"
+
+
+def pieces(head: dict[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+    """A JSON object up to the end of its list `name`, one line an item; the caller closes it."""
+    yield f'{dumped(head)[:-1]},"{name}":['
+    for number, item in enumerate(items):
+        yield (",\n" if number else "\n") + dumped(item)
+    yield "\n]"
 
 
 def dumped(value: Any) -> str:
-    """A value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """A value as one line of JSON that is harmless on a terminal."""
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _head(plan: Plan) -> dict[str, Any]:
@@ -70,26 +74,21 @@ def _head(plan: Plan) -> dict[str, Any]:
         "errored": False,
         "applyable": bool(plan.applicable),
         "refusals": [_refusal(refusal) for refusal in plan.refusals],
-        "accepted": [
-            {name: getattr(item, name) for name in item.__slots__}
-            for part in plan.partners
-            for item in part.accepted
-        ],
+        "accepted": [asdict(item) for part in plan.partners for item in part.accepted],
         "summary": {
             **summarise(plan.partners, plan.changed_passwords)._asdict(),
             "noop": plan.unchanged,
             "left_alone": plan.left_alone,
         },
-        "passwords": [_password(item) for item in plan.passwords],
-    }
-
-
-def _password(item: Password) -> dict[str, Any]:
-    return {
-        "partner": item.partner,
-        "server": item.server,
-        "reference": item.reference,
-        "verdict": item.state,
+        "passwords": [
+            {
+                "partner": item.partner,
+                "server": item.server,
+                "reference": item.reference,
+                "verdict": item.state,
+            }
+            for item in plan.passwords
+        ],
     }
 
 
@@ -107,6 +106,7 @@ def _resource_changes(plan: Plan, source_of: Sourcing) -> Iterator[dict[str, Any
 
 def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
     """A change and why it is there, as all documents have it."""
+    updated = changed_fields(change) if change.action is Action.UPDATE else ()
     return {
         "address": change.address,
         "mode": "managed",
@@ -114,52 +114,43 @@ def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
         "name": change.name,
         "partner": change.partner,
         "cause": _cause(cause),
-        "change": _change(change),
+        "change": {
+            "actions": [_ACTIONS[change.action]],
+            "action": change.action.value,
+            "before": as_json.plain(change.before) if change.before else None,
+            "after": as_json.plain(change.after) if change.after else None,
+            "after_unknown": {},
+            "before_sensitive": {},
+            "after_sensitive": {},
+            "changed_paths": ["/" + "/".join(field.path) for field in updated],
+        },
     }
 
 
 def _cause(cause: Cause) -> dict[str, Any]:
-    values: dict[str, Any] = {
+    return {
         "changed": cause.changed,
         "revision": cause.revision,
         "applied_at": plain(cause.applied_at) if cause.applied_at else None,
-    }
-    if cause.rolls_back is not None:
-        values["rolls_back"] = cause.rolls_back
-    if cause.fields:
-        values["fields"] = dict(cause.fields)
-    return values
-
-
-def _change(change: Change) -> dict[str, Any]:
-    updated = changed_fields(change) if change.action is Action.UPDATE else ()
-    return {
-        "actions": [_ACTIONS[change.action]],
-        "action": change.action.value,
-        "before": as_json.plain(change.before) if change.before else None,
-        "after": as_json.plain(change.after) if change.after else None,
-        "after_unknown": {},
-        "before_sensitive": {},
-        "after_sensitive": {},
-        "changed_paths": ["/" + "/".join(field.path) for field in updated],
+        **({} if cause.rolls_back is None else {"rolls_back": cause.rolls_back}),
+        **({"fields": dict(cause.fields)} if cause.fields else {}),
     }
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:
+    alarm, any_kind = refusal.alarm, GUARDS[refusal.alarm.guard].any_kind
     return {
         "partner": refusal.partner,
-        "guard": refusal.alarm.guard,
-        "count": refusal.alarm.count,
+        "guard": alarm.guard,
+        "count": alarm.count,
         "offered": refusal.miscounted,
-        "concerns": [_concern(concern, refusal) for concern in refusal.alarm.concerns],
-    }
-
-
-def _concern(concern: Concern, refusal: Refusal) -> dict[str, Any]:
-    address = f"{concern.kind}.{refusal.partner}/{concern.name}"
-    return {
-        "name": address if GUARDS[refusal.alarm.guard].any_kind else concern.name,
-        "detail": concern.detail if concern.number is None else str(concern.number),
-        "file": concern.file,
-        "nickname": concern.nickname,
+        "concerns": [
+            {
+                "name": f"{item.kind}.{refusal.partner}/{item.name}" if any_kind else item.name,
+                "detail": item.detail if item.number is None else str(item.number),
+                "file": item.file,
+                "nickname": item.nickname,
+            }
+            for item in alarm.concerns
+        ],
     }

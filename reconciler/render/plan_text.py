@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 
 from reconciler.diagnostics.words import KIND_WORDS, _, n_
 from reconciler.model.cnpj import masked
-from reconciler.model.state import (
-    Company,
-    HeadOffice,
-    Link,
-    MailServer,
-    Row,
-)
+from reconciler.model.state import Company, HeadOffice, Link, MailServer
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Action, Change
-from reconciler.plan.plan import PartnerPlan, Plan
-from reconciler.plan.summary import Summary, summarise
-from reconciler.render.cause_text import reason
-from reconciler.render.fields_text import fields
+from reconciler.plan.plan import PartnerPlan, Plan, Summary, summarise
+from reconciler.render.changes_text import fields, reason
 from reconciler.render.passwords_text import password_lines
 from reconciler.render.refusals import refusal_lines
 from reconciler.render.style import Style, one_line
@@ -36,7 +29,6 @@ _SIGNS = {
 }
 Locate = Callable[[Change], str]
 Why = Callable[[Change, Cause], str]
-Fields = Callable[[Change, Cause], Iterator[str]]
 
 
 class PlanText:
@@ -51,15 +43,14 @@ class PlanText:
 
     def _why(self, change: Change, cause: Cause) -> str:
         """The reason of a change; that of a rollback is the rollback, and no manifest says it."""
-        if self._plan.rolls_back is not None:
-            return ""
-        return reason(change, cause, self._locate(change))
+        rolls_back = self._plan.rolls_back is not None
+        return "" if rolls_back else reason(change, cause, self._locate(change))
 
     def lines(self) -> Iterator[str]:
         """The whole text, line by line."""
         yield from self._changes.lines(self._plan.partners)
         yield from password_lines(self._plan.passwords, self._style, full=self._full)
-        yield from summary_lines(self._plan)
+        yield from _summary(self._plan)
 
 
 class ChangesText:
@@ -67,7 +58,14 @@ class ChangesText:
     it does to single fields.
     """
 
-    def __init__(self, style: Style, why: Why, fields: Fields, *, full: bool) -> None:
+    def __init__(
+        self,
+        style: Style,
+        why: Why,
+        fields: Callable[[Change, Cause], Iterator[str]],
+        *,
+        full: bool,
+    ) -> None:
         self._style = style
         self._why = why
         self._fields = fields
@@ -77,7 +75,9 @@ class ChangesText:
         """Each partner with its changes, and an empty line behind it."""
         folded: Counter[str] = Counter()
         for part in parts:
-            if self._left <= 0 and _is_plain(part):
+            if self._left <= 0 and not (
+                part.refusals or part.accepted or any(map(_always_shown, part.changes))
+            ):
                 folded.update(_counted(part.changes))
                 continue
             yield self._style(one_line(part.partner), "bold")
@@ -85,12 +85,8 @@ class ChangesText:
             for refusal in part.refusals:
                 yield from refusal_lines(refusal, self._style)
             for item in part.accepted:
-                yield (
-                    "  "
-                    + _("accepted: {guard}={count} {reason}")
-                    .format(guard=item.guard, count=item.count, reason=one_line(item.reason))
-                    .rstrip()
-                )
+                words = _("accepted: {guard}={count} {reason}").format_map(asdict(item))
+                yield f"  {one_line(words).rstrip()}"
             yield ""
         if folded:
             yield self._folded(folded)
@@ -98,7 +94,8 @@ class ChangesText:
 
     def _changes(self, part: PartnerPlan) -> Iterator[str]:
         hidden: list[Change] = []
-        for change, cause in _grouped(part.explained):
+        grouped = sorted(part.explained, key=lambda item: (item[0].server, item[0].kind == "link"))
+        for change, cause in grouped:  # every link after its server, and servers after all else
             if self._left > 0 or _always_shown(change):
                 yield from self._change(change, cause, within=self._left > 0)
                 self._left -= 1
@@ -125,31 +122,20 @@ def _always_shown(change: Change) -> bool:
     return change.after is None or (change.before is not None and bool(_facets(change)))
 
 
-def _is_plain(part: PartnerPlan) -> bool:
-    """Whether nothing of a partner has to be shown."""
-    return not (part.refusals or part.accepted or any(map(_always_shown, part.changes)))
-
-
-def _grouped(changes: Iterable[tuple[Change, Cause]]) -> list[tuple[Change, Cause]]:
-    """Every link after its server, and servers after all else."""
-    return sorted(changes, key=lambda item: (item[0].server, isinstance(item[0].row, Link)))
-
-
 def _title(change: Change) -> str:
-    words = " ".join([_(KIND_WORDS[change.kind]), name_of(change)])
-    facets = _facets(change)
-    return f"{words}: {', '.join(facets)}" if facets else words
+    facets = ", ".join(_facets(change))
+    words = f"{_(KIND_WORDS[change.kind])} {_name(change)}"
+    return f"{words}: {facets}" if facets else words
 
 
-def name_of(change: Change) -> str:
+def _name(change: Change) -> str:
     """What people call the row of a change."""
     match change.row:
         case Company(cnpj=cnpj, nickname=nickname):
             return f"{one_line(masked(cnpj))} {one_line(nickname)}"
         case HeadOffice(root=base):
-            before = change.before.cnpj if isinstance(change.before, HeadOffice) else ""
-            after = change.after.cnpj if isinstance(change.after, HeadOffice) else ""
-            named = [" ".join(map(masked, cnpj.split())) or "–" for cnpj in (before, after)]
+            both = (getattr(row, "cnpj", "") for row in (change.before, change.after))
+            named = [" ".join(map(masked, cnpj.split())) or "–" for cnpj in both]
             short = next((cnpj[:10] for cnpj in reversed(named) if len(cnpj) == 18), base)
             return one_line(f"{short}: {named[0]} → {named[1]}")
         case Link(cnpj=cnpj, sender_name=sender_name, active=active):
@@ -168,14 +154,15 @@ def _facets(change: Change) -> list[str]:
     if before is None or after is None:
         return []
     facets = []
-    taken = _project(after) is not None and _project(before) != _project(after)
+    old, new = (getattr(row, "project", None) for row in (before, after))
+    taken = new is not None and old != new
     if isinstance(before, MailServer) and before.stable_id != change.name:
         words = _("takeover of {name}") if taken else _("renamed from {name}")
         facets.append(words.format(name=one_line(before.stable_id)))
     elif taken:
-        released = _project(before) is None and getattr(before, "file", None) is not None
+        released = old is None and getattr(before, "file", None) is not None
         facets.append(_("declared again") if released else _("takeover"))
-    if _project(before) is not None and _project(after) is None:
+    if old is not None and new is None:
         facets.append(_("released"))
     was, is_ = getattr(before, "active", None), getattr(after, "active", None)
     if was != is_:
@@ -183,34 +170,33 @@ def _facets(change: Change) -> list[str]:
     return facets
 
 
-def _project(row: Row) -> str | None:
-    return getattr(row, "project", None)
-
-
 def _counted(changes: Iterable[Change]) -> Counter[str]:
     """How many changes there are of each kind, as in `+ link`."""
     kinds = Counter((change.kind, change.action) for change in changes)
     return Counter(
-        {
-            f"{_SIGNS[action][0]} {_(KIND_WORDS[kind])}": kinds[kind, action]
-            for kind, action in kinds
-        }
+        {f"{_SIGNS[act][0]} {_(KIND_WORDS[kind])}": count for (kind, act), count in kinds.items()}
     )
 
 
-def summary_lines(plan: Plan) -> Iterator[str]:
+def _summary(plan: Plan) -> Iterator[str]:
     """The line that sums a plan up, and what it does not touch."""
     summary = summarise(plan.partners, plan.changed_passwords)
+    untouched = n_("{count} row unchanged", "{count} rows unchanged", plan.unchanged)
+    if plan.left_alone:
+        untouched += ", " + n_(
+            "{count} of them made by another program",
+            "{count} of them made by other programs",
+            plan.left_alone,
+        )
     if not plan.partners and not summary.seal:
-        yield _("Nothing to change.") + " " + _untouched(plan)
+        yield _("Nothing to change.") + f" {untouched}."
         return
     if plan.rolls_back is not None:
         yield _("This plan rolls back revision {number}.").format(number=plan.rolls_back)
-    yield _("Plan: {counts}.").format(counts=counts(summary)) + " " + _untouched(plan)
+    yield _("Plan: {counts}.").format(counts=_to_do(summary)) + f" {untouched}."
 
 
-def counts(summary: Summary) -> str:
-    """The numbers of a summary in words."""
+def _to_do(summary: Summary) -> str:
     words = [
         n_("{count} to create", "{count} to create", summary.create),
         n_("{count} to update", "{count} to update", summary.update),
@@ -226,7 +212,7 @@ def counts(summary: Summary) -> str:
 
 
 def done(summary: Summary) -> str:
-    """The same once it is done."""
+    """The numbers of a summary in words, once it is done."""
     words = [
         n_("{count} created", "{count} created", summary.create),
         n_("{count} updated", "{count} updated", summary.update),
@@ -237,14 +223,3 @@ def done(summary: Summary) -> str:
     if summary.seal:
         words.append(n_("{count} password sealed", "{count} passwords sealed", summary.seal))
     return ", ".join(words)
-
-
-def _untouched(plan: Plan) -> str:
-    words = n_("{count} row unchanged", "{count} rows unchanged", plan.unchanged)
-    if plan.left_alone:
-        words += ", " + n_(
-            "{count} of them made by another program",
-            "{count} of them made by other programs",
-            plan.left_alone,
-        )
-    return f"{words}."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
 
 from reconciler.probes import shards
 from reconciler.probes.results import ProbeResult
@@ -14,36 +12,21 @@ from reconciler.render.probe_failure import described
 
 def opening(shard: Shard) -> str:
     """The beginning of the document, up to its results."""
-    head = json.dumps(shards.head(shard), ensure_ascii=False)
+    head = json.dumps({"format_version": shards.FORMAT_VERSION, "shard": shard._asdict()})
     return f'{head[:-1]}, "results": [\n'
 
 
 def item(result: ProbeResult, *, first: bool) -> str:
-    """One result, as it is in the document."""
-    return ("" if first else ",\n") + json.dumps(data(result), ensure_ascii=False)
+    """One result with its words, as it is in the document."""
+    entry = shards.data(result)
+    if result.diagnosis:
+        entry["failure"] |= described(result.diagnosis)._asdict()
+    for told, warning in zip(entry["warnings"], result.warnings, strict=True):
+        told.update(described(warning)._asdict())
+    return ("" if first else ",\n") + json.dumps(entry, ensure_ascii=False)
 
 
 def closing(tally: Tally, *, complete: bool = True) -> str:
     """The end of the document; it is not `complete` if the run was interrupted."""
     end = json.dumps({"summary": tally.data(), "complete": complete})
     return f"\n], {end[1:]}\n"
-
-
-def document(results: Iterable[ProbeResult], shard: Shard = Shard()) -> Iterator[str]:  # noqa: B008
-    """The whole document, in pieces."""
-    tally = Tally()
-    yield opening(shard)
-    for result in results:
-        yield item(result, first=not tally.total)
-        tally.add(result)
-    yield closing(tally)
-
-
-def data(result: ProbeResult) -> dict[str, Any]:
-    """A result with its words."""
-    entry = shards.data(result)
-    if result.diagnosis:
-        entry["failure"] |= described(result.diagnosis)._asdict()
-    for told, warning in zip(entry["warnings"], result.warnings, strict=True):
-        told.update(described(warning)._asdict())
-    return entry

@@ -14,17 +14,20 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple, cast
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets.secret import Hidden
+from reconciler.secrets.read import Stores
+from reconciler.secrets.secret import Hidden, Secret
+from reconciler.secrets.settings import KEYS, KeySettings, SecretSettings, TransitSettings
+from reconciler.secrets.stores.vault import VaultStore
 
 SIZE = 32
-_WRAPPED = "vault:"
 _COMMENT = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
 
 Convert = Callable[[str], str]
@@ -45,8 +48,8 @@ class Key(Hidden):
 
         It is HKDF-SHA256 (RFC 5869) without a salt.
         """
-        kdf = HKDF(SHA256(), SIZE, salt=None, info=b"reconciler " + purpose)
-        return kdf.derive(self._material)
+        info = b"reconciler " + purpose
+        return HKDF(SHA256(), SIZE, salt=None, info=info).derive(self._material)
 
     def entry(self, wrap: Convert | None = None) -> str:
         """The key as a key ring has it: the secret itself, unless it is wrapped."""
@@ -69,7 +72,6 @@ class Keyring(NamedTuple):
 
 
 def generate() -> Key:
-    """A new key."""
     return Key(os.urandom(SIZE))
 
 
@@ -88,7 +90,7 @@ def parse(text: str, unwrap: Convert | None = None) -> Keyring:
 def _keys(text: str, unwrap: Convert | None) -> Iterator[Key]:
     for number, word in enumerate(_COMMENT.sub("", text).split(), 1):
         key_id, _, value = word.partition(":")
-        if value.startswith(_WRAPPED):
+        if value.startswith("vault:"):
             if unwrap is None:
                 raise Failure.of("MBX691", number=number)
             value = unwrap(value)
@@ -104,3 +106,49 @@ def _key(value: str) -> Key | None:
     except ValueError:
         return None
     return Key(material) if len(material) == SIZE else None
+
+
+def load(
+    settings: SecretSettings, environment: Mapping[str, str], stores: Stores, seconds: float
+) -> Keyring | None:
+    """The key ring; None where neither the settings nor the environment have one.
+
+    Raises:
+        Failure: it cannot be read, or `secret_mode` needs one.
+    """
+    where = settings.keys
+    if where is None and KEYS in environment:
+        where = KeySettings(env=KEYS)
+    if where is None:
+        if settings.secret_mode == "encrypted":  # noqa: S105 - no password
+            raise Failure.of("MBX695", variable=KEYS)
+        return None
+    text = where.read(environment).reveal()
+    unwrap = partial(_unwrapped, where.transit, stores, seconds) if where.transit else None
+    ring = parse(text, unwrap)
+    for key in ring.keys:
+        stores.redactor.add(Secret(key.entry().partition(":")[2]))
+    return ring
+
+
+def wrapping(settings: SecretSettings, stores: Stores, seconds: float) -> Convert | None:
+    """The function that wraps a new key with Vault; None where keys are kept plain.
+
+    It raises a Failure if Vault cannot do it.
+    """
+    transit = settings.keys.transit if settings.keys else None
+    return partial(_wrapped, transit, stores, seconds) if transit else None
+
+
+def _wrapped(transit: TransitSettings, stores: Stores, seconds: float, text: str) -> str:
+    vault = cast(VaultStore, stores["vault"])
+    with vault.asked(f"{transit.mount}/{transit.key}", seconds) as client:
+        answer = client.secrets.transit.encrypt_data(transit.key, text, mount_point=transit.mount)
+        return str(answer["data"]["ciphertext"])
+
+
+def _unwrapped(transit: TransitSettings, stores: Stores, seconds: float, text: str) -> str:
+    vault = cast(VaultStore, stores["vault"])
+    with vault.asked(f"{transit.mount}/{transit.key}", seconds) as client:
+        answer = client.secrets.transit.decrypt_data(transit.key, text, mount_point=transit.mount)
+        return str(answer["data"]["plaintext"])

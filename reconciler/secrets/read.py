@@ -3,26 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import NamedTuple, Self, TypeVar
 
 from reconciler.diagnostics.problem import Failure, Place, Problem
 from reconciler.diagnostics.words import N_
+from reconciler.secrets.redact import Redactor
 from reconciler.secrets.references import Reference, to_text
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.stores.at_once import at_once
+from reconciler.secrets.settings import SecretSettings
 from reconciler.secrets.stores.folder import LIMIT
-from reconciler.secrets.stores.open import Stores
+from reconciler.secrets.stores.kinds import KINDS
 from reconciler.secrets.stores.store import Store, StoredSecret
 
+K = TypeVar("K")
 T = TypeVar("T")
 _Question = Callable[[Store, Reference, float], T]
 _BREAKING = frozenset("\r\n\0")
 """No protocol can send these in a password; most come from a line end that was stored with it.
 The key file of a service account is a JSON document over several lines, and no password.
 """
+
+
+class Stores:
+    """All stores by name. None is asked, and none logs in, before a secret is read from it.
+
+    What is read through them, and what they log in with, is made known to `redactor`.
+    """
+
+    def __init__(
+        self, settings: SecretSettings, environment: Mapping[str, str], redactor: Redactor
+    ) -> None:
+        self.redactor = redactor
+        self._stores: dict[str, Store] = {
+            name: kind.open(section, environment, redactor)
+            for name, kind in KINDS.items()
+            if (section := settings.section(name))
+        }
+
+    def __getitem__(self, name: str) -> Store:
+        """The store of that name.
+
+        Raises:
+            Failure: the settings do not declare it.
+        """
+        if store := self._stores.get(name):
+            return store
+        raise Failure.of("MBX670", store=name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for store in self._stores.values():
+            store.close()
 
 
 class ReadSecret(NamedTuple):
@@ -44,17 +83,16 @@ def resolve(references: Iterable[Reference], stores: Stores, seconds: float) -> 
 
     Nothing is raised, and the redactor of `stores` knows every secret before it is returned.
     """
-    unique = set(references)
     answers = _ask(
-        map(_whole, unique),
+        set(references),
         stores,
         seconds,
         lambda store, whole, left: store.fetch(whole.name, whole.version, left),
     )
     resolved = Resolved({}, {})
-    for reference in sorted(unique, key=to_text):
+    for reference in sorted(answers, key=to_text):
         try:
-            item = _pick(answers[_whole(reference)], reference)
+            item = _pick(answers[reference], reference)
         except Failure as failure:
             resolved.failed[reference] = failure.problems
         else:
@@ -64,30 +102,23 @@ def resolve(references: Iterable[Reference], stores: Stores, seconds: float) -> 
 
 
 def newest_versions(
-    references: Iterable[Reference], stores: Stores, seconds: float
+    references: Collection[Reference], stores: Stores, seconds: float
 ) -> dict[Reference, str | None]:
     """The version that each reference stands for now, without reading the secret.
 
     It is None where the store has no versions, or cannot be asked. A reference that pins its
     version needs no question.
     """
-    versions: dict[Reference, str | None] = {}
-    unpinned = set()
-    for reference in references:
-        if reference.version is None:
-            unpinned.add(reference)
-        else:
-            versions[reference] = str(reference.version)
+    unpinned = {reference for reference in references if reference.version is None}
+    pinned = {item: str(item.version) for item in references if item not in unpinned}
     answers = _ask(
-        map(_whole, unpinned),
-        stores,
-        seconds,
-        lambda store, whole, left: store.newest(whole.name, left),
+        unpinned, stores, seconds, lambda store, whole, left: store.newest(whole.name, left)
     )
-    for reference in unpinned:
-        answer = answers[_whole(reference)]
-        versions[reference] = None if isinstance(answer, Failure) else answer
-    return versions
+    newest = {
+        reference: None if isinstance(answer, Failure) else answer
+        for reference, answer in answers.items()
+    }
+    return {**pinned, **newest}
 
 
 def problems(
@@ -105,20 +136,17 @@ def problems(
     ]
 
 
-def _whole(reference: Reference) -> Reference:
-    """What is read for `reference`: all keys of a name come together."""
-    return reference._replace(key=None)
-
-
 def _ask(
-    names: Iterable[Reference], stores: Stores, seconds: float, question: _Question[T]
+    references: Collection[Reference], stores: Stores, seconds: float, question: _Question[T]
 ) -> dict[Reference, T | Failure]:
-    """The answer of each name's store, or why there is none."""
-    tasks = {name: partial(_answer, stores, question, name) for name in names}
+    """What each reference's store answers, or why it does not; all keys of a name come together."""
+    names = {reference: reference._replace(key=None) for reference in references}
+    tasks = {name: partial(_answer, stores, question, name) for name in names.values()}
     done: dict[Reference, T | Failure] = at_once(tasks, seconds)
-    for name in tasks.keys() - done.keys():
-        done[name] = Failure.of("MBX678", store=name.store)
-    return done
+    return {
+        reference: done[name] if name in done else Failure.of("MBX678", store=name.store)
+        for reference, name in names.items()
+    }
 
 
 def _answer(stores: Stores, question: _Question[T], name: Reference, left: float) -> T | Failure:
@@ -163,3 +191,35 @@ def _is_document(value: str) -> bool:
         return value.lstrip().startswith("{") and isinstance(json.loads(value), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def at_once(tasks: Mapping[K, Callable[[float], T]], seconds: float) -> dict[K, T]:
+    """The results of the tasks by key; each task is passed the seconds that are left.
+
+    A task that takes longer than `seconds` is missing in the result. It goes on in a daemon thread,
+    as nothing can stop a system call that hangs.
+    """
+    until = monotonic() + seconds
+    todo: SimpleQueue[tuple[K, Callable[[float], T]]] = SimpleQueue()
+    done: SimpleQueue[tuple[K, T]] = SimpleQueue()
+    for item in tasks.items():
+        todo.put(item)
+
+    def work() -> None:
+        while (left := until - monotonic()) > 0:
+            try:
+                key, task = todo.get_nowait()
+            except Empty:
+                return
+            done.put((key, task(left)))
+
+    for _ in range(min(8, len(tasks))):
+        Thread(target=work, name="secrets", daemon=True).start()
+    results: dict[K, T] = {}
+    while len(results) < len(tasks):
+        try:
+            key, result = done.get(timeout=max(0.0, until - monotonic()))
+        except Empty:
+            break
+        results[key] = result
+    return results

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import quopri
 import re
 import unicodedata
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator
-from typing import TextIO
+from html import escape
+from typing import NamedTuple, TextIO
+from urllib.parse import quote, quote_plus
 
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.spellings import SHORTEST, Spelling, spellings
 
 MASK = "***"
 LONGEST_LINE = 400
@@ -20,6 +23,10 @@ LONGEST_LINE = 400
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 _ENOUGH, _ENOUGH_ENCODED = 12, 8
 """A part of a secret that is this long gives it away; a shorter one may be a plain word."""
+SHORTEST = 4
+"""Characters; anything shorter would match everywhere."""
+_NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What every way of quoting and escaping leaves as it is."""
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _BEARER = re.compile(r"(?i)\b(bearer|auth=bearer)\s+\S+")
 
@@ -28,8 +35,8 @@ class Redactor:
     """Knows secrets, and finds them in texts."""
 
     def __init__(self) -> None:
-        self._seen: Counter[Spelling] = Counter()
-        self._by_start: dict[str, list[Spelling]] = {}
+        self._seen: Counter[_Spelling] = Counter()
+        self._by_start: dict[str, list[_Spelling]] = {}
         self._parts: dict[int, set[str]] = {}
         self._words: list[re.Pattern[str]] = []
 
@@ -98,11 +105,55 @@ def _slices(text: str, size: int) -> Iterator[str]:
     return (text[start : start + size] for start in range(len(text) - size + 1))
 
 
-def _told(secret: Secret) -> set[Spelling]:
-    return {item for item in spellings(secret.reveal()) if len(item.text) >= SHORTEST}
+class _Spelling(NamedTuple):
+    """A text that gives a secret away."""
+
+    text: str
+    base64: bool = False
+    """Whether the characters beside it hold the rest of its first and last byte."""
 
 
-def _whole(text: str, start: int, end: int, spelling: Spelling) -> tuple[int, int]:
+def _told(secret: Secret) -> set[_Spelling]:
+    """The spellings of a secret that are long enough to be taken out."""
+    return {item for item in _spellings(secret.reveal()) if len(item.text) >= SHORTEST}
+
+
+def _spellings(value: str) -> Iterator[_Spelling]:
+    """Every spelling of `value`, and of each of its lines; some are short, some come twice."""
+    for text in {value, *re.split(r"[\r\n]+", value)}:
+        if len(text) >= SHORTEST:
+            data = text.encode("utf-8", "surrogatepass")
+            yield from map(_Spelling, (text, data.hex(), data.hex().upper()))
+            if not _NEVER_ESCAPED.fullmatch(text):
+                yield from map(_Spelling, (*_escaped(text), *_encoded(data)))
+            yield from (_Spelling(part, base64=True) for part in _base64(data))
+
+
+def _escaped(text: str) -> Iterator[str]:
+    yield text.replace("'", "''")
+    yield repr(text)[1:-1]
+    yield escape(text)
+    yield escape(text, quote=False)
+    for ascii_only in (True, False):
+        yield json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+def _encoded(data: bytes) -> Iterator[str]:
+    yield repr(data)[2:-1]
+    for written in (quote(data), quote(data, safe=""), quote_plus(data)):
+        yield from (written, re.sub("%..", lambda match: match[0].lower(), written))
+    yield quopri.encodestring(data).decode().replace("=\n", "")
+
+
+def _base64(data: bytes) -> Iterator[str]:
+    """What base64 makes of `data` for certain, with 0, 1 or 2 other bytes before its group."""
+    for before in range(3):
+        certain = slice(-(-before * 4 // 3), (before + len(data)) * 4 // 3)
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(before) + data).decode()[certain]
+
+
+def _whole(text: str, start: int, end: int, spelling: _Spelling) -> tuple[int, int]:
     """A stretch with the neighbours that hold the rest of the secret's first and last byte."""
     if not spelling.base64:
         return start, end

@@ -47,12 +47,9 @@ class BadReferenceError(ValueError):
     """What was written is no reference. It may be a secret, so it is not repeated."""
 
     def __init__(self, store: str | None) -> None:
-        self.form = ", ".join(_shorts([store] if store else list(KINDS)))
+        kinds = [KINDS[store]] if store else KINDS.values()
+        self.form = ", ".join(f"{SHORT}{kind.scheme}://{kind.example}" for kind in kinds)
         super().__init__(f"the form is {self.form}")
-
-
-def _shorts(stores: list[str]) -> list[str]:
-    return [f"{SHORT}{KINDS[store].scheme}://{KINDS[store].example}" for store in stores]
 
 
 def from_short(text: str) -> Reference:
@@ -78,23 +75,19 @@ def from_text(text: str) -> Reference:
 
 def _parse(store: str | None, rest: str) -> Reference:
     parts = _PARTS.fullmatch(rest)
-    if store is None or parts is None or (parts["version"] and parts["late"]):
-        raise BadReferenceError(store)
-    name, key, version = parts["name"], parts["key"], parts["version"] or parts["late"]
-    if not _fits(KINDS[store], name, key, version):
-        raise BadReferenceError(store)
-    return Reference(store, name, key, int(version) if version else None)
+    if store and parts and not (parts["version"] and parts["late"]):
+        name, key, version = parts["name"], parts["key"], parts["version"] or parts["late"]
+        if _fits(KINDS[store], name, key, version):
+            return Reference(store, name, key, int(version) if version else None)
+    raise BadReferenceError(store)
 
 
 def _fits(kind: StoreKind, name: str, key: str | None, version: str | None) -> bool:
     if (key and not kind.word) or (kind.key_needed and not key) or (version and not kind.versions):
         return False
-    if len(name) > LONGEST:
-        return False
-    return all(
-        re.fullmatch(pattern, part)
-        for pattern, part in ((kind.pattern, name), (KEY, key), (VERSION, version))
-        if part is not None
+    patterns = ((kind.pattern, name), (KEY, key), (VERSION, version))
+    return len(name) <= LONGEST and all(
+        part is None or re.fullmatch(pattern, part) for pattern, part in patterns
     )
 
 

@@ -50,21 +50,16 @@ class Scopes:
         own = KINDS[store].own
         if (store, name) in self._rules.own or (own and name.startswith(own)):
             return Problem("MBX662", place, {"store": store})
-        patterns = self._explicit(store, partner)
-        if patterns is None and self._shared(store, partner):
-            pattern = self._default(store, partner)
-            return Problem(
-                NOT_SETTLED, place, {"pattern": pattern, "partner": partner, "store": store}
-            )
-        if patterns is None:
-            inside = self._is_own(store, partner, name)
-        else:
+        patterns, default = self._explicit(store, partner), self._default(store, partner)
+        values = {"partner": partner, "store": store}
+        if patterns is not None:
             inside = any(_matches(item, name) for item in patterns)
-        if inside:
-            return None
-        allowed = self._default(store, partner) if patterns is None else ", ".join(patterns)
-        values = {"partner": partner, "store": store, "allowed": allowed or "–"}
-        return Problem("MBX660", place, values)
+            allowed = ", ".join(patterns) or "–"
+        elif self._shared(store, partner):
+            return Problem(NOT_SETTLED, place, {**values, "pattern": default})
+        else:
+            inside, allowed = self._is_own(store, partner, name), default
+        return None if inside else Problem("MBX660", place, {**values, "allowed": allowed})
 
     def allows(self, partner: str, text: str) -> bool:
         """Whether `text` is a reference, as the database keeps it, that `partner` may use."""
@@ -121,17 +116,14 @@ class Scopes:
 
     def _find_occupied(self, store: str) -> list[tuple[str, str]]:
         """The prefixes of all partners, sorted, each with its partner."""
-        return sorted(
-            (pattern.removesuffix("*"), partner)
-            for partner in self._known
-            for pattern in self._patterns(store, partner)
-        )
-
-    def _patterns(self, store: str, partner: str) -> Patterns:
-        explicit, prefix = self._explicit(store, partner), self._prefix(store, partner)
-        if explicit is None:
-            return () if prefix is None else (prefix,)
-        return explicit
+        occupied = []
+        for partner in self._known:
+            patterns = self._explicit(store, partner)
+            if patterns is None:
+                prefix = self._prefix(store, partner)
+                patterns = () if prefix is None else (prefix,)
+            occupied += [(pattern.removesuffix("*"), partner) for pattern in patterns]
+        return sorted(occupied)
 
     def _explicit(self, store: str, partner: str) -> Patterns | None:
         return self._rules.partners.get(partner, {}).get(store)

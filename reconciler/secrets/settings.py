@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, create_model
 
-from reconciler.secrets.credential_source import CredentialSource
 from reconciler.secrets.scope import Rules
-from reconciler.secrets.settings_types import Mount, Section, Word
+from reconciler.secrets.settings_types import CredentialSource, Mount, Section, Word
 from reconciler.secrets.stores.kinds import KINDS
 from reconciler.secrets.stores.store import StoreSection
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     StoreName = str
 else:
     StoreName = Literal[tuple(KINDS)]
+KEYS = "RECONCILER_KEYS"
+"""The variable that has the keys if the settings do not say where they are."""
 Pattern = Annotated[str, StringConstraints(pattern=r"^[^*]*\*?$", min_length=1)]
 
 

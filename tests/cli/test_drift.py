@@ -93,10 +93,7 @@ CAUSES = {
         Cause("both", fields=(("nickname", "database"), ("reply_to", "manifest"))),
     ),
     "the same edit in both, and another in the manifests": Told(
-        A,
-        server("a", nickname="B"),
-        server("a", nickname="B", folder="x"),
-        Cause("manifest"),
+        A, server("a", nickname="B"), server("a", nickname="B", folder="x"), Cause("manifest")
     ),
     "an ignored field edited in the database, another in the manifests": Told(
         LEAVING,
@@ -104,18 +101,10 @@ CAUSES = {
         LEAVING._replace(active=False, port=25, nickname="B"),
         Cause("manifest"),
     ),
-    "no longer ignored": Told(
-        LEAVING,
-        LEAVING._replace(active=False),
-        A,
-        Cause("manifest"),
-    ),
+    "no longer ignored": Told(LEAVING, LEAVING._replace(active=False), A, Cause("manifest")),
     "ignored from now on": Told(A, B, B._replace(ignore_changes=("nickname",)), Cause("manifest")),
     "the list of ignored fields edited in the database": Told(
-        A,
-        A._replace(ignore_changes=("active",), active=False),
-        A,
-        Cause("database"),
+        A, A._replace(ignore_changes=("active",), active=False), A, Cause("database")
     ),
 }
 
@@ -332,11 +321,7 @@ def test_a_plan_says_who_changed_and_since_when(estate: Estate) -> None:
 
 
 def test_a_row_that_went_is_told_from_one_that_is_new(estate: Estate) -> None:
-    edit(
-        estate,
-        UNLINK.format("b"),
-        "DELETE FROM mail_server WHERE stable_id = 'b'",
-    )
+    edit(estate, UNLINK.format("b"), "DELETE FROM mail_server WHERE stable_id = 'b'")
     found = causes(estate.plan_accepting(manifest_of()))
     assert {key: cause.changed for key, cause in found.items()} == {
         ("server", "b"): "database",

@@ -38,9 +38,7 @@ def test_all_codes_as_data(capsys: pytest.CaptureFixture[str]) -> None:
         assert found["repair"]
 
 
-def test_an_unknown_code_is_told_what_it_may_have_been(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_an_unknown_code_is_told_what_it_may_have_been(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "explain", "MBX77O")
     assert (code, out) == (1, "")
     assert "MBX616" in err

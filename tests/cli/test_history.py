@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,14 @@ from reconciler.model.state import EMPTY, Company, HeadOffice, Partner, State
 from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
-from reconciler.plan.plan import Accepted, PartnerPlan, Selection
-from reconciler.plan.summary import Summary
+from reconciler.plan.plan import Accepted, PartnerPlan, Selection, Summary
 from reconciler.render.history_text import RevisionText
 from reconciler.render.style import PLAIN, clean
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
     NOW,
     PARTNER,
-    Ran,
+    Cli,
     cnpj,
     companies,
     company,
@@ -42,7 +40,6 @@ from tests.support.estates import (
     plain_sql,
     plan_of,
     read_back,
-    run,
     server,
     state,
     write,
@@ -53,7 +50,6 @@ from tests.support.strategies import transitions
 ONE, TWO, OTHER = cnpj(1), cnpj(2), cnpj(1, root=87654321)
 URL = "sqlite:///reconciler.db"
 UNTIL = "9999-12-31"
-Cli = Callable[..., Ran]
 pytestmark = pytest.mark.databases(*MAIN)
 
 
@@ -285,8 +281,7 @@ def test_no_more_than_the_limit_and_how_many_more(busy: Engine) -> None:
 
 @pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
-    "text",
-    ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"],
+    "text", ["", "null", "[]", "7", "{", '"a"', "{}", "[" * 100_000, '{"cnpj": 7}', "\x00"]
 )
 def test_an_entry_that_is_none_is_listed_all_the_same(engine: Engine, text: str) -> None:
     settle(engine, state([company(ONE)]))
@@ -352,11 +347,9 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, run in a folder of the test's own."""
-    monkeypatch.chdir(tmp_path)
+def cli(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("RECONCILER_USER", "ana")
-    return lambda *arguments: run(capsys, *arguments)
+    return bare
 
 
 def apply(cli: Cli, *options: str, **servers: Any) -> None:
@@ -479,13 +472,7 @@ def test_accepted_guards_are_shown_with_their_reason(cli: Cli) -> None:
     assert "  accepted: mass-delete=4 Gone" in cli("history", "2").out.splitlines()
     document = json.loads(cli("history", "2", "--format", "json").out)
     assert document["accepted"] == [
-        {
-            "partner": "acme",
-            "guard": "mass-delete",
-            "count": 4,
-            "reason": "Gone",
-            "until": UNTIL,
-        }
+        {"partner": "acme", "guard": "mass-delete", "count": 4, "reason": "Gone", "until": UNTIL}
     ]
 
 

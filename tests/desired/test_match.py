@@ -84,10 +84,7 @@ RENAMES = {
     "a swap that is done": Rename(
         renaming(a="b", b="a"),
         state(
-            servers=[
-                server("a", username="b@acme.example"),
-                server("b", username="a@acme.example"),
-            ]
+            servers=[server("a", username="b@acme.example"), server("b", username="a@acme.example")]
         ),
         {},
         ["MBX317", "MBX317"],
@@ -100,10 +97,7 @@ RENAMES = {
     "a chain that is done": Rename(
         renaming(b="a", c="b"),
         state(
-            servers=[
-                server("b", username="a@acme.example"),
-                server("c", username="b@acme.example"),
-            ]
+            servers=[server("b", username="a@acme.example"), server("c", username="b@acme.example")]
         ),
         {},
         ["MBX317", "MBX317"],

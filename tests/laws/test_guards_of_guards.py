@@ -459,10 +459,7 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     ("arguments", "forbidden"),
-    [
-        (["--help"], HEAVY | {"pydantic", "yaml"}),
-        (["validate", str(EXAMPLES[0])], HEAVY),
-    ],
+    [(["--help"], HEAVY | {"pydantic", "yaml"}), (["validate", str(EXAMPLES[0])], HEAVY)],
     ids=["help", "validate"],
 )
 def test_nothing_heavy_is_imported(arguments: list[str], forbidden: set[str]) -> None:

@@ -241,8 +241,7 @@ def _same_rows(before: dict[str, int], after: dict[str, int], given_: Transition
 
 @on_databases(40, st.lists(manifests(), min_size=1, max_size=3))
 def test_after_every_apply_the_database_reads_as_desired(
-    engine: Engine,
-    commits: list[dict[str, Manifest]],
+    engine: Engine, commits: list[dict[str, Manifest]]
 ) -> None:
     estate = Estate(engine)
     for commit in commits:
@@ -263,8 +262,7 @@ def _desired(before: State, commit: dict[str, Manifest]) -> State:
 
 @on_databases(30, st.lists(manifests(), min_size=1, max_size=2))
 def test_only_one_file_given_takes_nothing_away_from_the_others(
-    engine: Engine,
-    commits: list[dict[str, Manifest]],
+    engine: Engine, commits: list[dict[str, Manifest]]
 ) -> None:
     estate = Estate(engine)
     for commit in commits:
@@ -285,8 +283,7 @@ _commits = st.lists(
 
 @on_databases(120, _commits)
 def test_a_linked_server_survives_whatever_the_manifests_say(
-    engine: Engine,
-    commits: list[tuple[list[Edit], bool]],
+    engine: Engine, commits: list[tuple[list[Edit], bool]]
 ) -> None:
     estate, editor = Estate(engine), Editor(engine)
     estate.settle(editor.manifests(whole=True))
@@ -357,8 +354,7 @@ def _check_settled(estate: Estate, given_: dict[str, Manifest], plan: Plan, *, w
 
 _renames = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=2, unique=True)
 _rename_cases = st.dictionaries(
-    st.sampled_from(["a", "b", "c"]),
-    st.tuples(st.sampled_from(["one", "two", "three"]), _renames),
+    st.sampled_from(["a", "b", "c"]), st.tuples(st.sampled_from(["one", "two", "three"]), _renames)
 )
 _rows = st.dictionaries(
     st.sampled_from(["a", "b", "c", "d"]),

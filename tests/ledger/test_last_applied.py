@@ -97,12 +97,7 @@ def test_every_change_of_a_row_is_newer(engine: Engine) -> None:
     settle(engine, first, second)
     settle(engine, second, third)
     names = [("server", "a"), ("link", f"a/{FIRST}"), ("company", FIRST), ("server", "b")]
-    assert newest(engine, *names) == [
-        (2, second.servers["a"]),
-        (3, None),
-        (1, COMPANIES[0]),
-        None,
-    ]
+    assert newest(engine, *names) == [(2, second.servers["a"]), (3, None), (1, COMPANIES[0]), None]
 
 
 def test_links_are_found_under_the_old_name_of_their_server(engine: Engine) -> None:

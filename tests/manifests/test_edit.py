@@ -74,10 +74,7 @@ def test_values_keep_their_quotes_and_comments(edit: Edit, diff: list[str]) -> N
 
 
 CASES: dict[str, tuple[list[Edit], list[str]]] = {
-    "a key among others": (
-        [Put((*A, "host"), "h.example", ORDER)],
-        ["+         host: h.example"],
-    ),
+    "a key among others": ([Put((*A, "host"), "h.example", ORDER)], ["+         host: h.example"]),
     "a key before all others": (
         [Put((*A, "direction"), "outgoing", ORDER)],
         ["+         direction: outgoing"],

@@ -202,9 +202,7 @@ def test_the_changes_between_two_states(name: str) -> None:
 def test_a_rename_is_an_update_of_the_same_row_with_its_links_in_place() -> None:
     before = state([company(FIRST)], [server("old")], {"old": [link(FIRST)]})
     after = state(
-        [company(FIRST)],
-        [server("old")._replace(stable_id="new")],
-        {"new": [link(FIRST)]},
+        [company(FIRST)], [server("old")._replace(stable_id="new")], {"new": [link(FIRST)]}
     )
     (change,) = diff(PARTNER, before.renamed({"old": "new"}), after)
     assert change.action is Action.UPDATE

@@ -15,10 +15,9 @@ from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Failure, Place
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import Link, MailServer, State
-from reconciler.plan.accept import Acceptance, decide
 from reconciler.plan.alarm import Alarm, Case, Concern, Thresholds
 from reconciler.plan.diff import diff
-from reconciler.plan.guards import GUARDS, alarms
+from reconciler.plan.guards import GUARDS, Acceptance, alarms, decide
 from reconciler.plan.plan import Accepted
 from tests.support.estates import (
     FILE,
@@ -192,9 +191,7 @@ def test_mass_deactivate_links(mass: Mass) -> None:
     rows = before.links["a"]
     off = tuple(row._replace(active=False) for row in rows[: mass.rows])
     judged = case(
-        before,
-        replace(before, links={"a": (*off, *rows[mass.rows :])}),
-        thresholds=mass.thresholds,
+        before, replace(before, links={"a": (*off, *rows[mass.rows :])}), thresholds=mass.thresholds
     )
     assert found(judged) == expected("mass-deactivate", mass)
 
@@ -205,9 +202,7 @@ def test_servers_and_links_are_deactivated_in_one_count() -> None:
     before = state(servers=rows, links={"s0000": [link(number) for number in numbers]})
     after = state(
         servers=[row._replace(active=False) for row in rows],
-        links={
-            "s0000": [link(number, active=number not in numbers[:2]) for number in numbers],
-        },
+        links={"s0000": [link(number, active=number not in numbers[:2]) for number in numbers]},
     )
     judged = case(before, after)
     assert found(judged) == {"mass-deactivate": 5}

@@ -147,10 +147,7 @@ STEPS: dict[str, list[Manifests]] = {
         {FILE: ours(mail_servers={})},
         {FILE: manifest()},
     ],
-    "the file is gone": [
-        {FILE: ours(mail_servers=SERVERS)},
-        {"beta.yaml": manifest("beta")},
-    ],
+    "the file is gone": [{FILE: ours(mail_servers=SERVERS)}, {"beta.yaml": manifest("beta")}],
     "a rename and edits": [
         {
             FILE: ours(

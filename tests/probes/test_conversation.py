@@ -69,11 +69,7 @@ def code(result: ProbeResult) -> str:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("security", "between"),
-    [
-        ("none", ["greeting"]),
-        ("starttls", ["greeting", "tls"]),
-        ("tls", ["tls", "greeting"]),
-    ],
+    [("none", ["greeting"]), ("starttls", ["greeting", "tls"]), ("tls", ["tls", "greeting"])],
 )
 def test_every_step_is_reported(
     certs: Certificates, name: str, security: str, between: list[str]
@@ -105,11 +101,7 @@ def test_every_step_is_reported(
 def test_a_level_is_how_far_it_goes(certs: Certificates, level: Level, last: str) -> None:
     server = smtp()
     result = probed(
-        server,
-        context=certs.serving,
-        policy=loopback(certs.folder),
-        security="tls",
-        level=level,
+        server, context=certs.serving, policy=loopback(certs.folder), security="tls", level=level
     )
     assert steps(result)[-1] == last
     assert ("AUTH" in server.words()) == (level >= Level.LOGIN)
@@ -176,8 +168,8 @@ def test_no_mechanism_in_common(name: str, offered: str, auth: str) -> None:
     }
     server = SERVERS[name](**offers[name])
     if auth == "oauth2":
-        from reconciler.probes.failure import ProbeError
         from reconciler.probes.protocols.sasl import Login, choose
+        from reconciler.probes.results import ProbeError
 
         with pytest.raises(ProbeError, match="MBX827"):
             choose([offered], Login("a", "b", is_token=True), encrypted=True)

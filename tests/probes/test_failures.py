@@ -24,8 +24,7 @@ from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.messages.failures import STEPS, Again, failures
 from reconciler.model.providers import catalogue
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.failure import ServerRefusal
-from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.results import ProbeOutcome, ProbeResult, ServerRefusal
 from reconciler.probes.target import Door
 from reconciler.render.probe_failure import described
 from tests.support.mailservers import (
@@ -230,9 +229,7 @@ def self_made(folder: Path, begins: timedelta, ends: timedelta) -> ssl.SSLContex
     made = builder.sign(key, hashes.SHA256())
     pem = made.public_bytes(serialization.Encoding.PEM)
     secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     (folder / "own.pem").write_bytes(pem)
     (folder / "own-with-key.pem").write_bytes(secret + pem)
@@ -255,16 +252,13 @@ def test_row_11_unknown_authority(certs: Certificates) -> None:
     assert failed(result) == ("MBX761", "tls", Again.NO)
 
 
-def test_row_12_expired(tmp_path: Path) -> None:
-    context = self_made(tmp_path, -2 * DAY, -DAY)
+@pytest.mark.parametrize(("days", "code"), [((-2, -1), "MBX762"), ((1, 2), "MBX763")])
+def test_rows_12_and_13_expired_or_not_yet_valid(
+    tmp_path: Path, days: tuple[int, int], code: str
+) -> None:
+    context = self_made(tmp_path, days[0] * DAY, days[1] * DAY)
     result = with_certificate(context, tmp_path, ca_file="own.pem")
-    assert failed(result) == ("MBX762", "tls", Again.NO)
-
-
-def test_row_13_not_yet_valid(tmp_path: Path) -> None:
-    context = self_made(tmp_path, DAY, 2 * DAY)
-    result = with_certificate(context, tmp_path, ca_file="own.pem")
-    assert failed(result) == ("MBX763", "tls", Again.NO)
+    assert failed(result) == (code, "tls", Again.NO)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

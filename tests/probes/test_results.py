@@ -117,8 +117,14 @@ def test_the_summary_counts() -> None:
 # --- JSON and shards
 
 
+def document_of(results: tuple[ProbeResult, ...], shard: Shard = Shard()) -> str:  # noqa: B008
+    found = Tally(results)
+    items = [probe_json.item(one, first=number == 0) for number, one in enumerate(results)]
+    return "".join((probe_json.opening(shard), *items, probe_json.closing(found)))
+
+
 def written(results: tuple[ProbeResult, ...] = RESULTS, shard: Shard = Shard()) -> Any:  # noqa: B008
-    return json.loads("".join(probe_json.document(results, shard)))
+    return json.loads(document_of(results, shard))
 
 
 def test_json_comes_back_as_it_was() -> None:
@@ -142,9 +148,9 @@ def test_json_has_words_and_a_summary() -> None:
 
 
 def test_json_is_a_line_for_each_result() -> None:
-    lines = "".join(probe_json.document(RESULTS)).splitlines()
+    lines = document_of(RESULTS).splitlines()
     assert len(lines) == len(RESULTS) + 2
-    assert "".join(probe_json.document(())).count("\n") == 3
+    assert document_of(()).count("\n") == 3
 
 
 @pytest.mark.parametrize(
@@ -238,7 +244,7 @@ def test_markdown_tells_a_bounded_number() -> None:
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_every_code_is_explained(code: str) -> None:
-    said, found = explain_text.text(code), explain_text.data(code)
+    said, found = "\n".join(explain_text.lines(code)), explain_text.data(code)
     assert said.startswith(f"{code}: ")
     assert found["title"]
     assert found["repair"] in said.replace("  ", " ") or "{{" in MESSAGES[code].repair
@@ -246,7 +252,7 @@ def test_every_code_is_explained(code: str) -> None:
 
 
 def test_an_explanation_has_what_the_server_says_and_the_providers() -> None:
-    said = explain_text.text("MBX775")
+    said = "\n".join(explain_text.lines("MBX775"))
     assert "the server says: 535 5.7.8 Error: authentication failed" in said
     assert "while: login" in said
     assert "SendGrid: Write the word" in said

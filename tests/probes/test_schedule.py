@@ -47,10 +47,7 @@ def run(
     async def all_of_them() -> None:
         async with served(talking) as port:
             found = Prober(
-                policy or loopback(),
-                pace or Pace(),
-                look_up=look_up,
-                pause=pause or Pauses(),
+                policy or loopback(), pace or Pace(), look_up=look_up, pause=pause or Pauses()
             )
             await found.run(targets(port), results.append)
 

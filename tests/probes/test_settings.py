@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reconciler.probes.policy import Pace, Policy
-from reconciler.probes.settings import ProbeSettings, TokenUrls
+from reconciler.probes.policy import Pace, Policy, ProbeSettings, TokenUrls
 
 
 def test_without_settings_a_probe_has_the_usual_bounds() -> None:

@@ -15,14 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets import keyring_source
+from reconciler.secrets import keyring
 from reconciler.secrets.keyring import Key, Keyring, generate, parse
+from reconciler.secrets.read import Stores
 from reconciler.secrets.redact import MASK, Redactor
-from reconciler.secrets.rotate import KeyStatus, RotationProgress, rotate, status
-from reconciler.secrets.seal import fingerprint, is_same, key_id, seal, unseal
+from reconciler.secrets.seal import (
+    KeyStatus,
+    RotationProgress,
+    fingerprint,
+    is_same,
+    key_id,
+    rotate,
+    seal,
+    status,
+    unseal,
+)
 from reconciler.secrets.secret import SealedField, SealedRow, Secret
 from reconciler.secrets.settings import SecretSettings
-from reconciler.secrets.stores.open import Stores
 
 NEW, OLD, LOST = (Key(bytes(range(start, start + 32))) for start in (0, 1, 2))
 RING = Keyring((NEW, OLD))
@@ -205,7 +214,7 @@ def test_a_damaged_key_is_named_by_its_number(text: str, number: int) -> None:
 def load(environment: dict[str, str], **section: Any) -> Keyring | None:
     found = SecretSettings.model_validate(section)
     with Stores(found, environment, redactor := Redactor()) as stores:
-        ring = keyring_source.load(found, environment, stores, 5)
+        ring = keyring.load(found, environment, stores, 5)
     for key in ring.keys if ring else ():
         assert redactor.redact(key.entry()) == f"{key.id}:{MASK}"
     return ring

@@ -220,18 +220,14 @@ def test_streams_are_without_secrets() -> None:
 
 def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
 def test_a_hardened_process_leaves_no_core_file(tmp_path: Path) -> None:
     program = """if True:
         import ctypes, os, resource
-        from reconciler.secrets.harden import harden
+        from reconciler.secrets.secret import harden
         harden()
         print(resource.getrlimit(resource.RLIMIT_CORE))
         print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)

@@ -10,11 +10,10 @@ from reconciler.diagnostics.problem import Problem
 from reconciler.manifests.load import Sources
 from reconciler.manifests.read import ReadLimits
 from reconciler.render.diagnostics import describe
-from reconciler.secrets.read import Resolved, resolve
+from reconciler.secrets.read import Resolved, Stores, resolve
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.references import from_text
 from reconciler.secrets.settings import SecretSettings
-from reconciler.secrets.stores.open import Stores
 
 MARK = "M4rk3d-S3cret"
 """A part of every secret of these tests."""

@@ -43,11 +43,7 @@ def pooled(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
     file = folder / "pgbouncer.ini"
     file.write_text(
         SETTINGS.format(
-            name=url.database,
-            server=url.port,
-            user=url.username,
-            password=url.password,
-            port=port,
+            name=url.database, server=url.port, user=url.username, password=url.password, port=port
         )
     )
     give(file)

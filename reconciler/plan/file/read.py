@@ -24,8 +24,7 @@ from reconciler.model.state import Link, MailServer, Row
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.plan.file.sign import PlanKey
-from reconciler.plan.file.write import FORMAT, HEAD
+from reconciler.plan.file.write import FORMAT, HEAD, PlanKey
 from reconciler.plan.plan import Accepted, PartnerPlan, Password, Plan, Refusal
 
 LARGEST_FILE = 2 << 30

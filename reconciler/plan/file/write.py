@@ -9,17 +9,19 @@ the model: a plan is applied by the version that made it, and programs have `--f
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NoReturn
 
 from reconciler import __version__
+from reconciler.diagnostics.problem import Failure
 from reconciler.model.as_list import plain
 from reconciler.model.state import Link
 from reconciler.model.unchanged import Unchanged
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.plan.file.sign import PlanKey
 from reconciler.plan.plan import PartnerPlan, Plan
 
 FORMAT = "1.0"
@@ -31,6 +33,43 @@ HEAD = (
 _encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, separators=(",", ":"), default=plain
 ).encode
+
+
+SHORTEST_KEY = 32
+_KIND = "hmac-sha256:"
+_WHAT_FOR = b"reconciler plan 1\x00"
+"""Keeps a signature of a plan from being one of anything else under the same key."""
+
+
+class PlanKey:
+    """A key that plans are signed with: who has it has made them. Nothing shows or saves it."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, text: bytes, source: str) -> None:
+        """`source` is where it comes from; white space around it does not count.
+
+        Raises:
+            Failure: it is too short.
+        """
+        self._key = text.strip()
+        if len(self._key) < SHORTEST_KEY:
+            raise Failure.of("MBX650", source=source, least=SHORTEST_KEY)
+
+    def __repr__(self) -> str:
+        return "PlanKey(…)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(repr(self))
+
+    def sign(self, digest: str) -> str:
+        """The signature of the plan with this digest."""
+        return _KIND + hmac.new(self._key, _WHAT_FOR + digest.encode(), "sha256").hexdigest()
+
+    def has_signed(self, digest: str, signature: str) -> bool:
+        """Whether it is the signature of the plan with this digest."""
+        theirs = signature.encode(errors="surrogatepass")
+        return hmac.compare_digest(self.sign(digest).encode(), theirs)
 
 
 class PlanFile:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols.aside import aside
+from reconciler.probes.results import ProbeError
 
 LookUp = Callable[[str], Awaitable[tuple[str, ...]]]
 """A host → its addresses; raises `socket.gaierror` or `UnicodeError`."""
@@ -26,35 +27,35 @@ class Resolver:
     """Looks up each host once a run; after a temporary error it may be looked up again."""
 
     def __init__(self, look_up: LookUp | None = None) -> None:
-        self._look_up = look_up or _System()
+        self._look_up = look_up or self._system
+        self._threads = asyncio.Semaphore(_THREADS)
         self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of `host`, preferred first.
-
-        Raises:
-            socket.gaierror, UnicodeError: there are none.
-        """
-        if _is_address(host):
+        """The addresses of `host`, preferred first; raises as `LookUp` does."""
+        with suppress(ValueError):
+            ip_address(host)
             return (host,)
-        task = self._asked.get(host)
-        if task is None:
-            task = asyncio.ensure_future(self._look_up(host))
-            self._asked[host] = task
+        if host not in self._asked:
+            self._asked[host] = asyncio.ensure_future(self._look_up(host))
         try:
             # A probe that runs out of time must not cancel the look-up of the others.
-            return await asyncio.shield(task)
+            return await asyncio.shield(self._asked[host])
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 self._asked.pop(host, None)
             raise
 
+    async def _system(self, host: str) -> tuple[str, ...]:
+        """Ask the system, in a thread that may be left behind: it cannot be interrupted."""
+        ask = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+        async with self._threads:
+            return tuple(dict.fromkeys(str(entry[4][0]) for entry in await aside(ask)))
+
 
 def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str, ...]:
-    """Those of the `addresses` of `host` that a probe may connect to, at most `MOST`.
-
-    Raises:
-        ProbeError: there are none.
+    """Those of the `addresses` of `host` that a probe may connect to, at most `MOST`; raises
+    `ProbeError` where there are none.
     """
     permitted = tuple(address for address in addresses if may_connect(address, policy))
     if not permitted:
@@ -64,13 +65,11 @@ def allowed(addresses: tuple[str, ...], host: str, policy: Policy) -> tuple[str,
 
 def may_connect(address: str, policy: Policy) -> bool:
     """Whether `address`, and any IPv4 address that it stands for, is within the policy."""
-    return all(_within(face, policy) for face in _faces(ip_address(address)))
-
-
-def _within(address: IPv4Address | IPv6Address, policy: Policy) -> bool:
-    if any(address in network for network in policy.networks):
-        return True
-    return policy.public and address.is_global and not address.is_multicast
+    return all(
+        any(face in network for network in policy.networks)
+        or (policy.public and face.is_global and not face.is_multicast)
+        for face in _faces(ip_address(address))
+    )
 
 
 def _faces(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Address, ...]:
@@ -86,27 +85,3 @@ def _faces(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Addres
     if address in _TRANSLATED:
         return (address, IPv4Address(int(address) & 0xFFFFFFFF))
     return (address,)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-class _System:
-    """The resolver of the system, in threads that may be left behind: it cannot be interrupted."""
-
-    def __init__(self) -> None:
-        self._threads = asyncio.Semaphore(_THREADS)
-
-    async def __call__(self, host: str) -> tuple[str, ...]:
-        async with self._threads:
-            return await aside(partial(_ask, host))
-
-
-def _ask(host: str) -> tuple[str, ...]:
-    entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))

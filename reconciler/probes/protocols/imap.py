@@ -6,10 +6,10 @@ import re
 from base64 import b64encode
 from typing import NamedTuple
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _LITERAL = re.compile(r"\{(\d{1,20})\+?\}$")
 _EXISTS = re.compile(r"(\d{1,10}) EXISTS", re.IGNORECASE)
@@ -49,7 +49,7 @@ class Imap:
         if "STARTTLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STARTTLS")
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ask_for_offers("")
 
     async def log_in(self, login: Login) -> None:
@@ -58,8 +58,7 @@ class Imap:
         if mechanism == "LOGIN command":
             await self._command(f"LOGIN {_quoted(login.username)} {_quoted(login.secret)}")
         else:
-            at_once = "SASL-IR" in self._offers
-            await sasl.authenticate(self, mechanism, login, at_once=at_once)
+            await sasl.authenticate(self, mechanism, login, at_once="SASL-IR" in self._offers)
         self._talk.passed(mechanism=mechanism)
 
     async def open(self, folder: str) -> None:
@@ -128,11 +127,8 @@ class Imap:
         return tag
 
     async def _answer(self, tag: str, line: str) -> Answer:
-        """Read on from `line` to the answer tagged `tag`.
-
-        Raises:
-            ServerRefusal: it is not OK, or the server says BYE.
-            ProbeError: this is not IMAP.
+        """Read on from `line` to the answer tagged `tag`; raises `ServerRefusal` where it is not
+        OK, or the server says BYE, and `ProbeError` where this is not IMAP.
         """
         untagged = []
         while not line.startswith(tag + " "):

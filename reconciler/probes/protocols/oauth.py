@@ -14,7 +14,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 GOOGLE = "https://oauth2.googleapis.com/token"
 MICROSOFT = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
@@ -26,8 +26,6 @@ _USER_SCOPES = {
     "pop3": "https://outlook.office.com/POP.AccessAsUser.All",
 }
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
-_HOUR = 3600
-_HEAD = {"alg": "RS256", "typ": "JWT"}
 
 FormFields = tuple[tuple[str, str], ...]
 
@@ -40,11 +38,7 @@ class Assertion(NamedTuple):
     private_key: str
 
     def signed(self) -> str:
-        """The signed token, valid for an hour.
-
-        Raises:
-            ProbeError: the key is not an RSA key.
-        """
+        """The signed token, valid for an hour; raises `ProbeError` where this is no RSA key."""
         # Imported here because no other credential needs it, and it is slow.
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
         from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
@@ -57,15 +51,16 @@ class Assertion(NamedTuple):
         if not isinstance(key, rsa.RSAPrivateKey):
             raise ProbeError("MBX835")
         now = int(time.time())
+        head = {"alg": "RS256", "typ": "JWT"}
         body = {
             "iss": self.issuer,
             "sub": self.subject,
             "scope": _GOOGLE_SCOPE,
             "aud": GOOGLE,
             "iat": now,
-            "exp": now + _HOUR,
+            "exp": now + 3600,
         }
-        unsigned = ".".join(_packed(json.dumps(part).encode()) for part in (_HEAD, body))
+        unsigned = ".".join(_packed(json.dumps(part).encode()) for part in (head, body))
         signature = key.sign(unsigned.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{unsigned}.{_packed(signature)}"
 
@@ -79,21 +74,15 @@ class TokenRequest(NamedTuple):
     assertion: Assertion | None = None
 
     def complete(self) -> FormFields:
-        """The form with its signature, which differs each time.
-
-        Raises:
-            ProbeError: the key cannot sign.
-        """
+        """The form with its signature, which differs each time; raises as `signed` does."""
         if self.assertion is None:
             return self.form
         return (*self.form, ("assertion", self.assertion.signed()))
 
 
 def request(document: str, username: str, protocol: str) -> TokenRequest:
-    """The request that a credential document leads to.
-
-    Raises:
-        ProbeError: the document is of no known kind, or incomplete.
+    """The request that a credential document leads to; raises `ProbeError` where the document is
+    of no known kind, or incomplete.
     """
     try:
         data = json.loads(document)
@@ -110,12 +99,8 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
 
 
 def _google_user(data: Mapping[str, Any]) -> TokenRequest:
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": data["client_id"],
-        "client_secret": data["client_secret"],
-        "refresh_token": data["refresh_token"],
-    }
+    names = ("client_id", "client_secret", "refresh_token")
+    form = {"grant_type": "refresh_token", **{name: data[name] for name in names}}
     return _request("google", GOOGLE, form)
 
 
@@ -132,20 +117,13 @@ def _microsoft(data: Mapping[str, Any], protocol: str) -> TokenRequest:
     if not _TENANT.fullmatch(data["tenant"]):
         raise ValueError
     form = {"client_id": data["client_id"]}
-    if "client_secret" in data:
+    if "client_secret" in data or "refresh_token" not in data:
         form["client_secret"] = data["client_secret"]
     if "refresh_token" in data:
-        form |= {
-            "grant_type": "refresh_token",
-            "refresh_token": data["refresh_token"],
-            "scope": f"{_USER_SCOPES[protocol]} offline_access",
-        }
+        form |= {"grant_type": "refresh_token", "refresh_token": data["refresh_token"]}
+        form["scope"] = f"{_USER_SCOPES[protocol]} offline_access"
     else:
-        form |= {
-            "grant_type": "client_credentials",
-            "client_secret": data["client_secret"],
-            "scope": _APPLICATION_SCOPE,
-        }
+        form |= {"grant_type": "client_credentials", "scope": _APPLICATION_SCOPE}
     return _request("microsoft", MICROSOFT.format(tenant=data["tenant"]), form)
 
 

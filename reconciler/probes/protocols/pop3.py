@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _STAT = re.compile(r"(\d{1,10}) \d+")
 NEWEST = 8
@@ -34,7 +35,7 @@ class Pop3:
         if self._offers and "STLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(sorted(self._offers)))
         await self._command("STLS")
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ask_for_offers()
 
     async def log_in(self, login: Login) -> None:
@@ -70,8 +71,7 @@ class Pop3:
 
     def _mechanism(self, login: Login) -> str:
         offered = self._offers.get("SASL", "").split()
-        knows_user = "USER" in self._offers or not offered
-        if knows_user and not login.is_token:
+        if not login.is_token and ("USER" in self._offers or not offered):
             return "USER"
         return sasl.choose(offered, login, encrypted=self._talk.wire.encrypted)
 
@@ -90,24 +90,18 @@ class Pop3:
     async def _ask_for_offers(self) -> None:
         """Ask for the capabilities, a command that old servers do not know."""
         self._talk.say("CAPA")
-        try:
+        self._offers = {}
+        with suppress(ServerRefusal):
             await self._status(await self._talk.line())
-        except ServerRefusal:
-            self._offers = {}
-            return
-        pairs = [line.partition(" ") for line in await self._rest()]
-        self._offers = {key.upper(): values.upper() for key, _, values in pairs}
+            pairs = [line.partition(" ") for line in await self._rest()]
+            self._offers = {key.upper(): values.upper() for key, _, values in pairs}
 
     async def _command(self, line: str) -> str:
         self._talk.say(line)
         return await self._status(await self._talk.line())
 
     async def _status(self, line: str) -> str:
-        """The text of a positive status line.
-
-        Raises:
-            ServerRefusal: it is a negative one, or no status line at all.
-        """
+        """The text of a positive status line; raises `ServerRefusal` for anything else."""
         status, _, text = line.partition(" ")
         if status == "+OK":
             return text

@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _ENCRYPTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 _IN_THE_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
@@ -25,16 +25,13 @@ class Login(NamedTuple):
 
 
 def choose(offered: Iterable[str], login: Login, *, encrypted: bool) -> str:
-    """The one mechanism to use; a second attempt would count as a second wrong password.
-
-    Raises:
-        ProbeError: the server offers none that can be used.
+    """The one mechanism to use; a second attempt would count as a second wrong password. Raises
+    `ProbeError` where the server offers none that can be used.
     """
     names = {name.upper() for name in offered}
     usable = ("XOAUTH2",) if login.is_token else _ENCRYPTED if encrypted else _IN_THE_CLEAR
-    for name in usable:
-        if name in names:
-            return name
+    if best := next((name for name in usable if name in names), None):
+        return best
     raise ProbeError("MBX827", offered=" ".join(sorted(names)) or "-", wanted=" ".join(usable))
 
 
@@ -52,8 +49,7 @@ def response(mechanism: str, login: Login, challenge: str, turn: int) -> str:
     if mechanism == "LOGIN":
         return encoded(login.username if turn == 0 else login.secret)
     if mechanism == "CRAM-MD5":
-        key = login.secret.encode()
-        digest = hmac.new(key, _decoded(challenge), "md5").hexdigest()
+        digest = hmac.new(login.secret.encode(), _decoded(challenge), "md5").hexdigest()
         return encoded(f"{login.username} {digest}")
     # XOAUTH2 explains a refusal in a challenge; an empty line asks for the refusal itself.
     return ""
@@ -71,10 +67,8 @@ class Exchange(Protocol):
         """Answer a challenge; returns the next one, or None."""
 
     async def outcome(self) -> None:
-        """Read the result of the login.
-
-        Raises:
-            ServerRefusal: it is negative, or there were too many challenges.
+        """Read the result of the login; raises `ServerRefusal` where it is negative, or there were
+        too many challenges.
         """
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.probes.failure import ProbeError, ServerRefusal
 from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.talk import INJECTED, Talk
+from reconciler.probes.protocols.talk import Talk
+from reconciler.probes.results import ProbeError, ServerRefusal
 
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
@@ -44,7 +44,7 @@ class Smtp:
         if "STARTTLS" not in self._offers:
             raise ProbeError("MBX766", " ".join(self._offers))
         await self._command("STARTTLS", 2)
-        await self._talk.encrypt(INJECTED)
+        await self._talk.encrypt()
         await self._ehlo()
 
     async def log_in(self, login: Login) -> None:
@@ -105,11 +105,8 @@ class Smtp:
         return await self._reply(expected)
 
     async def _reply(self, expected: int | None = None) -> Reply:
-        """The next reply, with all its lines; `expected` is the first digit of its code.
-
-        Raises:
-            ServerRefusal: the digit is another one, or this is not SMTP.
-            ProbeError, OSError: as `Talk.line`.
+        """The next reply, with all its lines; `expected` is the first digit of its code. Raises
+        `ServerRefusal` where the digit is another one, or this is not SMTP, and as `Talk.line`.
         """
         lines: list[str] = []
         while True:

@@ -6,19 +6,13 @@ import asyncio
 import time
 from contextlib import suppress
 
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols.addresses import LookUp, Resolver, allowed
 from reconciler.probes.protocols.tls import Certificate, Contexts, certificate
 from reconciler.probes.protocols.tokens import Tokens
 from reconciler.probes.protocols.wire import Wire
-from reconciler.probes.results import Step
+from reconciler.probes.results import ProbeError, Step
 from reconciler.probes.target import Door
-
-TOO_EARLY = "MBX758"
-"""Bytes before the handshake: the port expects plain text first."""
-INJECTED = "MBX820"
-"""Bytes between the answer to STARTTLS and the handshake: somebody on the way put them there."""
 
 _FAREWELL_SECONDS = 2.0
 
@@ -98,15 +92,14 @@ class Talk:
                 self.address = address
                 return
 
-    async def encrypt(self, early: str) -> None:
-        """Shake hands and take note of the certificate; `early` is as for `Wire.encrypt`.
-
-        Raises:
-            ProbeError, OSError, ssl.SSLError: the handshake failed.
-        """
+    async def encrypt(self) -> None:
+        """Shake hands and take note of the certificate; raises as `Wire.encrypt` does."""
         self.begin("tls")
         door = self.door
         context = self.shared.contexts.get(verify=door.verify, ca_file=door.ca_file)
+        # Bytes before the handshake: the port expects plain text first; or, after the answer to
+        # STARTTLS, somebody on the way put them there.
+        early = "MBX758" if door.security == "tls" else "MBX820"
         transport = await self.wire.encrypt(context, door.host, early)
         self.certificate = certificate(transport)
         self.passed(
@@ -116,11 +109,7 @@ class Talk:
         )
 
     async def line(self) -> str:
-        """The next line from the server, as text.
-
-        Raises:
-            ProbeError, OSError: as `Wire.line`.
-        """
+        """The next line from the server, as text; raises as `Wire.line` does."""
         return (await self.wire.line()).decode("utf-8", "replace")
 
     def say(self, line: str) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -30,17 +30,12 @@ class Contexts:
         self._known: dict[tuple[bool, str | None], ssl.SSLContext] = {}
 
     def get(self, *, verify: bool, ca_file: str | None) -> ssl.SSLContext:
-        """The context that trusts the system's authorities, or those of `ca_file` alone.
-
-        Raises:
-            ProbeError: the file does not exist, or holds no certificate.
+        """The context that trusts the system's authorities, or those of `ca_file` alone; raises
+        `ProbeError` where that does not exist, or holds no certificate.
         """
         key = (verify, ca_file)
-        if key not in self._known:
-            self._known[key] = self._made(verify=verify, ca_file=ca_file)
-        return self._known[key]
-
-    def _made(self, *, verify: bool, ca_file: str | None) -> ssl.SSLContext:
+        if key in self._known:
+            return self._known[key]
         try:
             context = ssl.create_default_context(cafile=self._path(ca_file))
         except (OSError, ValueError) as error:
@@ -50,6 +45,7 @@ class Contexts:
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        self._known[key] = context
         return context
 
     def _path(self, name: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from reconciler.probes.failure import ProbeError
+from reconciler.probes.results import ProbeError
 
 
 class Wire(asyncio.Protocol):
@@ -25,11 +25,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     async def connect(self, address: str, port: int) -> None:
-        """Connect to one address.
-
-        Raises:
-            OSError: as the system says.
-        """
+        """Connect to one address; raises `OSError` as the system says."""
         await self._loop.create_connection(lambda: self, address, port)
 
     async def encrypt(self, context: ssl.SSLContext, host: str, early: str) -> asyncio.Transport:
@@ -56,12 +52,7 @@ class Wire(asyncio.Protocol):
     def here(self) -> str:
         """The address of this side."""
         assert self._transport is not None
-        name: tuple[str, ...] = self._transport.get_extra_info("sockname") or ("127.0.0.1",)
-        return str(name[0])
-
-    @property
-    def bytes_left(self) -> int:
-        return self._bytes_left
+        return str((self._transport.get_extra_info("sockname") or ("127.0.0.1",))[0])
 
     def write(self, data: bytes) -> None:
         """Send `data`, which is a few lines at most."""
@@ -71,11 +62,8 @@ class Wire(asyncio.Protocol):
         self._transport.write(data)
 
     async def line(self) -> bytes:
-        """The next line, without its line end.
-
-        Raises:
-            ProbeError: the budget is used up.
-            ConnectionError: the server closed the connection instead.
+        """The next line, without its line end; raises `ProbeError` where the budget is used up,
+        and `ConnectionError` where the server closed the connection instead.
         """
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
@@ -90,12 +78,7 @@ class Wire(asyncio.Protocol):
         return line.removesuffix(b"\r")
 
     async def exactly(self, count: int) -> bytes:
-        """The next `count` bytes.
-
-        Raises:
-            ProbeError: they exceed the budget.
-            ConnectionError: the server closed the connection before.
-        """
+        """The next `count` bytes; raises as `line` does."""
         if count > self._bytes_left + len(self._buffer):
             raise ProbeError("MBX819")
         while len(self._buffer) < count:

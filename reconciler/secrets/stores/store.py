@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets.credential_source import CredentialSource
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import Prefix, Section
+from reconciler.secrets.settings_types import CredentialSource, Prefix, Section
 
 T = TypeVar("T")
 

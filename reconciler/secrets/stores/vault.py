@@ -10,11 +10,16 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets import credential_source
-from reconciler.secrets.credential_source import CredentialSource
 from reconciler.secrets.redact import Redactor
 from reconciler.secrets.secret import Secret
-from reconciler.secrets.settings_types import AbsolutePath, Address, Mount, Section, Word
+from reconciler.secrets.settings_types import (
+    AbsolutePath,
+    Address,
+    CredentialSource,
+    Mount,
+    Section,
+    Word,
+)
 from reconciler.secrets.stores.store import (
     TREE,
     Once,
@@ -118,7 +123,7 @@ class VaultStore(Store):
         settings = self._settings
         if settings.ca_file and not Path(settings.ca_file).is_file():
             raise Failure.of("MBX680", source=settings.ca_file)
-        credential = credential_source.read(settings.login.where(), self._environment)
+        credential = settings.login.where().read(self._environment)
         self._redactor.add(credential)
         client = hvac.Client(
             url=settings.address,

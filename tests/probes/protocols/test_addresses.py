@@ -10,10 +10,9 @@ from threading import Event
 import pytest
 
 from reconciler.probes import conversation
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.policy import MAIL_PORTS, Pace, Policy
 from reconciler.probes.protocols.addresses import MOST, Resolver, allowed, may_connect
-from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.results import ProbeError, ProbeOutcome, ProbeResult
 from reconciler.probes.schedule import Prober
 from tests.support.mailservers import Pauses, loopback, probed, prober, served, smtp, target
 

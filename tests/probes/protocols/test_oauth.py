@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from reconciler.diagnostics.messages.failures import Again
-from reconciler.probes.failure import ProbeError
 from reconciler.probes.protocols import oauth
 from reconciler.probes.protocols.oauth import GOOGLE, MICROSOFT
-from reconciler.probes.results import ProbeOutcome, ProbeResult
+from reconciler.probes.results import ProbeError, ProbeOutcome, ProbeResult
 from tests.support.mailservers import SERVERS, Script, loopback, prober, secret, served, target
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

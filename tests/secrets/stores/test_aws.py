@@ -10,9 +10,8 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from reconciler.secrets.read import newest_versions
+from reconciler.secrets.read import Stores, newest_versions
 from reconciler.secrets.references import from_text
-from reconciler.secrets.stores.open import Stores
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
 

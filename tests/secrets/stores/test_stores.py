@@ -12,14 +12,12 @@ import pytest
 
 from reconciler import settings
 from reconciler.diagnostics.problem import Failure, Place
-from reconciler.secrets.credential_source import CredentialSource, read
-from reconciler.secrets.read import Resolved, newest_versions, problems
+from reconciler.secrets.read import Resolved, Stores, at_once, newest_versions, problems
 from reconciler.secrets.references import Reference, from_text
 from reconciler.secrets.settings import SecretSettings, rules
-from reconciler.secrets.stores.at_once import at_once
+from reconciler.secrets.settings_types import CredentialSource
 from reconciler.secrets.stores.env import EnvStore
 from reconciler.secrets.stores.folder import LIMIT
-from reconciler.secrets.stores.open import Stores
 from reconciler.secrets.stores.store import Once, StoredSecret
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
@@ -81,8 +79,7 @@ def test_a_file(tmp_path: Path, data: bytes, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"\n", b"secret\n\n", b"two\nlines", b"secret\r", b"\xff\xfe", b"a" * (LIMIT + 2)],
+    "data", [b"", b"\n", b"secret\n\n", b"two\nlines", b"secret\r", b"\xff\xfe", b"a" * (LIMIT + 2)]
 )
 def test_a_file_that_cannot_be_a_secret(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "acme").write_bytes(data)
@@ -198,14 +195,14 @@ def test_the_folder_is_systemds_unless_the_settings_name_one(tmp_path: Path) -> 
 
 def test_a_credential_is_read_from_where_the_settings_say(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f" {MARK}\n")
-    assert read(CredentialSource(file=str(tmp_path / "token")), {}).reveal() == MARK
-    assert read(CredentialSource(env="TOKEN"), {"TOKEN": MARK}).reveal() == MARK
+    assert CredentialSource(file=str(tmp_path / "token")).read({}).reveal() == MARK
+    assert CredentialSource(env="TOKEN").read({"TOKEN": MARK}).reveal() == MARK
 
 
 @pytest.mark.parametrize("source", [{"env": "TOKEN"}, {"env": "EMPTY"}, {"file": "/no/where"}])
 def test_a_credential_that_is_missing_is_named(source: dict[str, str]) -> None:
     with pytest.raises(Failure) as caught:
-        read(CredentialSource(**source), {"EMPTY": " \n"})
+        CredentialSource(**source).read({"EMPTY": " \n"})
     (problem,) = caught.value.problems
     assert problem.code == "MBX680"
     assert next(iter(source.values())) in str(problem.values["source"])

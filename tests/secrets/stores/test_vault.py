@@ -17,13 +17,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from reconciler.diagnostics.problem import Failure
-from reconciler.secrets import keyring_source
+from reconciler.secrets import keyring
 from reconciler.secrets.keyring import generate, parse
-from reconciler.secrets.read import newest_versions
+from reconciler.secrets.read import Stores, newest_versions
 from reconciler.secrets.redact import MASK, Redactor
 from reconciler.secrets.references import from_text
 from reconciler.secrets.settings import SecretSettings
-from reconciler.secrets.stores.open import Stores
 from reconciler.secrets.stores.vault import VaultStore
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
@@ -321,24 +320,24 @@ def test_a_wrapped_key_ring(bao: Bao) -> None:
     )
     key, plain = generate(), generate()
     with Stores(settings, {"VAULT_TOKEN": token}, Redactor()) as stores:
-        wrap = keyring_source.wrapping(settings, stores, 5)
+        wrap = keyring.wrapping(settings, stores, 5)
         entry = key.entry(wrap)
         assert entry.startswith(f"{key.id}:vault:v1:")
-        ring = keyring_source.load(settings, {"KEYS": f"{entry} {plain.entry()}"}, stores, 5)
+        ring = keyring.load(settings, {"KEYS": f"{entry} {plain.entry()}"}, stores, 5)
         assert ring
         assert [one.derive(b"x") for one in ring.keys] == [one.derive(b"x") for one in (key, plain)]
         for damaged in (entry[:-4], entry.replace(key.id, plain.id)):
             with pytest.raises(Failure, match=r"MBX672|MBX690"):
-                keyring_source.load(settings, {"KEYS": damaged}, stores, 5)
+                keyring.load(settings, {"KEYS": damaged}, stores, 5)
     with pytest.raises(Failure, match="MBX691"):
         parse(entry)
     other = {"VAULT_TOKEN": bao.token("secret/*")}
     with Stores(settings, other, Redactor()) as stores, pytest.raises(Failure, match="MBX674"):
-        keyring_source.load(settings, {"KEYS": entry}, stores, 5)
+        keyring.load(settings, {"KEYS": entry}, stores, 5)
 
 
 def test_a_wrapped_key_ring_needs_vault() -> None:
     settings = SecretSettings.model_validate({"keys": {"env": "KEYS", "transit": {"key": "k"}}})
     entry = generate().entry(lambda _text: "vault:v1:abc")
     with Stores(settings, {}, Redactor()) as stores, pytest.raises(Failure, match="MBX670"):
-        keyring_source.load(settings, {"KEYS": entry}, stores, 5)
+        keyring.load(settings, {"KEYS": entry}, stores, 5)
