@@ -15,8 +15,7 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from reconciler.diagnostics.problem import Path
 from reconciler.manifests import yamltext as y
-from reconciler.manifests.splice import SplicedText
-from reconciler.manifests.tree import Element, Tree, index_of, neighbour
+from reconciler.manifests.tree import Element, SplicedText, Tree, index_of, neighbour
 from reconciler.manifests.yamltext import Flow, Noted, Plain, Value
 
 Order = tuple[str, ...]
