@@ -87,20 +87,14 @@ def _explicit(
 
 
 def _twice(cnpj: str, server: str, place: Place, declared: PartnerDeclaration) -> Problem:
-    others = (other for other in _places(cnpj, server, declared) if other != place)
-    values = {"name": masked(cnpj), "server": server}
-    return Problem("MBX305", place, values, tuple(others)[:1])
-
-
-def _places(cnpj: str, server: str, declared: PartnerDeclaration) -> Iterator[Place]:
-    """Every place where this link is written by name."""
-    if item := declared.servers.get(server):
-        for index, link_item in enumerate(item.links):
-            if link_item.kind == "company" and link_item.cnpj == cnpj:
-                yield item.link_place(index)
-    for imported in declared.imports:
-        if (imported.company, imported.item.server) == (cnpj, server):
-            yield imported.place
+    """The link is written by name at `place`, and at another as well."""
+    item = declared.servers.get(server)
+    links = enumerate(item.links if item else ())
+    named = [index for index, other in links if (other.kind, other.cnpj) == ("company", cnpj)]
+    places = [item.link_place(index) for index in named] if item else []
+    imports = (one for one in declared.imports if (one.company, one.item.server) == (cnpj, server))
+    others = [other for other in (*places, *(one.place for one in imports)) if other != place]
+    return Problem("MBX305", place, {"name": masked(cnpj), "server": server}, tuple(others[:1]))
 
 
 def _company_problems(
