@@ -1,4 +1,4 @@
-"""What a partner declares and what the database has → the State that the database should have.
+"""What a partner declares, what the database has → the State it should have, and all changes.
 
 Everything that a run may not touch is carried over as it is, so that comparing the two states needs
 no special cases: what is missing here is to be deleted, and nothing else is.
@@ -9,24 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.desired import options, rules
 from reconciler.desired.link import Known, Linking, link
 from reconciler.desired.match import name_rows
 from reconciler.diagnostics.problem import Problem
 from reconciler.manifests.partner import PartnerDeclaration
+from reconciler.model import state as s
 from reconciler.model.cnpj import root
 from reconciler.model.coverage import Coverage
-from reconciler.model.state import (
-    Company,
-    HeadOffice,
-    HostProfile,
-    Links,
-    MailServer,
-    Partner,
-    State,
-)
+from reconciler.plan.diff import Change, diff
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,7 @@ class Desired:
     that `all` and `branches_of` left out for having no document import.
     """
 
-    state: State
+    state: s.State
     new_names: Mapping[str, str]
     problems: tuple[Problem, ...]
     skipped: int
@@ -43,7 +36,7 @@ class Desired:
 
 def desire(
     declared: PartnerDeclaration,
-    observed: State,
+    observed: s.State,
     coverage: Coverage,
     elsewhere: frozenset[str] = frozenset(),
     *,
@@ -65,8 +58,8 @@ def desire(
     servers = _servers(declared, before, coverage)
     known = Known(companies, head_offices, servers, elsewhere, offline, coverage.project)
     linking = link(declared, known)
-    state = State(
-        partner=before.partner or Partner(declared.partner, coverage.project),
+    state = s.State(
+        partner=before.partner or s.Partner(declared.partner, coverage.project),
         companies=companies,
         head_offices=head_offices,
         hosts=hosts,
@@ -78,7 +71,7 @@ def desire(
 
 
 K = TypeVar("K")
-R = TypeVar("R", Company, HostProfile)
+R = TypeVar("R", s.Company, s.HostProfile)
 
 
 def _released(rows: Mapping[K, R], coverage: Coverage) -> dict[K, R]:
@@ -88,22 +81,22 @@ def _released(rows: Mapping[K, R], coverage: Coverage) -> dict[K, R]:
     }
 
 
-def _head_offices(declared: PartnerDeclaration, before: State) -> dict[str, HeadOffice]:
+def _head_offices(declared: PartnerDeclaration, before: s.State) -> dict[str, s.HeadOffice]:
     kept = {}
     for base, row in before.head_offices.items():
         # A strange database has several of one root; those that are declared have their say below.
         others = [cnpj for cnpj in row.cnpj.split() if cnpj not in declared.companies]
         if others:
-            kept[base] = HeadOffice(base, " ".join(others))
+            kept[base] = s.HeadOffice(base, " ".join(others))
     for cnpj, item in declared.companies.items():
         if item.head_office:
-            kept[root(cnpj)] = HeadOffice(root(cnpj), cnpj)
+            kept[root(cnpj)] = s.HeadOffice(root(cnpj), cnpj)
     return kept
 
 
 def _servers(
-    declared: PartnerDeclaration, before: State, coverage: Coverage
-) -> dict[str, MailServer]:
+    declared: PartnerDeclaration, before: s.State, coverage: Coverage
+) -> dict[str, s.MailServer]:
     kept = {name: row for name, row in before.servers.items() if not coverage.holds(row)}
     foreign = options.foreign(before)
     profiles = {  # those of other files of the project, and of the files of this run
@@ -123,12 +116,12 @@ def _servers(
 
 def _links(
     declared: PartnerDeclaration,
-    before: State,
-    servers: Mapping[str, MailServer],
+    before: s.State,
+    servers: Mapping[str, s.MailServer],
     linking: Linking,
     coverage: Coverage,
-) -> dict[str, Links]:
-    result: dict[str, Links] = {}
+) -> dict[str, s.Links]:
+    result: dict[str, s.Links] = {}
     for name in servers:
         links = linking.links.get(name, {})
         item = declared.servers.get(name)
@@ -137,3 +130,46 @@ def _links(
         if all_links := tuple(sorted((*links.values(), *kept))):
             result[name] = all_links
     return result
+
+
+class Comparison(NamedTuple):
+    """One partner: its state before, under the names it will have, the one desired, and changes.
+
+    `differing` counts the rows that are to be another way; a selection may leave out some of their
+    changes.
+    """
+
+    declaration: PartnerDeclaration
+    before: s.State
+    desired: Desired
+    changes: tuple[Change, ...]
+    differing: int
+
+    @property
+    def partner(self) -> str:
+        return self.declaration.partner
+
+    @property
+    def unchanged(self) -> int:
+        """How many rows stay as they are."""
+        return self.desired.state.size - self.differing
+
+
+def compare(
+    declaration: PartnerDeclaration,
+    observed: s.State,
+    coverage: Coverage,
+    elsewhere: frozenset[str] = frozenset(),
+    applied_names: Mapping[str, str] = MappingProxyType({}),
+) -> Comparison:
+    """Compare what a partner declares with what the database has of it; see `desire`."""
+    desired = desire(declaration, observed, coverage, elsewhere, applied_names=applied_names)
+    return between(declaration, observed, desired)
+
+
+def between(declaration: PartnerDeclaration, observed: s.State, desired: Desired) -> Comparison:
+    """Compare what was observed with a desired state that is already known."""
+    before = observed.renamed(desired.new_names)
+    changes = diff(declaration.partner, before, desired.state)
+    differing = sum(change.after is not None for change in changes)
+    return Comparison(declaration, before, desired, changes, differing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from reconciler.desired.match import old_names
 from reconciler.diagnostics.closest import closest
@@ -17,15 +17,13 @@ from reconciler.manifests.partner import Import, PartnerDeclaration
 from reconciler.model.cnpj import masked, root
 from reconciler.model.state import Company, HeadOffice, Link, MailServer
 
+_made = lru_cache(maxsize=1 << 16)(Link)
 DOCUMENT_IMPORT = "document_import"
 
 
 @dataclass(frozen=True)
 class Known:
-    """What links may point at: all companies and servers, declared or in the database.
-
-    `elsewhere` holds the CNPJs that are another partner's.
-    """
+    """What links may point at, declared or in the database; `elsewhere` are others' CNPJs."""
 
     companies: Mapping[str, Company]
     head_offices: Mapping[str, HeadOffice]
@@ -54,9 +52,8 @@ class Linking:
 def link(declared: PartnerDeclaration, known: Known) -> Linking:
     """Every link that `declared` asks for."""
     linking = Linking()
-    cache: dict[tuple[LinkItem, str | None], Link] = {}
     for server in declared.servers.values():
-        _explicit(server, declared, known, linking, cache)
+        _explicit(server, declared, known, linking)
     for item in declared.imports:
         _import(item, declared, known, linking)
     for server in declared.servers.values():
@@ -72,7 +69,6 @@ def _explicit(
     declared: PartnerDeclaration,
     known: Known,
     linking: Linking,
-    cache: dict[tuple[LinkItem, str | None], Link],
 ) -> None:
     row = server.server
     links = linking.links.setdefault(row.stable_id, {})
@@ -86,28 +82,19 @@ def _explicit(
             if cnpj in links:
                 linking.problems.append(_twice(cnpj, row.stable_id, place, declared))
             linking.problems.extend(_company_problems(cnpj, row, place, known))
-        made = cache.get((item, row.file))
-        if made is None:
-            made = Link(cnpj, item.sender_name, item.active, known.project, row.file)
-            cache[item, row.file] = made
+        made = _made(cnpj, item.sender_name, item.active, known.project, row.file)
         links.setdefault(cnpj, made)
 
 
 def _twice(cnpj: str, server: str, place: Place, declared: PartnerDeclaration) -> Problem:
-    others = (other for other in _places(cnpj, server, declared) if other != place)
-    values = {"name": masked(cnpj), "server": server}
-    return Problem("MBX305", place, values, tuple(others)[:1])
-
-
-def _places(cnpj: str, server: str, declared: PartnerDeclaration) -> Iterator[Place]:
-    """Every place where this link is written by name."""
-    if item := declared.servers.get(server):
-        for index, link_item in enumerate(item.links):
-            if link_item.kind == "company" and link_item.cnpj == cnpj:
-                yield item.link_place(index)
-    for imported in declared.imports:
-        if (imported.company, imported.item.server) == (cnpj, server):
-            yield imported.place
+    """The link is written by name at `place`, and at another as well."""
+    item = declared.servers.get(server)
+    links = enumerate(item.links if item else ())
+    named = [index for index, other in links if (other.kind, other.cnpj) == ("company", cnpj)]
+    places = [item.link_place(index) for index in named] if item else []
+    imports = (one for one in declared.imports if (one.company, one.item.server) == (cnpj, server))
+    others = [other for other in (*places, *(one.place for one in imports)) if other != place]
+    return Problem("MBX305", place, {"name": masked(cnpj), "server": server}, tuple(others[:1]))
 
 
 def _company_problems(

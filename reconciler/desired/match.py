@@ -34,7 +34,9 @@ def name_rows(
     for stable_id, server in declared.servers.items():
         if server.renamed_from:
             _rename(stable_id, server, declared, observed, naming, applied)
-    naming.problems.extend(_in_the_way(declared, observed, naming))
+    for old, new in naming.new_names.items():
+        if new in observed.servers and new not in naming.new_names:  # another row keeps the id
+            naming.problems.append(_conflict(declared.servers[new], old, declared))
     if any(row.project != project for row in observed.servers.values()):
         _take_over(declared, observed, project, naming)
     return naming
@@ -103,13 +105,6 @@ def _rename(
         naming.new_names[candidates[0]] = new
     else:
         naming.problems.append(_conflict(server, candidates[0], declared))
-
-
-def _in_the_way(declared: PartnerDeclaration, observed: State, naming: Naming) -> Iterator[Problem]:
-    """Renames to an id that another row keeps."""
-    for old, new in naming.new_names.items():
-        if new in observed.servers and new not in naming.new_names:
-            yield _conflict(declared.servers[new], old, declared)
 
 
 def _settled(

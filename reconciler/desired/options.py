@@ -68,17 +68,15 @@ def _settle(
                 values[name], origins[name] = value, origin
                 break
     _pair(values, origins, "catalogue", [pair[:2] for pair in providers.endpoints(host, protocol)])
-    _pair(values, origins, "default", _usual(protocol, values.get("security")))
+    if values.get("security") == "none":
+        usual = [(PLAIN_PORTS.get(protocol, 0), "none")]
+    else:
+        usual = [*USUAL_PORTS.get(protocol, ()), USUAL_PORTS["smtp"][0]]
+    _pair(values, origins, "default", usual)
     for name in OPTIONS:
         values.setdefault(name, DEFAULTS.get(name))
         origins.setdefault(name, "default")
     return (*(values[name] for name in OPTIONS), Origins(**origins))
-
-
-def _usual(protocol: str, security: object) -> list[tuple[int, str]]:
-    if security == "none":
-        return [(PLAIN_PORTS.get(protocol, 0), "none")]
-    return [*USUAL_PORTS.get(protocol, ()), USUAL_PORTS["smtp"][0]]
 
 
 def _pair(

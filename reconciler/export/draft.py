@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from reconciler.export import entries
 from reconciler.export import options as advanced
 from reconciler.export.names import file_stem
 from reconciler.export.unsayable import LocalKey
-from reconciler.manifests.yamltext import InQuotes, Plain, Value, entry
+from reconciler.manifests.yamltext import InQuotes, Value, entry
 from reconciler.model.cnpj import masked
 from reconciler.model.state import HostProfile, Links, MailServer, State
 
@@ -25,10 +24,7 @@ Section = tuple[str, Iterable[str]]
 
 
 class DraftFile(NamedTuple):
-    """A manifest: its name relative to the root, its text, and how much it declares.
-
-    `company` is the CNPJ of the company whose own file it is.
-    """
+    """A manifest: name relative to the root, text, the CNPJ whose own file it is, and counts."""
 
     name: str
     text: str
@@ -160,18 +156,10 @@ class _Drafting:
     def _server(self, name: str, row: MailServer) -> dict[str, Value]:
         key = advanced.endpoint(row)
         options = advanced.needed(row, self.profiles.get(key), self._foreign.get(key))
-        fields = entries.server(row, options)
+        fields = entries.server(row, options, self.links.get(name, ()))
         if name in self._material.references:
             fields = entries.with_password(fields, self._material.references[name])
-        links = self.links.get(name, ())
-        if row.company is None and links:
-            fields["companies"] = [_link(link) for link in links]
-        elif row.company and not any(link.cnpj == row.company for link in links):
-            fields["linked"] = Plain("false")
         return fields
-
-
-_link = lru_cache(maxsize=1 << 16)(entries.link)
 
 
 def _text(key: str, value: Value) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from reconciler.diagnostics.words import _
@@ -32,31 +33,33 @@ def file_head(partner: str, company: str | None) -> str:
     return "".join(f"{line}\n" for line in mapping(keys.items()))
 
 
-def server(row: MailServer, options: Collection[str]) -> dict[str, Value]:
-    """The entry of a mail server without links, and with only these advanced `options`."""
+def server(row: MailServer, options: Collection[str], links: Collection[Link]) -> dict[str, Value]:
+    """The entry of a mail server with these links, and with only these advanced `options`."""
     values = {
         key: value_of(row, key) for key in SERVER_KEYS if key not in OPTIONS or key in options
     }
-    return {key: value for key, value in values.items() if value is not None}
+    entry = {key: value for key, value in values.items() if value is not None}
+    if row.company is None and links:
+        entry["companies"] = [link(item) for item in links]
+    elif row.company and row.company not in {item.cnpj for item in links}:
+        entry["linked"] = Plain("false")
+    return entry
 
 
 def value_of(row: MailServer, key: str) -> Value | None:
     """The value of a key; None if leaving it out means the same."""
-    return None if _is_default(row, key) else full_value(row, key)
-
-
-def _is_default(row: MailServer, key: str) -> bool:
     match key:
         case "protocol":
-            return row.protocol == {"outgoing": "smtp", "incoming": "imap"}.get(row.direction)
+            is_default = row.protocol == {"outgoing": "smtp", "incoming": "imap"}.get(row.direction)
         case "folder":
-            return row.protocol == "imap" and row.folder == "INBOX"
+            is_default = row.protocol == "imap" and row.folder == "INBOX"
         case "importable":
-            return bool(row.company or row.importable)
+            is_default = bool(row.company or row.importable)
         case "password" | "sender":
-            return False
+            is_default = False
         case _:
-            return bool(getattr(row, key) == _KEYS[key].default)
+            is_default = getattr(row, key) == _KEYS[key].default
+    return None if is_default else full_value(row, key)
 
 
 def full_value(row: MailServer, key: str) -> Value | None:
@@ -121,6 +124,7 @@ def with_password(entry: Mapping[str, Value], text: str) -> dict[str, Value]:
     return {key: entry.get(key, noted) for key in (*before, "password", *rest)}
 
 
+@lru_cache(maxsize=1 << 16)
 def link(row: Link) -> Value:
     """The item of a link: its CNPJ, alone if nothing differs for this company."""
     number = InQuotes(masked(row.cnpj))

@@ -15,7 +15,7 @@ from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.export import unsayable as u
 from reconciler.export.blame import Blame
 from reconciler.export.draft import Draft, DraftFile, Material, draft
-from reconciler.export.names import Variables, ids
+from reconciler.export.names import ids, new_references
 from reconciler.export.read_back import Terms, read_back
 from reconciler.model.coverage import Coverage
 from reconciler.model.state import State
@@ -49,7 +49,7 @@ def export_all(
 
     `folder` is that of the files, relative to the root, and empty or with a slash at its end.
     """
-    variables = Variables(text for _owner, text in observe.references(connection))
+    variables = {text.removeprefix("env:") for _owner, text in observe.references(connection)}
     for start in range(0, len(partners), observe.BATCH):
         batch = partners[start : start + observe.BATCH]
         by_partner = dict(_read(connection, batch))
@@ -62,11 +62,7 @@ def export_all(
 
 
 def _read(connection: Connection, partners: Sequence[str]) -> Iterator[tuple[str, Observed]]:
-    """What the database has of these partners.
-
-    Raises:
-        Failure: two mail servers of a partner have the same name, so that one would be lost.
-    """
+    """What the database has of these partners; fails if a name would hide another mail server."""
     problems = []
     for name, rows in observe.rows(connection, partners):
         observed = observe.understood(rows)
@@ -95,12 +91,13 @@ class _Check(NamedTuple):
 
 
 def _export(
-    partner: str, observed: Observed, folder: str, terms: Terms, variables: Variables
+    partner: str, observed: Observed, folder: str, terms: Terms, variables: set[str]
 ) -> Exported:
     """The manifests of a partner in `folder`, without the rows that no manifest can declare."""
     state = observed.state
     names = ids(state.servers, observed.row_ids)
-    references = variables.references(terms.scopes.prefix("env", partner), state, names)
+    prefix = terms.scopes.prefix("env", partner)
+    references = new_references(prefix, state, names, variables)
     size = int(terms.limits.file_bytes * _FILLED)
     material = Material(partner, state, names, references, folder, size)
     unsayable = [*u.unwritable(state), *u.unwritable_partner(partner)]

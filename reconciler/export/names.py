@@ -54,30 +54,25 @@ def _numbered(base: str, dash: str, length: int) -> Iterator[str]:
         yield base[: length - len(end)].rstrip(dash) + end
 
 
-class Variables:
-    """Names of environment variables for passwords, each given once."""
+def new_references(
+    prefix: str, state: State, names: Mapping[str, str], taken: set[str]
+) -> dict[str, str]:
+    """A new reference for each server of `state` that needs a password and has none.
 
-    def __init__(self, references: Iterable[str]) -> None:
-        """Variables that these references lead to are not given."""
-        self._taken = {reference.removeprefix("env:") for reference in references}
-
-    def references(self, prefix: str, state: State, names: Mapping[str, str]) -> dict[str, str]:
-        """A new reference for each server of `state` that needs a password and has none.
-
-        Each is a variable like `ACME_NFE_OUT_PASSWORD`; `prefix` is how the partner's variables
-        begin. `names` gives the ids, and the references are by the same keys.
-        """
-        references = {}
-        for name in sorted(names, key=names.__getitem__):
-            row = state.servers[name]
-            if row.needs_password and row.password_reference is None:
-                base = prefix + re.sub(r"[^A-Z0-9]", "_", names[name].upper())
-                numbered = _numbered(base, "_", _VARIABLE_LENGTH - len("_PASSWORD"))
-                variables = (f"{begin}_PASSWORD" for begin in numbered)
-                variable = next(free for free in variables if free not in self._taken)
-                self._taken.add(variable)
-                references[name] = f"env:{variable}"
-        return references
+    Each is a variable like `ACME_NFE_OUT_PASSWORD` that is added to those `taken`; `prefix` is how
+    the partner's begin. `names` gives the ids, and the references are by the same keys.
+    """
+    references = {}
+    for name in sorted(names, key=names.__getitem__):
+        row = state.servers[name]
+        if row.needs_password and row.password_reference is None:
+            base = prefix + re.sub(r"[^A-Z0-9]", "_", names[name].upper())
+            numbered = _numbered(base, "_", _VARIABLE_LENGTH - len("_PASSWORD"))
+            variables = (f"{begin}_PASSWORD" for begin in numbered)
+            variable = next(free for free in variables if free not in taken)
+            taken.add(variable)
+            references[name] = f"env:{variable}"
+    return references
 
 
 def file_stem(partner: str) -> str:

@@ -71,10 +71,7 @@ def _server(host: str, protocol: str, **options: Any) -> MailServer:
 
 
 def shared(servers: Sequence[MailServer], database: HostProfile | None) -> HostProfile | None:
-    """The options that most of these servers, all of one host and protocol, have and must write.
-
-    None if they have these options anyway.
-    """
+    """What most of these servers, all of one host and protocol, must write; None if nothing."""
     host, protocol = endpoint(servers[0])
     rows = [values_of(server) for server in servers]
     common = dict(zip(OPTIONS, _most_common(row[:2] for row in rows), strict=False))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reconciler.desired.compare import Comparison, compare
+from reconciler.desired.desire import Comparison, compare
 from reconciler.diagnostics.messages import MESSAGES
 from reconciler.diagnostics.problem import Place, Problem, Severity
 from reconciler.manifests import secrets

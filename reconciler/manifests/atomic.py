@@ -68,11 +68,7 @@ class Staging:
         self._names.append(name)
 
     def place(self) -> None:
-        """Move all files to where they belong.
-
-        Raises:
-            Failure: a file exists and must not be replaced; then none is touched.
-        """
+        """Move all files to where they belong; fails, and touches none, if one must stay."""
         existing = [name for name in self._names if os.path.lexists(self._folder / name)]
         if existing and not self._replace:
             raise Failure(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from reconciler.diagnostics.problem import Place, Problem
@@ -70,18 +71,7 @@ def repeated_keys(raw: Any, file: str) -> Iterator[Problem]:
                 yield Problem(code, place, {"name": masked(spelling(key))}, (other,))
 
 
-def without(repeated: Iterable[Problem], raw: Any) -> Any:
-    """`raw` with only the first of each repeated key."""
-    rest = dict(raw)
-    for problem in repeated:
-        assert problem.place is not None
-        section, key = problem.place.path[:2]
-        rest[section] = {name: value for name, value in rest[section].items() if name != key}
-    return rest
-
-
 def _bare_cnpj(text: str) -> str:
-    try:
+    with suppress(CnpjError):
         return parse_cnpj(text)
-    except CnpjError:
-        return text
+    return text

@@ -15,8 +15,7 @@ from yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 
 from reconciler.diagnostics.problem import Path
 from reconciler.manifests import yamltext as y
-from reconciler.manifests.splice import SplicedText
-from reconciler.manifests.tree import Element, Tree, index_of, neighbour
+from reconciler.manifests.tree import Element, SplicedText, Tree, index_of, neighbour
 from reconciler.manifests.yamltext import Flow, Noted, Plain, Value
 
 Order = tuple[str, ...]
@@ -38,7 +37,10 @@ class Sheet:
         self._tree = Tree(self._text.text)
         self._appended: dict[Path, tuple[list[Value], Order]] = {}
         self._removed: list[Path] = []
-        self.is_edited = False
+
+    @property
+    def is_edited(self) -> bool:
+        return bool(self._text.splices or self._appended or self._removed)
 
     def data(self) -> bytes:
         """The bytes of the file with all edits made."""
@@ -58,7 +60,6 @@ class Sheet:
 
     def put(self, path: Path, value: Value, order: Order = ()) -> None:
         """Write the value of a key; a new key is placed among its neighbours by `order`."""
-        self.is_edited = True
         if element := self._tree.find(path):
             self._replace(element, value)
             return
@@ -75,14 +76,12 @@ class Sheet:
 
     def rename(self, path: Path, key: str) -> None:
         """Replace the last key of `path` by another."""
-        self.is_edited = True
         element = self._tree.at(path)
         assert element.key is not None
         self._replace_scalar(element.key, key, in_flow=element.in_flow)
 
     def expand(self, path: Path, key: str, more: Mapping[str, Value]) -> None:
         """Turn a list item that is a bare text into a mapping: the text under `key`, and `more`."""
-        self.is_edited = True
         _key, node, in_flow = self._tree.at(path)
         start, end = node.start_mark.index, self._tree.end(node)
         layout = self._tree.layout(node)
@@ -97,12 +96,10 @@ class Sheet:
 
     def append(self, path: Path, value: Value, order: Order = ()) -> None:
         """Add an item to the end of a list; a new list is placed by `order`."""
-        self.is_edited = True
         self._appended.setdefault(path, ([], order))[0].append(value)
 
     def remove(self, path: Path) -> None:
         """Remove a key with its value, or an item of a list."""
-        self.is_edited = True
         self._removed.append(path)
 
     def _spliced(self) -> bytes:

@@ -256,7 +256,7 @@ def _declared(raw: Any, name: str, project: str) -> tuple[FileDeclaration | None
     rest = raw if manifest else mistakes.without_mistaken(raw, mistaken)
     repeated = list(consistency.repeated_keys(rest, name))
     if repeated:
-        rest = consistency.without(repeated, rest)
+        rest = mistakes.without_mistaken(rest, repeated)
     if rest is not raw:
         manifest, _again = _checked(rest, name)
     if manifest is None:

@@ -137,16 +137,11 @@ def _path(loc: tuple[int | str, ...], raw: Any) -> tuple[Path, bool]:
     for step in loc:
         if step == "[key]":
             return tuple(path), True
-        if _has(value, step):
+        is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if is_item or (isinstance(value, dict) and step in value):
             value = value[step]
             path.append(step)
     return tuple(path), False
-
-
-def _has(value: Any, step: int | str) -> bool:
-    if isinstance(value, list):
-        return isinstance(step, int) and step < len(value)
-    return isinstance(value, dict) and step in value
 
 
 def _at(raw: Any, path: Path) -> Any:

@@ -77,15 +77,11 @@ def by_partner(
 
 
 def _outside(file: d.FileDeclaration, paths: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
-    folders = paths.get(file.partner)
-    if folders is not None and not any(_is_below(file.file, folder) for folder in folders):
+    folders = paths.get(file.partner, (".",))
+    names = (folder.strip("/") for folder in folders)
+    if not any(name in (".", file.file) or file.file.startswith(f"{name}/") for name in names):
         values = {"partner": file.partner, "folders": ", ".join(folders)}
         yield Problem("MBX320", Place(file.file, ("partner",), "value"), values)
-
-
-def _is_below(file: str, folder: str) -> bool:
-    path = folder.strip("/")
-    return path in (".", file) or file.startswith(f"{path}/")
 
 
 def _merge(declared: PartnerDeclaration, file: d.FileDeclaration) -> Iterator[Problem]:

@@ -64,11 +64,7 @@ def has_forbidden(data: bytes, text: str) -> bool:
 
 
 def read(data: bytes, limits: ReadLimits) -> Any:
-    """The one document of `data` as dicts, lists and texts.
-
-    Raises:
-        Suspect: anything in it is refused, or cannot be read.
-    """
+    """The one document of `data` as dicts, lists and texts; `Suspect` if anything is refused."""
     try:
         if len(data) > limits.file_bytes or has_forbidden(data, data.decode()):
             raise Suspect

@@ -1,8 +1,9 @@
-"""The nodes of a manifest's YAML document: where each value begins and ends in the text."""
+"""A manifest as text: where each value begins and ends, and the pieces that are replaced."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNo
 from reconciler.diagnostics.problem import Path
 from reconciler.manifests.read import Loader
 from reconciler.manifests.yamltext import LAYOUT, Layout
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Element(NamedTuple):
@@ -99,8 +102,8 @@ def neighbour(node: MappingNode, key: str, order: tuple[str, ...]) -> int | None
     if key not in order:
         return -1
     earlier = set(order[: order.index(key)])
-    indexes = [index for index, (other, _) in enumerate(node.value) if other.value in earlier]
-    return indexes[-1] if indexes else None
+    indexes = (index for index, (other, _) in enumerate(node.value) if other.value in earlier)
+    return max(indexes, default=None)
 
 
 def _steps(node: Node, kind: type[CollectionNode]) -> Iterator[int]:
@@ -112,3 +115,54 @@ def _steps(node: Node, kind: type[CollectionNode]) -> Iterator[int]:
         if key is not None and isinstance(value, kind) and not value.flow_style:
             yield value.start_mark.column - key.start_mark.column
         yield from _steps(value, kind)
+
+
+class SplicedText:
+    """A text as it was read; all offsets are into that, however much is replaced."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        first_end = _LINE_END.search(text)
+        self.newline = first_end.group() if first_end else "\n"
+        self.splices: list[tuple[int, int, str]] = []
+
+    def result(self) -> str:
+        """The text with all pieces replaced."""
+        pieces, position = [], 0
+        for start, end, text in sorted(self.splices, key=lambda splice: splice[:2]):
+            assert position <= start, "two edits of the same place"
+            pieces += [self.text[position:start], text]
+            position = end
+        return "".join([*pieces, self.text[position:]])
+
+    def replace(self, start: int, end: int, text: str) -> None:
+        self.splices.append((start, end, text))
+
+    def insert(self, position: int, text: str) -> None:
+        self.replace(position, position, text)
+
+    def insert_lines(self, position: int, lines: Iterable[str]) -> None:
+        """Put lines below the one that a position is on."""
+        self.insert(self.line_end(position), "".join(self.newline + line for line in lines))
+
+    def delete_lines(self, start: int, end: int) -> None:
+        """Delete all lines from one position to another."""
+        first, last = self.line_start(start), self.line_end(end)
+        if ending := _LINE_END.match(self.text, last):
+            last = ending.end()
+        elif first:
+            first -= 2 if self.text.endswith("\r\n", 0, first) else 1
+        self.replace(first, last, "")
+
+    def line_start(self, position: int) -> int:
+        return max(self.text.rfind(end, 0, position) for end in "\r\n") + 1
+
+    def line_end(self, position: int) -> int:
+        """Where the line of a position ends, before the characters that end it."""
+        end = _LINE_END.search(self.text, position)
+        return end.start() if end else len(self.text)
+
+    def indent(self, position: int) -> str | None:
+        """What is before a position on its line, as long as that is blank."""
+        before = self.text[self.line_start(position) : position]
+        return None if before.strip() else before

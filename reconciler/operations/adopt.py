@@ -89,11 +89,7 @@ def _manifests(inputs: Inputs, partner: str, terms: Terms) -> PartnerManifests:
 
 
 def _name(into: Path, inputs: Inputs, partner: str) -> str:
-    """The name of a manifest relative to the root.
-
-    Raises:
-        Failure: it is not below the root, or it is another partner's.
-    """
+    """The name of a manifest relative to the root; fails if it is outside or another partner's."""
     root = inputs.loaded.base.root
     path = Path(os.path.abspath(into))  # noqa: PTH100 - links stay links
     if not path.is_relative_to(root):

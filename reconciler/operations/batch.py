@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from reconciler.database import observe
 from reconciler.database import unchanged as recorded
-from reconciler.desired.compare import Comparison, compare
+from reconciler.desired.desire import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.ledger import last_applied, restore

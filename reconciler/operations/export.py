@@ -48,11 +48,7 @@ class Export:
         self.to_fill += exported.to_fill
 
     def require(self, *, skip_invalid: bool) -> None:
-        """Require that nothing is wrong, apart from rows that may be left out.
-
-        Raises:
-            Failure: there are rows that no manifest can declare, or something worse.
-        """
+        """Fail if anything is wrong, apart from rows that may be left out."""
         about_rows = unsayable.problems(self.unsayable, left_out=skip_invalid)
         if self.problems or (about_rows and not skip_invalid):
             raise Failure([*about_rows, *self.problems])

@@ -17,8 +17,7 @@ from sqlalchemy import Connection
 
 from reconciler.database import clock, observe, schema
 from reconciler.database.observe import Observed
-from reconciler.desired.compare import Comparison, between
-from reconciler.desired.desire import Desired
+from reconciler.desired.desire import Comparison, Desired, between
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.ledger import last_applied, revisions
 from reconciler.ledger.last_applied import LastApplied

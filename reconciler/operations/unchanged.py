@@ -19,7 +19,7 @@ from reconciler import __version__
 from reconciler.database import observe, unchanged
 from reconciler.database.engine import is_missing, transaction
 from reconciler.database.schema import Condition, status_of
-from reconciler.desired.compare import Comparison, compare
+from reconciler.desired.desire import Comparison, compare
 from reconciler.desired.match import may_be_swapped
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.manifests.declaration import FileDeclaration

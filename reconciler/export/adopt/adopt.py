@@ -30,9 +30,8 @@ _ROUNDS = 6
 class Adoption(NamedTuple):
     """What must be written for the manifests to say what the database has of a mail server.
 
-    `name` is its id. A plan for it then has `changes`, all of ownership, and sets off `alarms`.
-    `undeclarable` are the companies, as people write their CNPJs, whose links no manifest can
-    declare.
+    `name` is its id. A plan for it then has `changes`, all of ownership, and sets off `alarms`. No
+    manifest can declare the links of `undeclarable` companies, by their CNPJs as people write them.
     """
 
     name: str

@@ -8,10 +8,10 @@ from reconciler.diagnostics.words import N_
 from reconciler.export import entries
 from reconciler.export.adopt.sheets import Sheets
 from reconciler.export.adopt.write_back import can_declare
-from reconciler.export.names import Variables, ids
-from reconciler.manifests.yamltext import Plain, Value, mapping
+from reconciler.export.names import ids, new_references
+from reconciler.manifests.yamltext import mapping
 from reconciler.model.cnpj import masked
-from reconciler.model.state import MailServer, State
+from reconciler.model.state import MailServer
 
 
 def add_entry(
@@ -34,10 +34,11 @@ def add_entry(
     others = [item.server for file in sheets.declarations.values() for item in file.servers]
     taken = (*state.servers, *(item.stable_id for item in others))
     names = ids({row_name: row}, {row_name: observed.row_ids[row_name]}, taken)
-    entry = _entry(row, row_name, state)
-    known = (item.password_reference for item in [*others, *state.servers.values()])
-    variables = Variables(text for text in known if text)
-    for reference in variables.references(prefix, state, names).values():
+    links = [link for link in state.links.get(row_name, ()) if can_declare(row, link, state)]
+    entry = entries.server(row, (), links)  # its options depend on what else is declared
+    known = (item.password_reference or "" for item in [*others, *state.servers.values()])
+    variables = {text.removeprefix("env:") for text in known}
+    for reference in new_references(prefix, state, names, variables).values():
         entry = entries.with_password(entry, reference)
     name = names[row_name]
     file = _file_for(row, f"{partner}/{row_name}", sheets, into)
@@ -52,17 +53,6 @@ def add_entry(
     else:
         section.write({name: entry})
     return name
-
-
-def _entry(row: MailServer, row_name: str, state: State) -> dict[str, Value]:
-    """The entry without advanced options, which depend on what else is declared."""
-    entry = entries.server(row, ())
-    links = [link for link in state.links.get(row_name, ()) if can_declare(row, link, state)]
-    if row.company and not links:
-        entry["linked"] = Plain("false")
-    elif links and not row.company:
-        entry["companies"] = [entries.link(link) for link in links]
-    return entry
 
 
 def _file_for(row: MailServer, address: str, sheets: Sheets, into: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.desired.compare import Comparison
+from reconciler.desired.desire import Comparison
 from reconciler.desired.link import DOCUMENT_IMPORT
 from reconciler.export import entries
 from reconciler.export.adopt.sheets import Sheets
@@ -33,17 +33,14 @@ class AdoptedRow:
 
     @property
     def row(self) -> MailServer:
-        """The row in the database."""
         return self.comparison.before.servers[self.name]
 
     @property
     def declared(self) -> ServerDeclaration:
-        """The entry in the manifests."""
         return self.comparison.declaration.servers[self.name]
 
     @property
     def entry(self) -> Cursor:
-        """Where the entry is."""
         place = self.declared.place
         return self.sheets.at(place.file, place.path)
 
