@@ -160,15 +160,19 @@ def _names_now(
     """What servers are called now, by what the entries call them.
 
     One whose row is gone is the one that was made under its last name since, as by a rollback; but
-    not one that was renamed to it.
+    not one that was there before, or had another name, and was renamed to it.
     """
     partner = entries[0].partner
     row_ids = {entry.key.server: entry.row_id for entry in entries if entry.row_id is not None}
     names = {number: name for name, number in observed.row_ids.items()}
     gone = ledger.names_of(partner, set(row_ids.values()) - names.keys())
     heirs = {observed.row_ids[last] for _, last in gone.values() if last in observed.row_ids}
-    renamed = {last for first, last in ledger.names_of(partner, heirs).values() if first != last}
-    names |= {number: last for number, (_, last) in gone.items() if last not in renamed}
+    made_as = {number: first for number, (first, _) in ledger.names_of(partner, heirs).items()}
+    for number, (_, last) in gone.items():
+        heir = observed.row_ids.get(last)
+        # Numbers count up, and none is given twice.
+        if heir is None or (heir > number and made_as.get(heir, last) == last):
+            names[number] = last
     return {server: names[number] for server, number in row_ids.items() if number in names}
 
 
