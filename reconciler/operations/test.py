@@ -14,11 +14,10 @@ from reconciler.operations.verify import KEPT_SECONDS
 from reconciler.plan.plan import Plan
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.results import Hide, Level, ProbeResult
-from reconciler.probes.run import Run
+from reconciler.probes.run import Purpose, Run
 from reconciler.probes.schedule import Consumer, Prober
 from reconciler.probes.select import MailboxFilter, select_servers
 from reconciler.probes.shards import Shard
-from reconciler.probes.targets import Purpose
 from reconciler.secrets.stores.open import Stores
 
 

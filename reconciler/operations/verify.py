@@ -69,16 +69,13 @@ class Gate:
         with ExitStack() as stack:
             redactor = context.redacting()
             stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
-            partners = {part.partner for part in plan.partners} | _partners(context)
+            partners = {part.partner for part in plan.partners}
+            with context.reading() as connection:
+                partners |= set(observe.partners(connection)) if connection else set()
             credentials = Credentials(settings.secrets, stores, partners)
-            changing = sorted({item.partner for item in plan.changed_passwords})
-            targets = gate.targets(
-                plan,
-                verification.level,
-                credentials,
-                settings.probes.not_to_itself,
-                _states(context, changing),
-            )
+            before = _states(context, sorted({item.partner for item in plan.changed_passwords}))
+            to_companies = settings.probes.not_to_itself
+            targets = gate.targets(plan, verification.level, credentials, to_companies, before)
             if targets:
                 tell = stack.enter_context(audience.testing(len(targets)))
 
@@ -175,8 +172,3 @@ def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
 def _left_out(partner: str, names: list[str]) -> Problem:
     values = {"partner": partner, "count": len(names), "names": ", ".join(sorted(names))}
     return Problem("MBX857", None, values)
-
-
-def _partners(context: Context) -> set[str]:
-    with context.reading() as connection:
-        return set(observe.partners(connection)) if connection else set()

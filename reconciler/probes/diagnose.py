@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
@@ -78,7 +78,7 @@ def _matches(symptom: Symptom, ending: Ending) -> bool:
         and symptom.enhanced in ("", ending.enhanced)
         and ending.basic.startswith(symptom.basic)
         and ending.provider.startswith(symptom.provider)
-        and (not symptom.text or _pattern(symptom.text).search(ending.text) is not None)
+        and (not symptom.text or re.search(symptom.text, ending.text, re.IGNORECASE) is not None)
     )
 
 
@@ -92,11 +92,6 @@ def _symptoms() -> tuple[tuple[Symptom, ProbeFailure], ...]:
         return bool(item.enhanced), bool(item.text), bool(item.provider), len(item.basic)
 
     return tuple(sorted(pairs, key=weight, reverse=True))
-
-
-@lru_cache(maxsize=256)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
 
 
 def _enhanced(protocol: str, text: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
 from itertools import count
+from weakref import WeakValueDictionary
 
 from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.conversation import Conversation
 from reconciler.probes.hosts import Hosts, Pause
-from reconciler.probes.message import new_token
 from reconciler.probes.policy import Pace, Policy
 from reconciler.probes.protocols.addresses import LookUp
+from reconciler.probes.protocols.smtp import new_token
 from reconciler.probes.protocols.talk import Shared
 from reconciler.probes.results import Diagnosis, Level, ProbeOutcome, ProbeResult, Step
 from reconciler.probes.target import Target
@@ -45,8 +44,7 @@ class Prober:
         self._pause = pause
         self._hosts = Hosts(pace, pause)
         self._at_once = asyncio.Semaphore(pace.at_once)
-        self._locks: dict[int, asyncio.Lock] = {}
-        self._users = Counter[int]()
+        self._locks = WeakValueDictionary[int, asyncio.Lock]()
 
     async def run(
         self, targets: Iterable[Target] | AsyncIterable[Target], consume: Consumer
@@ -94,7 +92,7 @@ class Prober:
         await breaker.enter()
         try:
             if not breaker.given_up:
-                async with self._hosts.host(target.door).slot(), self._at_once:
+                async with breaker.host.slot(), self._at_once:
                     if not breaker.given_up:
                         result = await conversation.run()
                         return result
@@ -148,19 +146,9 @@ class Prober:
         seconds = ("seconds", int(self._pace.round_trip))
         return Diagnosis("MBX839", "", again=Again.LATER, values=(*values, seconds))
 
-    @asynccontextmanager
-    async def _alone(self, target: Target) -> AsyncIterator[None]:
+    def _alone(self, target: Target) -> asyncio.Lock:
         """No other conversation with the same mailbox: some servers count them and lock it."""
-        key = target.key
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        self._users[key] += 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._locks[key]
+        return self._locks.setdefault(target.key, asyncio.Lock())
 
 
 async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncIterator[Target]:

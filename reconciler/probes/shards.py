@@ -85,9 +85,7 @@ def read(document: Any, name: str) -> ShardResults:
 
 def merged(parts: Iterable[tuple[str, ShardResults]]) -> tuple[ProbeResult, ...]:
     """The results of all shards of one run, each with the name of its file, sorted by server.
-
-    Raises:
-        Failure: shards are missing, were interrupted, are of different runs, or occur twice.
+    Raises `Failure` where shards are missing or were interrupted, of different runs, or duplicate.
     """
     by_number: dict[int, tuple[str, ShardResults]] = {}
     counts = set()
