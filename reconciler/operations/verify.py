@@ -112,8 +112,24 @@ class Gate:
             audience.warn([_left_out(partner, names) for partner, names in sorted(failing.items())])
             return work._replace(plan=gate.without(plan, failing), unchanged=left)
         known = {part.partner: part for part in plan.partners}
-        parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
-        inactive = self._inactive(plan, parts, acceptances, inputs)
+        before = _states(self.context, sorted(failing))
+        declared = inputs.declared if inputs else {}
+        today = clock.now_of(self.context.engine(writes=False)).date()
+        inactive = [
+            gate.deactivating(
+                known.get(name, PartnerPlan(name, ())),
+                failing[name],
+                before.get(name, EMPTY),
+                plan.project,
+                thresholds(self.context.settings),
+                [
+                    *(declared[name].acceptances if name in declared else ()),
+                    *acceptances_for(name, acceptances),
+                ],
+                today,
+            )
+            for name in sorted(failing)
+        ]
         for name in chain.from_iterable(failing.values()):
             audience.warn([Problem("MBX858", None, {"name": name})])
         return work._replace(plan=gate.with_parts(plan, inactive), unchanged=left)
@@ -134,32 +150,6 @@ class Gate:
             verdicts.keep(engine, tested)
         except Failure as failure:  # what was applied stays applied
             audience.failed(failure)
-
-    def _inactive(
-        self,
-        plan: Plan,
-        parts: list[PartnerPlan],
-        acceptances: tuple[Acceptance, ...],
-        inputs: Inputs | None,
-    ) -> list[PartnerPlan]:
-        before = _states(self.context, [part.partner for part in parts])
-        declared = inputs.declared if inputs else {}
-        today = clock.now_of(self.context.engine(writes=False)).date()
-        return [
-            gate.deactivating(
-                part,
-                self.failing[part.partner],
-                before.get(part.partner, EMPTY),
-                plan.project,
-                thresholds(self.context.settings),
-                [
-                    *(declared[part.partner].acceptances if part.partner in declared else ()),
-                    *acceptances_for(part.partner, acceptances),
-                ],
-                today,
-            )
-            for part in parts
-        ]
 
 
 def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:

@@ -9,8 +9,8 @@ from functools import cache
 from typing import NamedTuple
 
 from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
-from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.probes.results import REASON, Diagnosis, Facts, ProbeError, ServerRefusal
+from reconciler.diagnostics.problem import Failure
+from reconciler.probes.results import REASON, Diagnosis, ProbeError, ServerRefusal
 from reconciler.probes.target import Door
 
 _TLS_PORTS = (465, 993, 995, 2465)
@@ -45,7 +45,10 @@ class Ending(NamedTuple):
 def diagnose(error: BaseException, step: str, door: Door, provider: str | None) -> Diagnosis:
     """What `error`, raised in `step`, means. `line` is what the server said, secrets included."""
     if isinstance(error, Failure):
-        return Diagnosis("MBX829", step, "", Again.NO, provider, _reason(error.problems[0]))
+        problem = error.problems[0]  # why there is no secret, its values under prefixed names
+        reasons = ((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
+        values = ((REASON, problem.code), *reasons)
+        return Diagnosis("MBX829", step, "", Again.NO, provider, values)
     if isinstance(error, ProbeError):
         again = failures()[error.code].again
         return Diagnosis(error.code, step, error.line, again, provider, error.values)
@@ -62,12 +65,6 @@ def diagnose(error: BaseException, step: str, door: Door, provider: str | None) 
         if _matches(symptom, ending):
             return Diagnosis(failure.code, step, line, symptom.again or failure.again, provider)
     return Diagnosis("MBX817", step, line, Again.NO, provider)
-
-
-def _reason(problem: Problem) -> Facts:
-    """Why there is no secret: a code, and its values under prefixed names."""
-    values = tuple((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
-    return ((REASON, problem.code), *values)
 
 
 def _matches(symptom: Symptom, ending: Ending) -> bool:

@@ -103,20 +103,3 @@ class Breaker:
         if diagnosis.code in _TIMEOUTS:
             return min(self._most, self.host.connections)
         return self._most
-
-
-class Hosts:
-    """All hosts and doors of a run."""
-
-    def __init__(self, pace: Pace, pause: Pause) -> None:
-        self._pace = pace
-        self._pause = pause
-        self._hosts: dict[str, HostPace] = {}
-        self._breakers: dict[Door, Breaker] = {}
-
-    def breaker(self, door: Door) -> Breaker:
-        if door not in self._breakers:
-            if door.host not in self._hosts:
-                self._hosts[door.host] = HostPace(door, self._pace, self._pause)
-            self._breakers[door] = Breaker(self._pace.give_up_after, self._hosts[door.host])
-        return self._breakers[door]

@@ -11,13 +11,13 @@ from weakref import WeakValueDictionary
 
 from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.conversation import Conversation
-from reconciler.probes.hosts import Hosts, Pause
+from reconciler.probes.hosts import Breaker, HostPace, Pause
 from reconciler.probes.policy import Pace, Policy
 from reconciler.probes.protocols.addresses import LookUp
 from reconciler.probes.protocols.smtp import new_token
 from reconciler.probes.protocols.talk import Shared
 from reconciler.probes.results import Diagnosis, Level, ProbeOutcome, ProbeResult, Step
-from reconciler.probes.target import Target
+from reconciler.probes.target import Door, Target
 
 Consumer = Callable[[ProbeResult], None]
 
@@ -42,7 +42,8 @@ class Prober:
         self._shared = Shared(policy, look_up)
         self._pace = pace
         self._pause = pause
-        self._hosts = Hosts(pace, pause)
+        self._hosts: dict[str, HostPace] = {}
+        self._breakers: dict[Door, Breaker] = {}
         self._at_once = asyncio.Semaphore(pace.at_once)
         self._locks = WeakValueDictionary[int, asyncio.Lock]()
 
@@ -88,7 +89,7 @@ class Prober:
     async def _result(self, conversation: Conversation) -> ProbeResult:
         """The result of a conversation, once its host has room for it and is not given up."""
         target = conversation.target
-        breaker, result = self._hosts.breaker(target.door), None
+        breaker, result = self._breaker(target.door), None
         await breaker.enter()
         try:
             if not breaker.given_up:
@@ -99,6 +100,13 @@ class Prober:
             return target.result(breaker.given_up)._replace(attempts=0, given_up=True)
         finally:
             breaker.leave(result)
+
+    def _breaker(self, door: Door) -> Breaker:
+        if door not in self._breakers:
+            if door.host not in self._hosts:
+                self._hosts[door.host] = HostPace(door, self._pace, self._pause)
+            self._breakers[door] = Breaker(self._pace.give_up_after, self._hosts[door.host])
+        return self._breakers[door]
 
     def _wait(self, result: ProbeResult, attempt: int) -> float | None:
         """The seconds to wait after this attempt; None if there must not be another."""

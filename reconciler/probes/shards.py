@@ -68,9 +68,7 @@ def data(result: ProbeResult) -> dict[str, Any]:
 
 
 def read(document: Any, name: str) -> ShardResults:
-    """The results in a document of `FORMAT_VERSION`, a shard and `data`; `name` is for messages.
-    Raises `Failure` for anything else.
-    """
+    """The results in a document; `name` is for messages. Raises `Failure` for anything else."""
     try:
         major = document["format_version"].partition(".")[0]
         shard = Shard(int(document["shard"]["number"]), int(document["shard"]["of"]))

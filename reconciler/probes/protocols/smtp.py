@@ -1,4 +1,4 @@
-"""SMTP: greeting, STARTTLS, login, and a message handed over: plain, short, with a token."""
+"""SMTP: greeting, STARTTLS, login, and a test message handed over, which its token marks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ Esta mensagem mostra que a caixa de e-mail consegue enviar.
 Não é preciso responder.
 {token}
 """
-_DOT = re.compile(rb"^\.", re.MULTILINE)
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
 
@@ -53,7 +52,7 @@ def compose(sender: str, name: str | None, recipient: str, token: str) -> ProbeM
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_BODY.format(token=token), cte="quoted-printable")
     policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
-    data = _DOT.sub(b"..", message.as_bytes(policy=policy))
+    data = re.sub(rb"^\.", b"..", message.as_bytes(policy=policy), flags=re.MULTILINE)
     return ProbeMessage(sender, recipient, token, data + b".\r\n")
 
 
