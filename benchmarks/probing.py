@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from benchmarks.maillab import DOMAIN
 from reconciler.model.state import MailServer
-from reconciler.probes.message import compose, new_token
 from reconciler.probes.policy import Pace, Policy
+from reconciler.probes.protocols.smtp import compose, new_token
 from reconciler.probes.results import Level, ProbeResult
 from reconciler.probes.schedule import Prober
 from reconciler.probes.target import Sensitive, Target

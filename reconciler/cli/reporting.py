@@ -73,10 +73,7 @@ def report(
     hide: Hide = str,
 ) -> Iterator[Report]:
     """A report that is whole at the end of the block, however that ends; each piece of what goes
-    to a file passes through `hide`.
-
-    Raises:
-        Failure: the file cannot be written.
+    to a file passes through `hide`. Raises `Failure` where the file cannot be written.
     """
     with _place(out, hide) as say:
         made = Report(form, say, PLAIN if out else terminal.style(), steps=steps)

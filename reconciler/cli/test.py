@@ -234,11 +234,8 @@ def _document(file: Path) -> ShardResults:
         raise Failure.of("MBX856", file=str(file), reason=error.strerror or "") from None
     except (ValueError, RecursionError):
         raise Failure.of("MBX850", file=str(file)) from None
-    if not _codes(document) <= MESSAGES.keys():
+    codes = {result.diagnosis.code for result in document.results if result.diagnosis}
+    codes |= {warning.code for result in document.results for warning in result.warnings}
+    if not codes <= MESSAGES.keys():
         raise Failure.of("MBX850", file=str(file))
     return document
-
-
-def _codes(document: ShardResults) -> set[str]:
-    failed = {result.diagnosis.code for result in document.results if result.diagnosis}
-    return failed | {warning.code for result in document.results for warning in result.warnings}

@@ -14,11 +14,10 @@ from reconciler.operations.verify import KEPT_SECONDS
 from reconciler.plan.plan import Plan
 from reconciler.probes.credentials import Credentials
 from reconciler.probes.results import Hide, Level, ProbeResult
-from reconciler.probes.run import Run
+from reconciler.probes.run import Purpose, Run
 from reconciler.probes.schedule import Consumer, Prober
 from reconciler.probes.select import MailboxFilter, select_servers
 from reconciler.probes.shards import Shard
-from reconciler.probes.targets import Purpose
 from reconciler.secrets.read import Stores
 
 
@@ -52,10 +51,8 @@ class Audience(Protocol):
 
 
 def test(context: Context, tests: Tests, audience: Audience) -> None:
-    """Test mailboxes; the results go to the audience, the verdicts to the database.
-
-    Raises:
-        Failure: the database cannot be read, or verdicts could not be written.
+    """Test mailboxes; the results go to the audience, the verdicts to the database. Raises
+    `Failure` where that cannot be read, or verdicts could not be written.
     """
     settings = context.settings
     batches, partners, database_id = _selected(context, tests, audience)
@@ -71,7 +68,16 @@ def test(context: Context, tests: Tests, audience: Audience) -> None:
         run = Run(batches, purpose, credentials, context.engine(writes=False), writing)
         tell = stack.enter_context(audience.testing(sum(map(len, batches)), redactor.redact))
         prober = Prober(settings.probes.policy(tests.sink), settings.probes.pace())
-        _run(run, prober, tell, tests.deadline)
+
+        def consume(result: ProbeResult) -> None:
+            tell(run.finished(result))
+
+        try:  # whatever ends it, the results until then are told and written
+            if not asyncio.run(_in_time(prober.run(run.targets(), consume), tests.deadline)):
+                for result in run.untested():
+                    consume(result)
+        finally:
+            run.keep()
     if run.failure:
         raise run.failure
 
@@ -98,20 +104,6 @@ def changed_servers(plan: Plan) -> frozenset[tuple[str, str]]:
         for change in part.changes
         if change.server
     )
-
-
-def _run(run: Run, prober: Prober, tell: Consumer, deadline: float | None) -> None:
-    """Test everything; whatever ends it, the results until then are told and written."""
-
-    def consume(result: ProbeResult) -> None:
-        tell(run.finished(result))
-
-    try:
-        if not asyncio.run(_in_time(prober.run(run.targets(), consume), deadline)):
-            for result in run.untested():
-                consume(result)
-    finally:
-        run.keep()
 
 
 async def _in_time(work: Coroutine[None, None, None], deadline: float | None) -> bool:

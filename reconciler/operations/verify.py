@@ -69,16 +69,13 @@ class Gate:
         with ExitStack() as stack:
             redactor = context.redacting()
             stores = stack.enter_context(Stores(settings.secrets, context.environ, redactor))
-            partners = {part.partner for part in plan.partners} | _partners(context)
+            partners = {part.partner for part in plan.partners}
+            with context.reading() as connection:
+                partners |= set(observe.partners(connection)) if connection else set()
             credentials = Credentials(settings.secrets, stores, partners)
-            changing = sorted({item.partner for item in plan.changed_passwords})
-            targets = gate.targets(
-                plan,
-                verification.level,
-                credentials,
-                settings.probes.not_to_itself,
-                _states(context, changing),
-            )
+            before = _states(context, sorted({item.partner for item in plan.changed_passwords}))
+            to_companies = settings.probes.not_to_itself
+            targets = gate.targets(plan, verification.level, credentials, to_companies, before)
             if targets:
                 tell = stack.enter_context(audience.testing(len(targets)))
 
@@ -115,8 +112,24 @@ class Gate:
             audience.warn([_left_out(partner, names) for partner, names in sorted(failing.items())])
             return work._replace(plan=gate.without(plan, failing), unchanged=left)
         known = {part.partner: part for part in plan.partners}
-        parts = [known.get(name, PartnerPlan(name, ())) for name in sorted(failing)]
-        inactive = self._inactive(plan, parts, acceptances, inputs)
+        before = _states(self.context, sorted(failing))
+        declared = inputs.declared if inputs else {}
+        today = clock.now_of(self.context.engine(writes=False)).date()
+        inactive = [
+            gate.deactivating(
+                known.get(name, PartnerPlan(name, ())),
+                failing[name],
+                before.get(name, EMPTY),
+                plan.project,
+                thresholds(self.context.settings),
+                [
+                    *(declared[name].acceptances if name in declared else ()),
+                    *acceptances_for(name, acceptances),
+                ],
+                today,
+            )
+            for name in sorted(failing)
+        ]
         for name in chain.from_iterable(failing.values()):
             audience.warn([Problem("MBX858", None, {"name": name})])
         return work._replace(plan=gate.with_parts(plan, inactive), unchanged=left)
@@ -138,32 +151,6 @@ class Gate:
         except Failure as failure:  # what was applied stays applied
             audience.failed(failure)
 
-    def _inactive(
-        self,
-        plan: Plan,
-        parts: list[PartnerPlan],
-        acceptances: tuple[Acceptance, ...],
-        inputs: Inputs | None,
-    ) -> list[PartnerPlan]:
-        before = _states(self.context, [part.partner for part in parts])
-        declared = inputs.declared if inputs else {}
-        today = clock.now_of(self.context.engine(writes=False)).date()
-        return [
-            gate.deactivating(
-                part,
-                self.failing[part.partner],
-                before.get(part.partner, EMPTY),
-                plan.project,
-                thresholds(self.context.settings),
-                [
-                    *(declared[part.partner].acceptances if part.partner in declared else ()),
-                    *acceptances_for(part.partner, acceptances),
-                ],
-                today,
-            )
-            for part in parts
-        ]
-
 
 def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
     """What the database has of these partners, by their names."""
@@ -175,8 +162,3 @@ def _states(context: Context, partners: Sequence[str]) -> Mapping[str, State]:
 def _left_out(partner: str, names: list[str]) -> Problem:
     values = {"partner": partner, "count": len(names), "names": ", ".join(sorted(names))}
     return Problem("MBX857", None, values)
-
-
-def _partners(context: Context) -> set[str]:
-    with context.reading() as connection:
-        return set(observe.partners(connection)) if connection else set()

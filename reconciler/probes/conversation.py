@@ -9,11 +9,10 @@ from ipaddress import ip_address
 
 from reconciler.diagnostics.problem import Failure
 from reconciler.probes.diagnose import diagnose
-from reconciler.probes.message import ProbeMessage, compose
 from reconciler.probes.protocols.imap import Imap
 from reconciler.probes.protocols.pop3 import Pop3
 from reconciler.probes.protocols.sasl import Login
-from reconciler.probes.protocols.smtp import Smtp
+from reconciler.probes.protocols.smtp import ProbeMessage, Smtp, compose
 from reconciler.probes.protocols.talk import Shared, Talk
 from reconciler.probes.results import (
     Diagnosis,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from reconciler.diagnostics.messages.failures import Again, ProbeFailure, Symptom, failures
-from reconciler.diagnostics.problem import Failure, Problem
-from reconciler.probes.results import REASON, Diagnosis, Facts, ProbeError, ServerRefusal
+from reconciler.diagnostics.problem import Failure
+from reconciler.probes.results import REASON, Diagnosis, ProbeError, ServerRefusal
 from reconciler.probes.target import Door
 
 _TLS_PORTS = (465, 993, 995, 2465)
@@ -45,7 +45,10 @@ class Ending(NamedTuple):
 def diagnose(error: BaseException, step: str, door: Door, provider: str | None) -> Diagnosis:
     """What `error`, raised in `step`, means. `line` is what the server said, secrets included."""
     if isinstance(error, Failure):
-        return Diagnosis("MBX829", step, "", Again.NO, provider, _reason(error.problems[0]))
+        problem = error.problems[0]  # why there is no secret, its values under prefixed names
+        reasons = ((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
+        values = ((REASON, problem.code), *reasons)
+        return Diagnosis("MBX829", step, "", Again.NO, provider, values)
     if isinstance(error, ProbeError):
         again = failures()[error.code].again
         return Diagnosis(error.code, step, error.line, again, provider, error.values)
@@ -64,12 +67,6 @@ def diagnose(error: BaseException, step: str, door: Door, provider: str | None) 
     return Diagnosis("MBX817", step, line, Again.NO, provider)
 
 
-def _reason(problem: Problem) -> Facts:
-    """Why there is no secret: a code, and its values under prefixed names."""
-    values = tuple((f"{REASON}_{name}", str(value)) for name, value in problem.values.items())
-    return ((REASON, problem.code), *values)
-
-
 def _matches(symptom: Symptom, ending: Ending) -> bool:
     return (
         ending.step in symptom.steps
@@ -78,7 +75,7 @@ def _matches(symptom: Symptom, ending: Ending) -> bool:
         and symptom.enhanced in ("", ending.enhanced)
         and ending.basic.startswith(symptom.basic)
         and ending.provider.startswith(symptom.provider)
-        and (not symptom.text or _pattern(symptom.text).search(ending.text) is not None)
+        and (not symptom.text or re.search(symptom.text, ending.text, re.IGNORECASE) is not None)
     )
 
 
@@ -92,11 +89,6 @@ def _symptoms() -> tuple[tuple[Symptom, ProbeFailure], ...]:
         return bool(item.enhanced), bool(item.text), bool(item.provider), len(item.basic)
 
     return tuple(sorted(pairs, key=weight, reverse=True))
-
-
-@lru_cache(maxsize=256)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
 
 
 def _enhanced(protocol: str, text: str) -> str:

@@ -51,12 +51,12 @@ class Breaker:
     reason, until one of them gets as far as a login, no more are let in than it takes to find out.
     """
 
-    def __init__(self, most: int, connections: int) -> None:
+    def __init__(self, most: int, host: HostPace) -> None:
         self._most = most
-        self._connections = connections
+        self.host = host
         self._failures = 0
         # As many as can find out at once: another would begin when the first of them is done.
-        self._enough = min(most, connections)
+        self._enough = min(most, host.connections)
         self._last = ""
         self._is_open = False
         self._inside = 0
@@ -65,7 +65,7 @@ class Breaker:
 
     async def enter(self) -> None:
         """Wait until one more may try, or nobody may any more."""
-        while not (self.given_up or self._has_room()):
+        while not (self.given_up or self._is_open or self._inside + self._failures < self._enough):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             await waiter
@@ -81,13 +81,12 @@ class Breaker:
                 waiter.set_result(None)
         self._waiting.clear()
 
-    def _has_room(self) -> bool:
-        return self._is_open or self._inside + self._failures < self._enough
-
     def _note(self, result: ProbeResult) -> None:
         diagnosis = result.diagnosis
-        if diagnosis and _is_unrelated(diagnosis, result):
-            return
+        if diagnosis and not result.steps:
+            never_looked_up = diagnosis.step != "resolve"
+            if never_looked_up or diagnosis.outcome is ProbeOutcome.NOT_TESTED:
+                return  # the host had no part in it
         if diagnosis is None or diagnosis.step not in _OF_THE_HOST:
             self._failures, self._last, self._is_open, self._enough = 0, "", True, self._most
             return
@@ -102,32 +101,5 @@ class Breaker:
             return self._most * _PATIENCE
         # Where fewer may be tried at once, they would wait for their timeouts one after the other.
         if diagnosis.code in _TIMEOUTS:
-            return min(self._most, self._connections)
+            return min(self._most, self.host.connections)
         return self._most
-
-
-def _is_unrelated(diagnosis: Diagnosis, result: ProbeResult) -> bool:
-    """Whether the host had no part in it, because it was never looked up."""
-    never_looked_up = diagnosis.step != "resolve" or diagnosis.outcome is ProbeOutcome.NOT_TESTED
-    return not result.steps and never_looked_up
-
-
-class Hosts:
-    """All hosts and doors of a run."""
-
-    def __init__(self, pace: Pace, pause: Pause) -> None:
-        self._pace = pace
-        self._pause = pause
-        self._hosts: dict[str, HostPace] = {}
-        self._breakers: dict[Door, Breaker] = {}
-
-    def host(self, door: Door) -> HostPace:
-        if door.host not in self._hosts:
-            self._hosts[door.host] = HostPace(door, self._pace, self._pause)
-        return self._hosts[door.host]
-
-    def breaker(self, door: Door) -> Breaker:
-        if door not in self._breakers:
-            connections = self.host(door).connections
-            self._breakers[door] = Breaker(self._pace.give_up_after, connections)
-        return self._breakers[door]

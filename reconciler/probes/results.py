@@ -1,4 +1,4 @@
-"""The results of probes: frozen values, handed on one by one as they come; and early endings."""
+"""The results of probes, handed on one by one as they come, and the two ways to end one early."""
 
 from __future__ import annotations
 

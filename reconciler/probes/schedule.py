@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
 from itertools import count
+from weakref import WeakValueDictionary
 
 from reconciler.diagnostics.messages.failures import Again
 from reconciler.probes.conversation import Conversation
-from reconciler.probes.hosts import Hosts, Pause
-from reconciler.probes.message import new_token
+from reconciler.probes.hosts import Breaker, HostPace, Pause
 from reconciler.probes.policy import Pace, Policy
 from reconciler.probes.protocols.addresses import LookUp
+from reconciler.probes.protocols.smtp import new_token
 from reconciler.probes.protocols.talk import Shared
 from reconciler.probes.results import Diagnosis, Level, ProbeOutcome, ProbeResult, Step
-from reconciler.probes.target import Target
+from reconciler.probes.target import Door, Target
 
 Consumer = Callable[[ProbeResult], None]
 
@@ -43,10 +42,10 @@ class Prober:
         self._shared = Shared(policy, look_up)
         self._pace = pace
         self._pause = pause
-        self._hosts = Hosts(pace, pause)
+        self._hosts: dict[str, HostPace] = {}
+        self._breakers: dict[Door, Breaker] = {}
         self._at_once = asyncio.Semaphore(pace.at_once)
-        self._locks: dict[int, asyncio.Lock] = {}
-        self._users = Counter[int]()
+        self._locks = WeakValueDictionary[int, asyncio.Lock]()
 
     async def run(
         self, targets: Iterable[Target] | AsyncIterable[Target], consume: Consumer
@@ -90,17 +89,24 @@ class Prober:
     async def _result(self, conversation: Conversation) -> ProbeResult:
         """The result of a conversation, once its host has room for it and is not given up."""
         target = conversation.target
-        breaker, result = self._hosts.breaker(target.door), None
+        breaker, result = self._breaker(target.door), None
         await breaker.enter()
         try:
             if not breaker.given_up:
-                async with self._hosts.host(target.door).slot(), self._at_once:
+                async with breaker.host.slot(), self._at_once:
                     if not breaker.given_up:
                         result = await conversation.run()
                         return result
             return target.result(breaker.given_up)._replace(attempts=0, given_up=True)
         finally:
             breaker.leave(result)
+
+    def _breaker(self, door: Door) -> Breaker:
+        if door not in self._breakers:
+            if door.host not in self._hosts:
+                self._hosts[door.host] = HostPace(door, self._pace, self._pause)
+            self._breakers[door] = Breaker(self._pace.give_up_after, self._hosts[door.host])
+        return self._breakers[door]
 
     def _wait(self, result: ProbeResult, attempt: int) -> float | None:
         """The seconds to wait after this attempt; None if there must not be another."""
@@ -148,19 +154,9 @@ class Prober:
         seconds = ("seconds", int(self._pace.round_trip))
         return Diagnosis("MBX839", "", again=Again.LATER, values=(*values, seconds))
 
-    @asynccontextmanager
-    async def _alone(self, target: Target) -> AsyncIterator[None]:
+    def _alone(self, target: Target) -> asyncio.Lock:
         """No other conversation with the same mailbox: some servers count them and lock it."""
-        key = target.key
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        self._users[key] += 1
-        try:
-            async with lock:
-                yield
-        finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._locks[key]
+        return self._locks.setdefault(target.key, asyncio.Lock())
 
 
 async def _each(targets: Iterable[Target] | AsyncIterable[Target]) -> AsyncIterator[Target]:

@@ -42,10 +42,8 @@ def select_servers(
     connection: Connection, mailboxes: MailboxFilter, shard: Shard
 ) -> list[tuple[int, ...]]:
     """The rows asked for, of this shard, in an order that mixes hosts and never changes; all that
-    share a mailbox are in one batch.
-
-    Raises:
-        Failure: a partner or server is unknown, or several partners have such a server.
+    share a mailbox are in one batch. Raises `Failure` where a partner or server is unknown, or
+    several partners have such a server.
     """
     return list(_batches(sorted(_keys(connection, mailboxes, shard))))
 

@@ -68,9 +68,7 @@ def data(result: ProbeResult) -> dict[str, Any]:
 
 
 def read(document: Any, name: str) -> ShardResults:
-    """The results in a document of `FORMAT_VERSION`, a shard and `data`; `name` is for messages.
-    Raises `Failure` for anything else.
-    """
+    """The results in a document; `name` is for messages. Raises `Failure` for anything else."""
     try:
         major = document["format_version"].partition(".")[0]
         shard = Shard(int(document["shard"]["number"]), int(document["shard"]["of"]))
@@ -85,9 +83,7 @@ def read(document: Any, name: str) -> ShardResults:
 
 def merged(parts: Iterable[tuple[str, ShardResults]]) -> tuple[ProbeResult, ...]:
     """The results of all shards of one run, each with the name of its file, sorted by server.
-
-    Raises:
-        Failure: shards are missing, were interrupted, are of different runs, or occur twice.
+    Raises `Failure` where shards are missing or were interrupted, of different runs, or duplicate.
     """
     by_number: dict[int, tuple[str, ShardResults]] = {}
     counts = set()

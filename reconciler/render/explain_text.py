@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.diagnostics.messages.failures import failures
 from reconciler.diagnostics.words import _
 from reconciler.render.messages import MESSAGES
-from reconciler.render.probe_failure import AGAIN, STEPS, words
+from reconciler.render.probe_text import AGAIN, STEPS, words
 from reconciler.render.style import PLAIN, Style
 
 

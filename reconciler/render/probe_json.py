@@ -7,7 +7,7 @@ import json
 from reconciler.probes import shards
 from reconciler.probes.results import ProbeResult
 from reconciler.probes.shards import Shard, Tally
-from reconciler.render.probe_failure import described
+from reconciler.render.probe_text import described
 
 
 def opening(shard: Shard) -> str:

@@ -8,8 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.probes.results import ProbeOutcome, ProbeResult
 from reconciler.probes.shards import Tally
-from reconciler.render.probe_failure import described
-from reconciler.render.probe_text import mailbox, names, step_line
+from reconciler.render.probe_text import described, mailbox, names, step_line
 from reconciler.render.style import clean
 
 

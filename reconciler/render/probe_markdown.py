@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.diagnostics.words import _
-from reconciler.probes.results import ProbeOutcome, ProbeResult, ProbeWarning
+from reconciler.probes.results import Diagnosis, ProbeOutcome, ProbeResult, ProbeWarning
 from reconciler.probes.shards import Tally
-from reconciler.render.probe_failure import STEPS, Words, described
-from reconciler.render.probe_text import mailbox, names, summary
+from reconciler.render.probe_text import STEPS, Words, described, mailbox, names, summary
 from reconciler.render.style import one_line
 
 MOST = 200
@@ -20,22 +19,19 @@ _SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@-])")
 def document(results: Iterable[ProbeResult]) -> Iterator[str]:
     """The failures in a table, then what to do about each kind of them, then warnings."""
     tally = Tally()
-    failed: list[ProbeResult] = []
+    failed: list[tuple[ProbeResult, Diagnosis]] = []
     warnings: dict[ProbeWarning, Words] = {}
     for result in results:
         tally.add(result)
         if result.diagnosis and len(failed) < MOST:
-            failed.append(result)
+            failed.append((result, result.diagnosis))
         for warning in result.warnings:
             warnings[warning] = described(warning)
     yield f"### {_sign(tally)} {_plain(summary(tally))}\n"
     if failed:
         yield from _table(failed)
         yield from _advice(failed)
-    more = (
-        tally.outcomes[ProbeOutcome.FAILED] + tally.outcomes[ProbeOutcome.NOT_TESTED] - len(failed)
-    )
-    if more > 0:
+    if (more := tally.total - tally.outcomes[ProbeOutcome.PASSED] - len(failed)) > 0:
         yield "\n" + _plain(_("And {count} more.").format(count=more)) + "\n"
     for warning, words in warnings.items():
         yield f"\n- ⚠️ {warning.code}: {_plain(words.title)}. {_plain(words.repair)}\n"
@@ -47,12 +43,10 @@ def _sign(tally: Tally) -> str:
     return "⚠️" if tally.outcomes[ProbeOutcome.NOT_TESTED] else "✅"
 
 
-def _table(failed: list[ProbeResult]) -> Iterator[str]:
+def _table(failed: list[tuple[ProbeResult, Diagnosis]]) -> Iterator[str]:
     heads = (_("Mail server"), _("Mailbox"), _("Step"), _("Failure"), _("The server says"))
     yield "\n| " + " | ".join(heads) + " |\n" + "| --- " * len(heads) + "|\n"
-    for result in failed:
-        diagnosis = result.diagnosis
-        assert diagnosis is not None
+    for result, diagnosis in failed:
         cells = (
             _plain(names(result)),
             _plain(mailbox(result)),
@@ -63,13 +57,12 @@ def _table(failed: list[ProbeResult]) -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |\n"
 
 
-def _advice(failed: list[ProbeResult]) -> Iterator[str]:
+def _advice(failed: list[tuple[ProbeResult, Diagnosis]]) -> Iterator[str]:
     """What to do, each text once."""
     seen: set[str] = set()
-    for result in failed:
-        assert result.diagnosis is not None
-        words = described(result.diagnosis)
-        line = f"- {result.diagnosis.code}: {_plain(words.cause)} **{_plain(words.repair)}**\n"
+    for _result, diagnosis in failed:
+        words = described(diagnosis)
+        line = f"- {diagnosis.code}: {_plain(words.cause)} **{_plain(words.repair)}**\n"
         if line not in seen:
             yield ("" if seen else "\n") + line
             seen.add(line)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.diagnostics.messages.failures import Again
-from reconciler.probes.message import compose, new_token
+from reconciler.probes.protocols.smtp import compose, new_token
 from reconciler.probes.results import Level, ProbeOutcome, ProbeResult
 from reconciler.secrets.redact import MASK, Redactor
 from tests.support.mailservers import (

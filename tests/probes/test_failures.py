@@ -26,7 +26,7 @@ from reconciler.model.providers import catalogue
 from reconciler.probes.diagnose import diagnose
 from reconciler.probes.results import ProbeOutcome, ProbeResult, ServerRefusal
 from reconciler.probes.target import Door
-from reconciler.render.probe_failure import described
+from reconciler.render.probe_text import described
 from tests.support.mailservers import (
     HOST,
     SERVERS,

@@ -78,10 +78,6 @@ def _faces(address: IPv4Address | IPv6Address) -> tuple[IPv4Address | IPv6Addres
         return (address,)
     if address.ipv4_mapped:
         return (address.ipv4_mapped,)
-    if address.sixtofour:
-        return (address, address.sixtofour)
-    if address.teredo:
-        return (address, *address.teredo)
     if address in _TRANSLATED:
         return (address, IPv4Address(int(address) & 0xFFFFFFFF))
-    return (address,)
+    return (address, *filter(None, (address.sixtofour, *(address.teredo or ()))))

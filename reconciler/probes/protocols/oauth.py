@@ -90,18 +90,14 @@ def request(document: str, username: str, protocol: str) -> TokenRequest:
             case "service_account":
                 return _service_account(data, username)
             case "authorized_user":
-                return _google_user(data)
+                names = ("client_id", "client_secret", "refresh_token")
+                form = {"grant_type": "refresh_token", **{name: data[name] for name in names}}
+                return _request("google", GOOGLE, form)
             case "microsoft":
                 return _microsoft(data, protocol)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ProbeError("MBX835")
-
-
-def _google_user(data: Mapping[str, Any]) -> TokenRequest:
-    names = ("client_id", "client_secret", "refresh_token")
-    form = {"grant_type": "refresh_token", **{name: data[name] for name in names}}
-    return _request("google", GOOGLE, form)
 
 
 def _service_account(data: Mapping[str, Any], username: str) -> TokenRequest:

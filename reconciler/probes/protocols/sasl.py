@@ -77,10 +77,8 @@ async def authenticate(
 ) -> None:
     """Log in. The credential goes over the wire once, whatever the server answers.
 
-    With `at_once` the initial response is sent along with the name of the mechanism.
-
-    Raises:
-        ServerRefusal: the server refuses the login; its text has the reason, if there is one.
+    With `at_once` the initial response is sent along with the name of the mechanism. Raises
+    `ServerRefusal` where the server refuses the login; its text has the reason, if there is one.
     """
     first = initial(mechanism, login)
     challenge = await exchange.begin(mechanism, first if at_once else None)

@@ -1,18 +1,64 @@
-"""SMTP: greeting, STARTTLS, login, and a message handed over."""
+"""SMTP: greeting, STARTTLS, login, and a test message handed over, which its token marks."""
 
 from __future__ import annotations
 
 import re
+import secrets
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import formatdate
 from typing import NamedTuple
 
-from reconciler.probes.message import ProbeMessage
 from reconciler.probes.protocols import sasl
 from reconciler.probes.protocols.sasl import Login
 from reconciler.probes.protocols.talk import Talk
 from reconciler.probes.results import ProbeError, ServerRefusal
 
+_BODY = """\
+This message shows that the mailbox can send.
+Nobody needs to answer it.
+
+Esta mensagem mostra que a caixa de e-mail consegue enviar.
+Não é preciso responder.
+{token}
+"""
 _CHALLENGE, _LOGGED_IN = 334, 235
 _REPLY = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?")
+
+
+class ProbeMessage(NamedTuple):
+    """Sender, recipient, and what follows DATA, with dots doubled and the final one added."""
+
+    sender: str
+    recipient: str
+    token: str
+    data: bytes
+
+
+def new_token() -> str:
+    """A word that is in no other message."""
+    return "mbx" + secrets.token_hex(12)
+
+
+def compose(sender: str, name: str | None, recipient: str, token: str) -> ProbeMessage:
+    """The test message; all texts are known to be single lines."""
+    message = EmailMessage()
+    message["From"] = _address(sender, name)
+    message["To"] = _address(recipient)
+    message["Subject"] = f"Test {token}"
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{token}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_BODY.format(token=token), cte="quoted-printable")
+    policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
+    data = re.sub(rb"^\.", b"..", message.as_bytes(policy=policy), flags=re.MULTILINE)
+    return ProbeMessage(sender, recipient, token, data + b".\r\n")
+
+
+def _address(address: str, name: str | None = None) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(name or "", local, domain)
 
 
 class Reply(NamedTuple):
@@ -84,7 +130,9 @@ class Smtp:
         await self._talk.leave("QUIT")
 
     async def _ehlo(self) -> None:
-        name = self._name or _literal(self._talk.wire.here)
+        # Unless the row has a name, an address literal: looking up a name could take seconds.
+        here = self._talk.wire.here
+        name = self._name or (f"[IPv6:{here}]" if ":" in here else f"[{here}]")
         reply = await self._command(f"EHLO {name}", 2)
         pairs = (line.replace("=", " ", 1).partition(" ") for line in reply.lines[1:])
         self._offers = {key.upper(): values.upper() for key, _, values in pairs}
@@ -120,8 +168,3 @@ class Smtp:
                 if expected and reply.code // 100 != expected:
                     raise ServerRefusal(match[1], reply.text)
                 return reply
-
-
-def _literal(address: str) -> str:
-    """The address of this side as an address literal: looking up its name could take seconds."""
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -53,11 +53,8 @@ class Talk:
         self.steps.append(Step(self.at, time.perf_counter() - self._began, tuple(facts.items())))
 
     async def connect(self, seconds: float) -> None:
-        """Look up the host and connect to it, within so many seconds.
-
-        Raises:
-            ProbeError: the policy forbids it.
-            OSError, UnicodeError: as the system says.
+        """Look up the host and connect to it, within so many seconds; raises `ProbeError` where
+        the policy forbids it, `OSError` and `UnicodeError` as the system says.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         policy = self.shared.policy

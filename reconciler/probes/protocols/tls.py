@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 from reconciler.probes.results import ProbeError
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
 
 class Certificate(NamedTuple):
     """Whom a certificate names, and when it expires."""
@@ -65,7 +63,7 @@ def certificate(transport: asyncio.Transport) -> Certificate:
     try:
         return _unverified(connection.getpeercert(binary_form=True) or b"")
     except ValueError:
-        return Certificate("?", (), _NEVER)
+        return Certificate("?", (), datetime.max.replace(tzinfo=UTC))
 
 
 def _verified(fields: dict[str, Any]) -> Certificate:

@@ -14,6 +14,7 @@ from ssl import SSLContext
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakValueDictionary
 
 from reconciler.probes.policy import Policy
 from reconciler.probes.protocols import oauth
@@ -47,7 +48,7 @@ class Tokens:
         self._contexts = contexts
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
-        self._locks: dict[bytes, asyncio.Lock] = {}
+        self._locks = WeakValueDictionary[bytes, asyncio.Lock]()
 
     async def get(self, document: str, username: str, protocol: str) -> str:
         """The access token that the credential `document` gives for `username`; raises
@@ -55,18 +56,13 @@ class Tokens:
         """
         request = oauth.request(document, username, protocol)
         key = sha256(repr(request).encode()).digest()
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        try:
-            async with lock:
-                kept = self._kept.get(key)
-                if kept is None or kept[1] < time.monotonic():
-                    kept = self._kept[key] = await self._fetch(request)
-                    if len(self._kept) > _KEPT:
-                        self._kept.popitem(last=False)
-                return kept[0]
-        finally:
-            if not lock.locked():
-                self._locks.pop(key, None)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            kept = self._kept.get(key)
+            if kept is None or kept[1] < time.monotonic():
+                kept = self._kept[key] = await self._fetch(request)
+                if len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            return kept[0]
 
     async def _fetch(self, request: TokenRequest) -> tuple[str, float]:
         """A token, and until when it holds. The endpoint is not checked against the networks that

@@ -29,11 +29,8 @@ class Wire(asyncio.Protocol):
         await self._loop.create_connection(lambda: self, address, port)
 
     async def encrypt(self, context: ssl.SSLContext, host: str, early: str) -> asyncio.Transport:
-        """Speak TLS from here on, with a server that proves to be `host`.
-
-        Raises:
-            ProbeError: the server sent bytes before the handshake; `early` is the code for that.
-            OSError, ssl.SSLError: the handshake failed.
+        """Speak TLS from here on, with a server that proves to be `host`; raises `OSError` where
+        the handshake fails, and `ProbeError` with the code `early` for bytes before it.
         """
         assert self._transport is not None
         if self._buffer:
