@@ -24,8 +24,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
 from reconciler.diagnostics.messages.failures import failures
-from reconciler.diagnostics.messages.message import Message
-from reconciler.diagnostics.messages.problems import problems
+from reconciler.diagnostics.messages.message import Message, problems
 from reconciler.plan.guards import GUARDS
 from reconciler.render import schemas
 from scripts import probe_page

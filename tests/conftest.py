@@ -116,36 +116,26 @@ def engine(kind: str, databases: Databases) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def cli(
-    database: Database,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def bare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Cli:
-    """The command line, in a folder of the test's own and on a database with all tables."""
-    return _command_line(database, tmp_path, monkeypatch, capsys)
+    """The command line, in a folder of the test's own and without being told of a database."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run(capsys, *arguments)
 
 
 @pytest.fixture
-def new_cli(
-    new_database: Database,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cli:
-    """The command line, in a folder of the test's own and on a database without tables."""
-    return _command_line(new_database, tmp_path, monkeypatch, capsys)
-
-
-def _command_line(
-    database: Database,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cli:
-    monkeypatch.chdir(folder)
+def cli(bare: Cli, database: Database, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line, in a folder of the test's own and on a database with all tables."""
     monkeypatch.setenv("RECONCILER_DATABASE_URL", database.url)
-    return lambda *arguments: run(capsys, *arguments)
+    return bare
+
+
+@pytest.fixture
+def new_cli(bare: Cli, new_database: Database, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line, in a folder of the test's own and on a database without tables."""
+    monkeypatch.setenv("RECONCILER_DATABASE_URL", new_database.url)
+    return bare
 
 
 # Surroundings

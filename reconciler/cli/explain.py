@@ -29,5 +29,5 @@ def command(code: str, form: str) -> int:
     if form == "json":
         terminal.say_json(explain_text.data(name))
     else:
-        terminal.say(explain_text.text(name, terminal.style()))
+        terminal.say(explain_text.lines(name, terminal.style()))
     return 0

@@ -9,15 +9,13 @@ import click
 
 from reconciler.cli import options, terminal
 from reconciler.cli.plan import deliver, exit_code
-from reconciler.diagnostics.messages.problems import problems as messages
+from reconciler.diagnostics.messages.message import problems as messages
 from reconciler.diagnostics.problem import Failure, Problem
 from reconciler.diagnostics.words import _, n_
 from reconciler.operations.context import Context, has_errors
 from reconciler.operations.rollback import RolledBack, rollback
 from reconciler.render.plan_text import BUDGET
 from reconciler.render.style import one_line
-
-_FILES = 20
 
 
 @click.command(
@@ -77,12 +75,12 @@ def _tell(problems: tuple[Problem, ...], *, full: bool) -> None:
 
 def _manifests(result: RolledBack) -> Iterator[str]:
     """How the manifests go back with the database."""
-    files = result.files
-    if not files:
+    if not result.files:
         return
-    listed = ", ".join(map(one_line, files[:_FILES]))
-    if len(files) > _FILES:
-        listed += ", " + _("and {count} more").format(count=len(files) - _FILES)
+    names = list(map(one_line, result.files[:20]))
+    if more := len(result.files) - len(names):
+        names.append(_("and {count} more").format(count=more))
+    listed = ", ".join(names)
     if result.command:
         yield _("Take the manifests back with it, or the next plan undoes the rollback:")
         yield f"  {result.command}"

@@ -12,11 +12,7 @@ _COMPARED = 100
 
 def closest(name: str, known: Collection[str], likeness: float = 0.6) -> str:
     """The name among `known` that `name` is most like; empty where none is like it."""
-    few = known if len(known) <= _COMPARED else _alike(name, known)
-    return next(iter(get_close_matches(name, few, 1, likeness)), "")
-
-
-def _alike(name: str, known: Collection[str]) -> list[str]:
-    """Some of `known` that begin or end like `name`."""
-    alike = (item for item in known if item[:4] == name[:4] or item[-4:] == name[-4:])
-    return list(islice(alike, _COMPARED))
+    if len(known) > _COMPARED:
+        alike = (item for item in known if item[:4] == name[:4] or item[-4:] == name[-4:])
+        known = list(islice(alike, _COMPARED))
+    return next(iter(get_close_matches(name, known, 1, likeness)), "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from types import NoneType
@@ -66,11 +65,6 @@ def _parsed(kind: str, text: str) -> Row:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(kind)  # noqa: TRY004 - of the text, not of a type
-    return made(kind, data)
-
-
-def made(kind: str, data: Mapping[str, Any]) -> Row:
-    """The row that `plain` turned into `data`; a field missing from it is None."""
     type_ = TYPES[kind]
     values = map(data.get, type_._fields)
     return type_._make(
@@ -124,12 +118,11 @@ def _of_strange_type(kind: str, types: tuple[type, ...]) -> tuple[str, ...]:
 def differing(*rows: Row | None) -> tuple[str, ...]:
     """For each row, the fields in which the rows differ, as text; a dash for no row."""
     documents = [plain(row) if row is not None else {} for row in rows]
-    names = {name for fields in documents for name in fields}
-    different = sorted(
+    different = [
         name
-        for name in names
+        for name in sorted(set().union(*documents))
         if len({repr(fields.get(name)) for fields in documents if fields}) > 1
-    )
+    ]
     return tuple(_fields(fields, different) if fields else "–" for fields in documents)
 
 

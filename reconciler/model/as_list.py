@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -71,9 +70,8 @@ def plain(value: Any) -> Any:
 
 
 def _names(hint: Any) -> tuple[str, ...]:
-    if is_dataclass(hint):
-        return tuple(field.name for field in fields(hint))
-    return getattr(hint, "_fields", ())
+    """The fields of a named tuple or data class, in their order; none of another type."""
+    return getattr(hint, "__match_args__", ())
 
 
 def _tuple(hints: tuple[Any, ...]) -> Build:
@@ -88,10 +86,8 @@ def _tuple(hints: tuple[Any, ...]) -> Build:
     return made
 
 
-def _list(data: Any) -> list[Any]:
-    if type(data) is not list:
-        raise ValueError(data)
-    return data
+def _list(data: Any) -> Any:
+    return _require(data, type(data) is list)
 
 
 def _moment(data: Any) -> datetime:

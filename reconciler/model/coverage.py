@@ -22,7 +22,9 @@ class Coverage:
 
     def holds(self, row: MailServer | Company | HostProfile | Link) -> bool:
         """Whether the absence of `row` from the manifests means something."""
-        return row.project == self.project and (self.whole or self._was_given(row.file or ""))
+        if row.project != self.project:
+            return False
+        return self.whole or row.file in self.files or self._is_below(row.file or "")
 
     @property
     def reach(self) -> tuple[str, bool, tuple[str, ...], tuple[str, ...]]:
@@ -39,9 +41,6 @@ class Coverage:
     def lost(self, row: MailServer | Company | HostProfile | Link) -> bool:
         """Whether `row` was declared in a file that is gone."""
         return self.holds(row) and row.file not in self.files
-
-    def _was_given(self, file: str) -> bool:
-        return file in self.files or self._is_below(file)
 
     def _is_below(self, file: str) -> bool:
         return any(file.startswith(f"{name}/") for name in self.folders)

@@ -65,9 +65,6 @@ class Provider(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-NOTHING_KNOWN = Traits()
-
-
 def endpoints(host: str, protocol: str) -> tuple[Endpoint, ...]:
     """The endpoints of `host`, in lower case, preferred first; empty for an unknown host."""
     entry = _entry_of(host, protocol)
@@ -77,18 +74,14 @@ def endpoints(host: str, protocol: str) -> tuple[Endpoint, ...]:
 def traits(host: str, protocol: str) -> Traits:
     """What a client has to know about `host`, in lower case."""
     entry = _entry_of(host, protocol)
-    return entry.traits if entry else NOTHING_KNOWN
+    return entry.traits if entry else Traits()
 
 
 @lru_cache(maxsize=4096)
 def _entry_of(host: str, protocol: str) -> Entry | None:
-    exact = _by_host().get((host, protocol))
-    if exact is not None:
-        return exact
-    for entry in _patterns():
-        if entry.protocol == protocol and _matches(host, entry.host):
-            return entry
-    return None
+    exact, patterns = _entries()
+    fitting = (item for item in patterns if item.protocol == protocol and _matches(host, item.host))
+    return exact.get((host, protocol)) or next(fitting, None)
 
 
 @cache
@@ -103,17 +96,11 @@ def catalogue() -> tuple[Provider, ...]:
 
 
 @cache
-def _by_host() -> dict[tuple[str, str], Entry]:
-    return {(entry.host, entry.protocol): entry for entry in _entries()}
-
-
-@cache
-def _patterns() -> tuple[Entry, ...]:
-    return tuple(entry for entry in _entries() if "*" in entry.host)
-
-
-def _entries() -> tuple[Entry, ...]:
-    return tuple(entry for provider in catalogue() for entry in provider.entries)
+def _entries() -> tuple[dict[tuple[str, str], Entry], list[Entry]]:
+    """The entries by host and protocol, and those that have a `*`."""
+    entries = [entry for provider in catalogue() for entry in provider.entries]
+    exact = {(entry.host, entry.protocol): entry for entry in entries}
+    return exact, [entry for entry in entries if "*" in entry.host]
 
 
 def _matches(host: str, pattern: str) -> bool:

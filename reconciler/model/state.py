@@ -6,22 +6,18 @@ One `State` is everything one partner has. Its mappings are keyed by what a read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-OPTIONS = ("port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name")
+OptionName = Literal["port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name"]
+OPTIONS: tuple[str, ...] = get_args(OptionName)
 """The advanced options of a mailbox, in the order they are shown."""
 Ignorable = Literal[
     "nickname",
     "active",
-    "port",
-    "security",
-    "verify_certificate",
-    "ca_file",
-    "timeout",
-    "ehlo_name",
+    OptionName,
     "auth",
     "password_reference",
     "sender_name",
@@ -199,38 +195,26 @@ class State:
     @property
     def size(self) -> int:
         """How many rows there are."""
-        return (
-            (self.partner is not None)
-            + len(self.companies)
-            + len(self.head_offices)
-            + len(self.hosts)
-            + len(self.servers)
-            + sum(map(len, self.links.values()))
-        )
+        rows: list[Sized] = [self.companies, self.head_offices, self.hosts, self.servers]
+        return (self.partner is not None) + sum(map(len, [*rows, *self.links.values()]))
 
     def left_alone(self, project: str) -> int:
         """How many rows other programs or projects made; what was released is nobody's."""
-        rows: list[MailServer | Company | HostProfile] = [
-            *self.servers.values(),
-            *self.companies.values(),
-            *self.hosts.values(),
-        ]
-        links = (row for links in self.links.values() for row in links)
-        released = sum(1 for row in rows if row.project is None and row.file is not None)
-        foreign = sum(1 for row in rows if row.project != project)
-        return foreign - released + sum(1 for row in links if row.project != project)
+        alone = sum(row.project != project for links in self.links.values() for row in links)
+        rows: list[MailServer | Company | HostProfile] = [*self.servers.values()]
+        for row in (*rows, *self.companies.values(), *self.hosts.values()):
+            released = row.project is None and row.file is not None
+            alone += row.project != project and not released
+        return alone
 
     def renamed(self, new_names: Mapping[str, str]) -> State:
         """The same rows, with servers under their new names."""
         if not new_names:
             return self
-        return State(
-            self.partner,
-            self.companies,
-            self.head_offices,
-            self.hosts,
-            {new_names.get(name, name): server for name, server in self.servers.items()},
-            {new_names.get(name, name): links for name, links in self.links.items()},
+        return replace(
+            self,
+            servers={new_names.get(name, name): row for name, row in self.servers.items()},
+            links={new_names.get(name, name): rows for name, rows in self.links.items()},
         )
 
 

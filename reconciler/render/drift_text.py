@@ -9,8 +9,7 @@ from reconciler.ledger.drift import Reports
 from reconciler.operations.drift import Drift
 from reconciler.plan.cause import Cause
 from reconciler.plan.diff import Change
-from reconciler.render.cause_text import since
-from reconciler.render.fields_text import fields
+from reconciler.render.changes_text import fields, since
 from reconciler.render.plan_json import dumped, pieces, resource_change
 from reconciler.render.plan_text import ChangesText, done
 from reconciler.render.style import Style

@@ -12,11 +12,6 @@ from reconciler.render.probe_failure import AGAIN, STEPS, words
 from reconciler.render.style import PLAIN, Style
 
 
-def text(code: str, style: Style = PLAIN) -> str:
-    """The explanation of `code`, one of `MESSAGES`, as people read it."""
-    return "\n".join(_lines(code, style))
-
-
 def data(code: str) -> dict[str, Any]:
     """The explanation of `code` as JSON has it."""
     failure = failures().get(code)
@@ -34,7 +29,8 @@ def data(code: str) -> dict[str, Any]:
     }
 
 
-def _lines(code: str, style: Style) -> Iterator[str]:
+def lines(code: str, style: Style = PLAIN) -> Iterator[str]:
+    """The explanation of `code`, one of `MESSAGES`, as people read it."""
     title, cause, repair = map(_literal, words(code, None))
     failure = failures().get(code)
     yield f"{style(code, 'bold')}: {style(title, 'bold')}"

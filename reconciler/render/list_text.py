@@ -13,7 +13,7 @@ from reconciler.diagnostics.words import N_, _, n_
 from reconciler.model.as_json import plain
 from reconciler.model.cnpj import masked
 from reconciler.model.state import OPTIONS, MailServer
-from reconciler.render.fields_text import field_text, shown
+from reconciler.render.changes_text import field_text, shown
 from reconciler.render.probe_failure import STEPS
 from reconciler.render.probe_text import VERDICTS
 from reconciler.render.style import Style, one_line

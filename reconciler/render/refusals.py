@@ -18,14 +18,20 @@ _SHOWN = 20
 def refusal_lines(refusal: Refusal, style: Style) -> Iterator[str]:
     """A refusal over several lines."""
     alarm, guard = refusal.alarm, GUARDS[refusal.alarm.guard]
+    numbers = {item.number for item in alarm.concerns if item.number is not None}
     values = {
         "count": str(alarm.count),
         "accept": one_line(f"{refusal.partner}:{guard.name}={alarm.count}"),
         "list": _listed(guard, alarm.concerns),
         "server": one_line(alarm.concerns[0].server) if guard.by_server else "",
         "edit": " ".join(_edits(guard, alarm.concerns)),
-        "renames": ", ".join(_renames(alarm.concerns)),
-        "revisions": ", ".join(_revisions(alarm.concerns)),
+        "renames": ", ".join(
+            _('"renamed_from: {old}" under "{new}"').format(
+                old=one_line(item.name), new=one_line(item.detail)
+            )
+            for item in alarm.concerns
+        ),
+        "revisions": ", ".join(map(str, sorted(numbers))),
     }
     title, cause, repair = (_(text).format_map(values) for text in guard.message[1:])
     head = f"! {_('refused')} {guard.code} {guard.name}: {title}"
@@ -97,16 +103,3 @@ def _edits(guard: Guard, concerns: Concerns) -> Iterator[str]:
     files = {one_line(concern.file) for concern in concerns if concern.detail == "imported"}
     values = {"server": one_line(concerns[0].server), "files": ", ".join(sorted(files))}
     return (_(edit).format_map(values) for kind, edit in guard.edits.items() if kind in details)
-
-
-def _renames(concerns: Concerns) -> Iterator[str]:
-    words = _('"renamed_from: {old}" under "{new}"')
-    return (
-        words.format(old=one_line(concern.name), new=one_line(concern.detail))
-        for concern in concerns
-    )
-
-
-def _revisions(concerns: Concerns) -> Iterator[str]:
-    """The revisions that were rolled back."""
-    return map(str, sorted({item.number for item in concerns if item.number is not None}))

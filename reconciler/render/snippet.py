@@ -63,10 +63,11 @@ def _masked(line: str, mark: Mark, shown: Mark | None, scalars: list[Mark]) -> S
     out, position = "", 0
     start, end = None, 0
     for scalar in sorted(scalars):
-        at_fault = _overlap(scalar, mark)
+        at_fault = scalar.column <= mark.column < max(scalar.end, scalar.column + 1)
         out += _without_comment(line[position : scalar.column - 1])
         if start is None and mark.column <= scalar.column - 1 and not at_fault:
-            start, end = _shifted(out, scalar.column - 1, mark)
+            start = len(out) - (scalar.column - mark.column)  # the mark ends before the scalar
+            end = start + mark.end - mark.column
         begin = len(out)
         out += line[scalar.column - 1 : scalar.end - 1] if at_fault and shown else MASK
         if at_fault:
@@ -77,16 +78,6 @@ def _masked(line: str, mark: Mark, shown: Mark | None, scalars: list[Mark]) -> S
         start = len(out) + max(mark.column - 1 - position, 0)
         end = start + max(mark.end - mark.column, 1)
     return Snippet(out + rest, start, max(min(end, len(out + rest)), start + 1))
-
-
-def _shifted(out: str, position: int, mark: Mark) -> tuple[int, int]:
-    """Where the mark, which ends before `position` of the line, stands in what is out so far."""
-    start = len(out) - (position - (mark.column - 1))
-    return start, start + (mark.end - mark.column)
-
-
-def _overlap(scalar: Mark, mark: Mark) -> bool:
-    return scalar.column <= mark.column < max(scalar.end, scalar.column + 1)
 
 
 def _without_comment(text: str) -> str:

@@ -81,6 +81,7 @@ def as_yaml(manifest: Manifest, style: str) -> str:
     return ("\r\n" if style == "crlf" else "\n").join([*lines, ""])
 
 
+pytestmark = pytest.mark.databases(SQLITE)
 STYLES = ["block", "mixed", "wide", "crlf", "json"]
 
 
@@ -385,7 +386,6 @@ def test_what_others_changed_is_shown_asked_for_and_written(cli: Cli, acme: Prog
     assert (again.code, "nfe-out" in again.out) == (0, True)
 
 
-@pytest.mark.databases(SQLITE)
 def test_what_was_answered_counts(cli: Cli, acme: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     change(acme, nickname="Novo")
     for answer, code in (("no", 1), ("", 1), ("yes", 0)):
@@ -398,7 +398,6 @@ def test_what_was_answered_counts(cli: Cli, acme: Program, monkeypatch: pytest.M
     assert "nickname: Novo   # of invoices" in Path("acme.yaml").read_text()
 
 
-@pytest.mark.databases(SQLITE)
 def test_an_option_of_the_host_is_changed_there_if_all_agree(cli: Cli, acme: Program) -> None:
     change(acme, timeout=25)
     assert cli("adopt", "nfe-out", "--auto-approve").code == 0
@@ -415,7 +414,6 @@ def test_an_option_of_the_host_is_changed_there_if_all_agree(cli: Cli, acme: Pro
     assert "mail server" not in planned.out
 
 
-@pytest.mark.databases(SQLITE)
 def test_an_option_of_the_host_stays_if_others_have_another_value(cli: Cli, acme: Program) -> None:
     acme.execute("UPDATE mail_server SET timeout = 40")
     change(acme, timeout=25)
@@ -423,7 +421,6 @@ def test_an_option_of_the_host_stays_if_others_have_another_value(cli: Cli, acme
     assert diff_of(ACME, Path("acme.yaml").read_text()) == ["+     timeout: 25s"]
 
 
-@pytest.mark.databases(SQLITE)
 def test_links_of_others_are_declared_and_what_no_link_can_say_is_told(
     cli: Cli, acme: Program
 ) -> None:
@@ -451,7 +448,6 @@ def test_links_of_others_are_declared_and_what_no_link_can_say_is_told(
     assert "link.acme/alerts/12345678000195" in told.err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_link_that_a_company_imports_is_changed_in_its_file(cli: Cli, acme: Program) -> None:
     text = (
         'version: 1\npartner: acme\ncompany: "12.345.678/0002-76"\nimport_from:\n'
@@ -506,7 +502,6 @@ def test_a_server_of_another_program_gets_an_entry(cli: Cli, acme: Program) -> N
     assert cli("plan", "--detailed-exitcode").code == 0
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_server_of_a_company_goes_to_a_file_of_that_company(cli: Cli, acme: Program) -> None:
     acme.execute(OTHER, company="12345678000195")
     name = f"acme/#{acme.execute('SELECT max(id) FROM mail_server').scalar()}"
@@ -529,7 +524,6 @@ def test_a_server_of_a_company_goes_to_a_file_of_that_company(cli: Cli, acme: Pr
     assert "  envio-2:\n" in Path("acme/own.yaml").read_text()
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_manifest_of_another_partner_is_no_place(cli: Cli, acme: Program) -> None:
     acme.execute(OTHER, company=None)
     Path("beta.yaml").write_text("version: 1\npartner: beta\n")
@@ -542,7 +536,6 @@ def test_a_manifest_of_another_partner_is_no_place(cli: Cli, acme: Program) -> N
     ]  # fmt: skip
 
 
-@pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
@@ -574,7 +567,6 @@ def test_what_no_manifest_can_say_is_not_written(
     assert Path("acme.yaml").read_text() == ACME
 
 
-@pytest.mark.databases(SQLITE)
 def test_manifests_with_a_fault_are_not_edited(cli: Cli, acme: Program) -> None:
     change(acme, nickname="Novo")
     Path("more.yaml").write_text("version: 1\npartner: acme\nmail_serverz: {}\n")
@@ -585,7 +577,6 @@ def test_manifests_with_a_fault_are_not_edited(cli: Cli, acme: Program) -> None:
 
 
 @pytest.mark.usefixtures("acme")
-@pytest.mark.databases(SQLITE)
 def test_a_server_of_a_manifest_that_was_not_given_stays_there(cli: Cli) -> None:
     Path("reconciler.toml").touch()
     Path("more.yaml").write_text("version: 1\npartner: acme\n")
@@ -595,7 +586,6 @@ def test_a_server_of_a_manifest_that_was_not_given_stays_there(cli: Cli) -> None
     assert "acme.yaml" in done.err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_file_keeps_its_mode_and_a_link_to_it_stays_one(cli: Cli, acme: Program) -> None:
     change(acme, nickname="Novo")
     Path("real").mkdir()
@@ -624,13 +614,11 @@ def test_a_file_that_was_changed_meanwhile_is_not_overwritten(tmp_path: Path) ->
     assert len(list(tmp_path.rglob("*"))) == 3
 
 
-@pytest.mark.databases(SQLITE)
 def test_what_is_not_there_cannot_be_adopted(cli: Cli) -> None:
     Path("acme.yaml").write_text(ACME)
     assert "MBX615" in cli("adopt", "acme/nfe-out").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_nothing_can_be_adopted_from_a_new_database(new_cli: Cli) -> None:
     Path("acme.yaml").write_text(ACME)
     assert "MBX541" in new_cli("adopt", "acme/nfe-out").err

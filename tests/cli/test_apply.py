@@ -9,8 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,24 @@ import pytest
 from sqlalchemy import make_url
 
 from reconciler import __version__
-from reconciler.database.engine import sqlite_file
 from reconciler.model.cnpj import masked
 from tests.support.estates import (
     Cli,
     Manifest,
+    acme,
+    boxes,
     cnpj,
     companies,
     dump,
+    execute,
     incoming,
     manifest,
+    nothing_written,
     outgoing,
     plain_sql,
+    query,
     shout,
+    url,
     write,
 )
 from tests.support.servers import MAIN
@@ -40,17 +43,6 @@ from tests.support.servers.databases import Database
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
 APPLY = ("apply", "m", "--auto-approve")
 SAVED = ("apply", "saved.json", "--auto-approve")
-
-
-def acme(*linked: str, nickname: str = "Envio", **servers: Any) -> Manifest:
-    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
-    names = [masked(number) for number in linked or (ONE, TWO)]
-    out = outgoing(nickname=nickname, companies=names)
-    return manifest(companies=companies(ONE, TWO), mail_servers={"nfe-out": out, **servers})
-
-
-def boxes(*numbers: int) -> dict[str, Any]:
-    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
 
 
 def given(content: Manifest, **others: Manifest) -> None:
@@ -73,37 +65,14 @@ def saved(cli: Cli, content: Manifest, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def url() -> str:
-    return os.environ["RECONCILER_DATABASE_URL"]
-
-
-def query(sql: str) -> list[tuple[Any, ...]]:
-    with plain_sql(url()) as program:
-        return [tuple(row) for row in program.execute(sql)]
-
-
 def dialect() -> str:
     """The kind of the database, as plans name it."""
     return make_url(url()).get_backend_name()
 
 
-def execute(sql: str) -> None:
-    with plain_sql(url()) as program:
-        program.script(sql)
-
-
 def revisions() -> list[int]:
     """The numbers of all revisions; the nodes of a cluster take turns, and leave some out."""
     return [number for (number,) in query("SELECT number FROM revision ORDER BY number")]
-
-
-@contextmanager
-def nothing_written() -> Iterator[None]:
-    """What happens inside leaves the database as it was; a SQLite file is not even made."""
-    file = sqlite_file(make_url(url()))
-    before, there = dump(url()), file and file.exists()
-    yield
-    assert (dump(url()), file and file.exists()) == (before, there)
 
 
 NICKNAMES = "SELECT stable_id, nickname FROM mail_server ORDER BY stable_id"

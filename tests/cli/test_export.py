@@ -38,6 +38,7 @@ from tests.support.servers import MAIN, SQLITE
 from tests.support.servers.databases import Database
 from tests.support.strategies import states
 
+pytestmark = pytest.mark.databases(SQLITE)
 SEEN = """
     SELECT partner, cnpj, company_nickname, mail_server_id, nickname, direction, protocol, host,
         port, security, verify_certificate, ca_file, timeout, ehlo_name, auth, username,
@@ -261,7 +262,6 @@ def test_a_partner_is_printed_checked_and_taken_over(cli: Cli, program: Program)
     assert "TODO" not in Path("again/acme.yaml").read_text()
 
 
-@pytest.mark.databases(SQLITE)
 def test_several_manifests_need_a_folder(cli: Cli, program: Program) -> None:
     add(program, company="12345678000195")
     own = cli("export")
@@ -277,7 +277,6 @@ def test_several_manifests_need_a_folder(cli: Cli, program: Program) -> None:
     }
 
 
-@pytest.mark.databases(SQLITE)
 def test_nothing_is_overwritten_unasked(cli: Cli, program: Program) -> None:
     add(program, "partner", id="beta")
     Path("m").mkdir()
@@ -295,14 +294,12 @@ def test_nothing_is_overwritten_unasked(cli: Cli, program: Program) -> None:
     assert "MBX526" in cli("export", "--out", "file/below").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_folder_that_was_made_for_nothing_goes_again(cli: Cli, program: Program) -> None:
     add(program, sender_email="none")
     assert cli("export", "--out", "a/b").code == 1
     assert not Path("a").exists()
 
 
-@pytest.mark.databases(SQLITE)
 def test_partners_that_are_no_name_for_a_file(cli: Cli, program: Program) -> None:
     for name in ("con", "a.", "b", "b.yaml"):
         add(program, "partner", id=name)
@@ -319,7 +316,6 @@ def test_partners_that_are_no_name_for_a_file(cli: Cli, program: Program) -> Non
     assert cli("validate", "m").code == 0
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_partner_that_is_no_id_is_left_out_whole(cli: Cli, program: Program) -> None:
     for name in ("../up", "Acme Ltda", "a\nb", "\x1b[31m", "x" * 64):
         add(program, "partner", id=name)
@@ -381,7 +377,6 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_row_that_no_manifest_can_say_is_named_with_its_field(
     cli: Cli, program: Program, case: str
@@ -413,7 +408,6 @@ def dump_of(program: Program) -> list[Any]:
     return [tuple(row) for row in program.execute("SELECT * FROM mail_server ORDER BY id")]
 
 
-@pytest.mark.databases(SQLITE)
 def test_other_rows_that_no_manifest_can_say(cli: Cli, program: Program) -> None:
     add(program)
     add(program, username="nfe@acme.example", stable_id="twice", nickname="Twice")
@@ -462,7 +456,6 @@ def test_other_rows_that_no_manifest_can_say(cli: Cli, program: Program) -> None
     assert " 0 to unlink" in planned.out
 
 
-@pytest.mark.databases(SQLITE)
 def test_rows_of_the_project_cannot_be_left_out(cli: Cli, program: Program) -> None:
     add(program, stable_id="mine", project="", file="old.yaml", sender_email="none")
     refused = cli("export", "--out", "m", "--skip-invalid")
@@ -475,7 +468,6 @@ def test_rows_of_the_project_cannot_be_left_out(cli: Cli, program: Program) -> N
     assert "acme/#1" in unnamed.err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_large_partner_gets_several_manifests(cli: Cli, program: Program) -> None:
     for number in range(40):
         add(program, nickname=f"Envio {number}", username=f"u{number}@acme.example")
@@ -489,7 +481,6 @@ def test_a_large_partner_gets_several_manifests(cli: Cli, program: Program) -> N
     assert "MBX112" in cli("export", "--out", "n").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_settings_bind_a_partner_to_a_folder(cli: Cli, program: Program) -> None:
     add(program)
     Path("reconciler.toml").write_text('[paths]\nacme = ["m/acme"]\n')
@@ -497,7 +488,6 @@ def test_settings_bind_a_partner_to_a_folder(cli: Cli, program: Program) -> None
     assert cli("export", "--out", "m/acme").code == 0
 
 
-@pytest.mark.databases(SQLITE)
 def test_names_are_the_same_on_every_run(cli: Cli, program: Program) -> None:
     for nickname in ("Envio", "ENVIO", "envio!", "🎉", "São  João", "x" * 100, "x" * 101):
         add(program, nickname=nickname, username=nickname)
@@ -521,7 +511,6 @@ def test_names_are_the_same_on_every_run(cli: Cli, program: Program) -> None:
     assert {"ACME_ENVIO_3_PASSWORD", "ACME_ENVIO_3_2_PASSWORD"} <= set(found)
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_place_that_is_made_up_is_one_that_the_partner_may_use(
     cli: Cli, program: Program
 ) -> None:
@@ -535,7 +524,6 @@ def test_a_place_that_is_made_up_is_one_that_the_partner_may_use(
     assert cli("validate", "m").code == 0
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_secret_of_another_partner_is_not_exported(cli: Cli, program: Program) -> None:
     add(program, stable_id="a", password_reference="env:BETA_NFE")
     add(program, stable_id="b", username="b", password_reference="env:ACME_NFE")
@@ -550,12 +538,10 @@ def test_a_secret_of_another_partner_is_not_exported(cli: Cli, program: Program)
     assert "{env: BETA_NFE}" in cli("export").out
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_new_database_has_nothing_to_export(new_cli: Cli) -> None:
     assert "MBX541" in new_cli("export").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_row_that_is_called_like_another_is_not_lost(cli: Cli, program: Program) -> None:
     add(program, stable_id="a")
     add(program, stable_id=b"a", username="second")
@@ -565,7 +551,6 @@ def test_a_row_that_is_called_like_another_is_not_lost(cli: Cli, program: Progra
     assert "acme/a" in done.err
 
 
-@pytest.mark.databases(SQLITE)
 def test_what_is_left_to_others_is_exported_too(cli: Cli, program: Program) -> None:
     add(program, stable_id="a", ignore_changes="active timeout", timeout=7, project="old")
     text = cli("export").out

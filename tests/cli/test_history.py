@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,13 @@ from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
 from reconciler.plan.plan import Accepted, PartnerPlan, Selection
 from reconciler.plan.summary import Summary
-from reconciler.render.history_text import RevisionText
+from reconciler.render.history_text import revision_lines
 from reconciler.render.style import PLAIN, clean
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
     NOW,
     PARTNER,
-    Ran,
+    Cli,
     cnpj,
     companies,
     company,
@@ -42,7 +41,6 @@ from tests.support.estates import (
     plain_sql,
     plan_of,
     read_back,
-    run,
     server,
     state,
     write,
@@ -53,7 +51,6 @@ from tests.support.strategies import transitions
 ONE, TWO, OTHER = cnpj(1), cnpj(2), cnpj(1, root=87654321)
 URL = "sqlite:///reconciler.db"
 UNTIL = "9999-12-31"
-Cli = Callable[..., Ran]
 pytestmark = pytest.mark.databases(*MAIN)
 
 
@@ -343,7 +340,7 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
         tamper(engine, 1, name=one.replace("\x00", ""), **texts)
         found = entries(engine, 1)
         assert [entry.whole for entry in found] == [False] * 4
-        text = "\n".join(RevisionText(called(engine, "1"), PLAIN, full=True).lines(found, (), ()))
+        text = "\n".join(revision_lines(called(engine, "1"), found, (), (), PLAIN, full=True))
         assert text == clean(text)
 
 
@@ -351,11 +348,9 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, run in a folder of the test's own."""
-    monkeypatch.chdir(tmp_path)
+def cli(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("RECONCILER_USER", "ana")
-    return lambda *arguments: run(capsys, *arguments)
+    return bare
 
 
 def apply(cli: Cli, *options: str, **servers: Any) -> None:

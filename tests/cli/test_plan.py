@@ -23,15 +23,17 @@ from reconciler.render import schemas
 from tests.support.estates import (
     Cli,
     Manifest,
+    acme,
+    boxes,
     cnpj,
     companies,
     dump,
+    execute,
     incoming,
     manifest,
     opened,
     outgoing,
     plain_sql,
-    run,
     write,
 )
 from tests.support.servers import MAIN
@@ -46,38 +48,11 @@ on_servers = pytest.mark.databases(*MAIN)
 """What a test is about reads or writes the database."""
 
 
-@pytest.fixture
-def bare(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Cli:
-    """The command line, in an empty folder and without being told of a database."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(capsys, *arguments)
-
-
-def acme(*linked: str, **servers: Manifest) -> Manifest:
-    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
-    names = [masked(number) for number in linked or (ONE, TWO)]
-    return manifest(
-        companies=companies(ONE, TWO),
-        mail_servers={"nfe-out": outgoing(companies=names), **servers},
-    )
-
-
-def boxes(*numbers: int) -> dict[str, Manifest]:
-    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
-
-
 def applied(cli: Cli, content: Manifest, sql: str = "") -> None:
     """Apply manifests, then write rows as another program would."""
     write(Path("m"), {"acme.yaml": content})
     assert cli("apply", "m", "--auto-approve").code == 0
-    database(sql)
-
-
-def database(sql: str) -> None:
-    with plain_sql(os.environ["RECONCILER_DATABASE_URL"]) as program:
-        program.script(sql)
+    execute(sql)
 
 
 def given(content: Manifest | str) -> None:
@@ -184,7 +159,7 @@ def test_json_says_what_changes_and_where(cli: Cli) -> None:
 @on_servers
 def test_json_names_what_a_refusal_is_about(cli: Cli) -> None:
     applied(cli, acme(**boxes(1)))
-    database(f"{FOREIGN_LINK} WHERE stable_id = 'box-1'")
+    execute(f"{FOREIGN_LINK} WHERE stable_id = 'box-1'")
     given(acme())
     document = json.loads(cli("plan", "m", "--format", "json").out)
     (refusal,) = document["refusals"]
@@ -630,7 +605,7 @@ def test_another_schema_is_refused_with_the_command_to_run(
     cli: Cli, command: tuple[str, ...], revision: str, code: str, words: str
 ) -> None:
     applied(cli, acme())
-    database(f"UPDATE alembic_version SET version_num = '{revision}'")
+    execute(f"UPDATE alembic_version SET version_num = '{revision}'")
     said = cli(*command, "m")
     assert (said.code, said.out) == (1, "")
     assert f"error {code}" in said.err
@@ -641,7 +616,7 @@ def test_another_schema_is_refused_with_the_command_to_run(
 @on_servers
 def test_tables_of_ours_without_a_version_are_an_older_schema(cli: Cli) -> None:
     applied(cli, acme())
-    database("DROP TABLE alembic_version")
+    execute("DROP TABLE alembic_version")
     said = cli("plan", "m")
     assert said.code == 1
     assert "error MBX532" in said.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from reconciler.diagnostics.problem import Stale
 from reconciler.ledger import revisions
 from reconciler.model.cnpj import masked
 from reconciler.model.coverage import Coverage
-from reconciler.model.state import Link, Partner, State
+from reconciler.model.state import Link, MailServer, Partner, State
 from reconciler.operations import transaction as transaction_
 from reconciler.operations.partners import PlannedPartners, Request
 from reconciler.operations.rollback import plan_rollback
@@ -36,9 +36,9 @@ from tests.support.estates import (
     NOW,
     PARTNER,
     UNGUARDED,
+    Cli,
     Estate,
     Manifest,
-    Ran,
     cnpj,
     companies,
     company,
@@ -52,7 +52,6 @@ from tests.support.estates import (
     put,
     read_back,
     row_ids,
-    run,
     server,
     state,
     write,
@@ -61,7 +60,6 @@ from tests.support.servers import MAIN
 from tests.support.strategies import Transition, manifests, transitions
 
 ONE, TWO = cnpj(1), cnpj(2)
-Cli = Callable[..., Ran]
 pytestmark = pytest.mark.databases(*MAIN)
 ROUNDS = 6
 """How often a rollback is repeated: names that are in each other's way take a round each."""
@@ -380,15 +378,6 @@ def test_a_server_that_was_renamed_since_keeps_its_new_id(engine: Engine) -> Non
     assert read_back(engine) == state([company(ONE)], [before], {"b": [link(ONE)]})
 
 
-def test_a_server_that_the_revision_renamed_and_another_one_since(engine: Engine) -> None:
-    settle(engine, state(servers=[server("a")]))
-    settle(engine, state(servers=[server("b")]), {"a": "b"})
-    settle(engine, state(servers=[server("c")]), {"b": "c"})
-    made = planned(engine, 2)
-    assert told(made) == [("MBX570", "server.acme/c")]
-    assert made.plan.partners == ()
-
-
 def test_servers_that_swapped_their_ids_swap_them_back(engine: Engine) -> None:
     one, other = server("a", username="one"), server("b", username="other")
     before = state([company(ONE)], [one, other], {"a": [link(ONE)]})
@@ -401,12 +390,35 @@ def test_servers_that_swapped_their_ids_swap_them_back(engine: Engine) -> None:
     assert row_ids(engine) == {"a": numbers["b"], "b": numbers["a"]}
 
 
-def test_one_of_two_that_swapped_was_changed_since(engine: Engine) -> None:
-    settle(engine, state(servers=[server("a"), server("b")]))
-    settle(engine, state(servers=[server("b"), server("a")]), {"a": "b", "b": "a"})
-    settle(engine, state(servers=[server("b", port=1), server("a")]))
+A, B, C, NEW_A = server("a"), server("b"), server("c"), server("a", username="new")
+MOVED = [A._replace(stable_id="b"), B._replace(stable_id="c")]
+STAYING: dict[str, tuple[list[tuple[list[MailServer], dict[str, str]]], list[tuple[str, str]]]] = {
+    "renamed by the revision, and once more since": (
+        [([A], {}), ([B], {"a": "b"}), ([C], {"b": "c"})],
+        [("MBX570", "server.acme/c")],
+    ),
+    "one of two that swapped was changed since": (
+        [([A, B], {}), ([B, A], {"a": "b", "b": "a"}), ([B._replace(port=1), A], {})],
+        [("MBX570", "server.acme/b"), ("MBX571", "server.acme/a")],
+    ),
+    "a name that another server has by now": (
+        [([A, B], {}), ([B], {}), ([B, NEW_A], {})],
+        [("MBX571", "server.acme/a")],
+    ),
+    "an id is taken by one that cannot get its own back": (
+        [([A, B], {}), (MOVED, {"a": "b", "b": "c"}), ([*MOVED, NEW_A], {})],
+        [("MBX571", "server.acme/b"), ("MBX571", "server.acme/c")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_servers_that_stay_as_they_are(engine: Engine, name: str) -> None:
+    steps, problems = STAYING[name]
+    for servers, new_names in steps:
+        settle(engine, state(servers=servers), new_names)
     made = planned(engine, 2)
-    assert told(made) == [("MBX570", "server.acme/b"), ("MBX571", "server.acme/a")]
+    assert told(made) == problems
     assert made.plan.partners == ()
 
 
@@ -429,15 +441,6 @@ def test_a_link_of_another_program_keeps_the_server(engine: Engine) -> None:
         link_foreign(connection, numbers["a"])
     made = planned(engine, 2)
     assert told(made) == [("MBX573", "server.acme/a")]
-    assert made.plan.partners == ()
-
-
-def test_a_name_that_another_server_has_by_now(engine: Engine) -> None:
-    settle(engine, state(servers=[server("a"), server("b")]))
-    settle(engine, state(servers=[server("b")]))
-    settle(engine, state(servers=[server("b"), server("a", username="new")]))
-    made = planned(engine, 2)
-    assert told(made) == [("MBX571", "server.acme/a")]
     assert made.plan.partners == ()
 
 
@@ -471,16 +474,6 @@ def test_an_id_that_is_free_only_once_a_server_is_gone(engine: Engine) -> None:
     assert told(roll_back(engine, 2)) == [("MBX571", "server.acme/b")]
     assert told(roll_back(engine, 2)) == []
     assert read_back(engine) == before
-
-
-def test_an_id_is_taken_by_one_that_cannot_get_its_own_back(engine: Engine) -> None:
-    settle(engine, state(servers=[server("a"), server("b")]))
-    moved = [server("a")._replace(stable_id="b"), server("b")._replace(stable_id="c")]
-    settle(engine, state(servers=moved), {"a": "b", "b": "c"})
-    settle(engine, state(servers=[*moved, server("a", username="new")]))
-    made = planned(engine, 2)
-    assert told(made) == [("MBX571", "server.acme/b"), ("MBX571", "server.acme/c")]
-    assert made.plan.partners == ()
 
 
 def test_companies_that_are_gone(engine: Engine) -> None:
@@ -695,10 +688,8 @@ def test_a_rollback_of_the_rollback_undoes_nothing(engine: Engine) -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, run in a folder of the test's own."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(capsys, *arguments)
+def cli(bare: Cli) -> Cli:
+    return bare
 
 
 def git(*arguments: str) -> str:

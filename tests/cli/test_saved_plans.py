@@ -10,7 +10,6 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,6 @@ from sqlalchemy import make_url
 from reconciler import __version__
 from reconciler.diagnostics.problem import Failure, Stale
 from reconciler.model.as_list import plain as utc_text
-from reconciler.model.cnpj import masked
 from reconciler.model.state import MailServer
 from reconciler.plan import freshness
 from reconciler.plan.diff import Change
@@ -38,16 +36,20 @@ from tests.support.estates import (
     Cli,
     Manifest,
     Ran,
+    acme,
+    boxes,
     cnpj,
-    companies,
     dump,
+    execute,
     incoming,
     manifest,
+    nothing_written,
     outgoing,
     plain_sql,
     plan_of,
-    run,
+    query,
     server,
+    url,
     write,
 )
 from tests.support.servers.databases import Database
@@ -63,14 +65,9 @@ Change_ = Callable[[Document], Any]
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command line, run in a folder of the test's own; its database is not there yet."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(capsys, *arguments)
-
-
-def url() -> str:
-    return os.environ.get("RECONCILER_DATABASE_URL", DEFAULT_DATABASE)
+def cli(bare: Cli) -> Cli:
+    """The command line in a folder of the test's own; its database is not there yet."""
+    return bare
 
 
 @pytest.fixture
@@ -84,17 +81,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
             monkeypatch.setenv("RECONCILER_PLAN_KEY", text)
 
     return configure
-
-
-def acme(*linked: str, nickname: str = "Envio", **servers: Any) -> Manifest:
-    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
-    names = [masked(number) for number in linked or (ONE, TWO)]
-    out = outgoing(nickname=nickname, companies=names)
-    return manifest(companies=companies(ONE, TWO), mail_servers={"nfe-out": out, **servers})
-
-
-def boxes(*numbers: int) -> dict[str, Any]:
-    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
 
 
 def applied(cli: Cli, content: Manifest) -> None:
@@ -154,24 +140,6 @@ def sealed(change: Change_, signed_with: str | None = None) -> str:
     signer = PlanKey(signed_with.encode(), "test") if signed_with else None
     found["signature"] = signer.sign(found["digest"]) if signer else None
     return written(found)
-
-
-def query(sql: str) -> list[Any]:
-    with plain_sql(url()) as program:
-        return [tuple(row) for row in program.execute(sql)]
-
-
-def execute(sql: str) -> None:
-    with plain_sql(url()) as program:
-        program.execute(sql)
-
-
-@contextmanager
-def nothing_written() -> Iterator[None]:
-    """What happens inside leaves the database as it was."""
-    before = dump(url())
-    yield
-    assert dump(url()) == before
 
 
 def refused(cli: Cli, code: str, exit_code: int = 4, *arguments: str) -> Ran:

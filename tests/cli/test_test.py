@@ -22,11 +22,12 @@ from tests.support.estates import (
     cnpj,
     companies,
     dump,
+    execute,
     incoming,
     manifest,
     opened,
     outgoing,
-    plain_sql,
+    query,
     write,
 )
 from tests.support.mailservers import Script, imap, listening, pop3, smtp
@@ -106,11 +107,6 @@ def office(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     made = Office(cli, monkeypatch)
     with listening(*made.scripts) as ports:
         yield made.opened(ports)
-
-
-def query(sql: str) -> list[tuple[Any, ...]]:
-    with plain_sql(os.environ["RECONCILER_DATABASE_URL"]) as program:
-        return [tuple(row) for row in program.execute(sql)]
 
 
 # What is said
@@ -228,11 +224,6 @@ def test_a_mailbox_that_several_share_is_tested_once(office: Office) -> None:
     assert [item["servers"] for item in results(said)] == [["acme/one", "beta/two"]]
     assert office.smtp.connections == before + 1
     assert len(query("SELECT * FROM probe_result WHERE verdict = 'passed'")) == 2
-
-
-def execute(sql: str) -> None:
-    with plain_sql(os.environ["RECONCILER_DATABASE_URL"]) as program:
-        program.script(sql)
 
 
 def test_a_new_database_has_nothing_to_test(new_cli: Cli) -> None:

@@ -17,7 +17,7 @@ from tests.support.estates import opened, plain_sql
 from tests.support.servers import MAIN
 from tests.support.servers.databases import Database
 
-EVERYWHERE = pytest.mark.databases(*MAIN, "galera")
+pytestmark = pytest.mark.databases(*MAIN, "galera")
 
 
 def claim(*partners: str, changes: int = 1) -> Claim:
@@ -46,7 +46,6 @@ def given_back(engine: Engine, held: Lock) -> None:
         held.give_back(connection)
 
 
-@EVERYWHERE
 def test_a_lock_that_is_given_back_is_free(engine: Engine, database: Database) -> None:
     held = lock.take(engine, claim("beta", "acme"), 0)
     assert rows(database.url) == [("acme", held.holder), ("beta", held.holder)]
@@ -55,7 +54,6 @@ def test_a_lock_that_is_given_back_is_free(engine: Engine, database: Database) -
     lock.take(engine, claim("acme"), 0)
 
 
-@EVERYWHERE
 def test_who_holds_it_is_told(engine: Engine) -> None:
     lock.take(engine, claim("acme"), 0)
     with pytest.raises(Locked) as raised:
@@ -66,7 +64,6 @@ def test_who_holds_it_is_told(engine: Engine) -> None:
     assert told == {"partner": "acme", "who": "maria", "place": "host-1, process 7", "seconds": "0"}
 
 
-@EVERYWHERE
 def test_all_locks_are_taken_or_none(engine: Engine, database: Database) -> None:
     held = lock.take(engine, claim("beta"), 0)
     with pytest.raises(Locked):
@@ -74,13 +71,11 @@ def test_all_locks_are_taken_or_none(engine: Engine, database: Database) -> None
     assert [row for row in rows(database.url) if row[1]] == [("beta", held.holder)]
 
 
-@EVERYWHERE
 def test_others_do_not_wait(engine: Engine) -> None:
     lock.take(engine, claim("acme"), 0)
     lock.take(engine, claim("beta"), 0)
 
 
-@EVERYWHERE
 def test_a_lock_whose_time_is_over_goes_to_the_next(engine: Engine, database: Database) -> None:
     first = lock.take(engine, claim("acme"), 0)
     end_time(database.url)
@@ -91,7 +86,6 @@ def test_a_lock_whose_time_is_over_goes_to_the_next(engine: Engine, database: Da
     given_back(engine, second)
 
 
-@EVERYWHERE
 def test_dropped_after_it_went_to_another_it_stays_there(
     engine: Engine, database: Database
 ) -> None:
@@ -104,7 +98,6 @@ def test_dropped_after_it_went_to_another_it_stays_there(
     assert rows(database.url) == [("acme", None)]
 
 
-@EVERYWHERE
 def test_the_serial_counts_every_step(engine: Engine, database: Database) -> None:
     for _ in range(2):
         given_back(engine, lock.take(engine, claim("acme"), 0))
@@ -115,7 +108,6 @@ class _Refused(Exception):  # noqa: N818 - what ends a transaction here
     pass
 
 
-@EVERYWHERE
 def test_a_transaction_that_is_rolled_back_keeps_the_lock(
     engine: Engine, database: Database
 ) -> None:
@@ -127,7 +119,6 @@ def test_a_transaction_that_is_rolled_back_keeps_the_lock(
     given_back(engine, held)
 
 
-@EVERYWHERE
 def test_many_partners_at_once(engine: Engine, database: Database) -> None:
     names = [f"partner-{number:04}" for number in range(1203)]
     held = lock.take(engine, claim(*reversed(names)), 0)

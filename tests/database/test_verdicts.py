@@ -17,7 +17,7 @@ from reconciler.database.engine import engine_of, transaction
 from reconciler.database.listing import read
 from reconciler.database.verdicts import FAILED, NOT_TESTED, PASSED, Last
 from reconciler.database.verdicts import TestVerdict as Verdict
-from tests.support.estates import Cli, manifest, outgoing, plain_sql, write
+from tests.support.estates import Cli, execute, manifest, outgoing, plain_sql, write
 from tests.support.servers import MAIN
 from tests.support.servers.databases import Database
 
@@ -57,11 +57,6 @@ def last(name: str) -> Last:
     found = rows()[name][1]
     assert found is not None
     return found
-
-
-def execute(sql: str) -> None:
-    with plain_sql(os.environ["RECONCILER_DATABASE_URL"]) as program:
-        program.script(sql)
 
 
 def made_old() -> None:

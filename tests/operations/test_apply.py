@@ -319,15 +319,10 @@ def _numbers(scene: Scene) -> dict[str, int]:
     return dict(list(map(tuple, rows)))
 
 
-def test_a_link_after_the_check_makes_the_plan_stale(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = scene.plan(free=None)
-    scene.link(FIRST, "free")
-    monkeypatch.setattr(transaction_, "stale_rows", lambda _changes, _current: ())
-    failure = scene.refuse(plan)
-    assert isinstance(failure, Stale)
-    assert [problem.code for problem in failure.problems] == ["MBX540"]
+LINK_FREE = (
+    "INSERT INTO link (mail_server_id, cnpj) "
+    f"SELECT id, '{FIRST}' FROM mail_server WHERE stable_id = 'free'"
+)
 
 
 @pytest.mark.parametrize(
@@ -346,11 +341,9 @@ def test_a_link_after_the_check_makes_the_plan_stale(
             id="a server is there",
         ),
         pytest.param(
-            {"free": outgoing("free", companies=[FIRST])},
-            "INSERT INTO link (mail_server_id, cnpj) "
-            f"SELECT id, '{FIRST}' FROM mail_server WHERE stable_id = 'free'",
-            id="a link is there",
+            {"free": outgoing("free", companies=[FIRST])}, LINK_FREE, id="a link is there"
         ),
+        pytest.param({"free": None}, LINK_FREE, id="a server that goes is linked"),
         pytest.param(
             {"free": outgoing("free", companies=[THIRD])},
             f"DELETE FROM company WHERE cnpj = '{THIRD}'",

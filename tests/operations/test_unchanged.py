@@ -40,18 +40,20 @@ from tests.support.estates import (
     cnpj,
     companies,
     database_file,
+    execute,
     fetch,
     incoming,
     manifest,
     opened,
     outgoing,
-    plain_sql,
+    url,
     write,
 )
 from tests.support.servers import MAIN, SQLITE
 from tests.support.servers.databases import Database
 from tests.support.strategies import COMPANIES, Edit, Editor, edits
 
+pytestmark = pytest.mark.databases(SQLITE)
 ROWS = (tables.partner, tables.company, tables.host_profile, tables.mail_server, tables.link)
 """The tables that a plan reads."""
 
@@ -344,6 +346,12 @@ def folder_of(*numbers: int) -> Path:
     return write(Path("m"), {f"p{number}.yaml": one(number) for number in numbers})
 
 
+def settled(cli: Cli, *numbers: int) -> None:
+    """The same, applied."""
+    folder_of(*numbers)
+    assert cli("apply", "m", "--auto-approve").code == 0
+
+
 def one(number: int, **keys: Any) -> Manifest:
     own = cnpj(1, root=10_000_000 + number)
     servers = {"out": outgoing(f"p{number}", companies=[own], **keys)}
@@ -354,15 +362,6 @@ def unchanged_now(*paths: str) -> set[str]:
     """The partners that the next plan of these paths would take as they are."""
     context = Context.of(os.environ, paths=[Path(path) for path in paths or ("m",)])
     return unchanged_in(context)
-
-
-def url() -> str:
-    return os.environ["RECONCILER_DATABASE_URL"]
-
-
-def execute(statement: str) -> None:
-    with plain_sql(url()) as program:
-        program.execute(statement)
 
 
 @pytest.mark.databases(*MAIN)
@@ -387,8 +386,7 @@ def test_what_was_applied_is_unchanged_until_a_file_or_a_row_changes(new_cli: Cl
 
 @pytest.mark.databases(*MAIN)
 def test_the_rows_of_other_programs_are_part_of_it(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     execute(
         "INSERT INTO mail_server (partner, direction, protocol, nickname, host, username) "
         "VALUES ('p1', 'outgoing', 'smtp', 'Other', 'smtp.other.example', NULL)"
@@ -401,7 +399,6 @@ def test_the_rows_of_other_programs_are_part_of_it(cli: Cli) -> None:
     assert unchanged_now() == {"p2"}
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_saved_plan_brings_its_facts_along(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("plan", "m", "-o", "saved.json").code == 0
@@ -409,23 +406,19 @@ def test_a_saved_plan_brings_its_facts_along(cli: Cli) -> None:
     assert unchanged_now() == {"p1", "p2"}
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_plan_of_a_part_records_nothing(cli: Cli) -> None:
     folder_of(1, 2)
     assert cli("apply", "m", "--partner", "p1", "--auto-approve").code == 0
     assert unchanged_now() == set()
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_refused_partner_is_not_settled(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     write(Path("m"), {"p1.yaml": manifest("p1"), "p2.yaml": one(2, nickname="Outro")})
     assert cli("apply", "m", "--auto-approve").code == 3
     assert unchanged_now() == {"p2"}
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_warning_is_told_every_time(cli: Cli) -> None:
     folder_of(1)
     content = one(2)
@@ -436,7 +429,6 @@ def test_a_warning_is_told_every_time(cli: Cli) -> None:
     assert "MBX403" in cli("plan", "m").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_companies_that_are_left_out_are_told_every_time(cli: Cli) -> None:
     folder_of(1)
     content = one(2)
@@ -449,7 +441,6 @@ def test_companies_that_are_left_out_are_told_every_time(cli: Cli) -> None:
     assert "1 company without document_import left out" in cli("plan", "m").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_an_acceptance_is_judged_every_time(cli: Cli) -> None:
     folder_of(1)
     offer = {"guard": "mass-delete", "count": 12, "reason": "meant", "until": "2026-01-01"}
@@ -459,10 +450,8 @@ def test_an_acceptance_is_judged_every_time(cli: Cli) -> None:
     assert "MBX512" in cli("plan", "m").err
 
 
-@pytest.mark.databases(SQLITE)
 def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     accepted = 'partner = "p1"\nguard = "takeover"\ncount = 1\nuntil = 2026-01-01\n'
     Path("reconciler.toml").write_text(f"[[guards.accept]]\n{accepted}")
     assert unchanged_now() == set()  # the root has become another folder
@@ -473,7 +462,6 @@ def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
     assert "MBX512" in short.err
 
 
-@pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
     ("line", "stays"),
     [
@@ -486,28 +474,23 @@ def test_the_settings_acceptances_are_judged_every_time(cli: Cli) -> None:
     ],
 )
 def test_settings_that_have_a_say_are_part_of_it(cli: Cli, line: str, stays: bool) -> None:
-    folder_of(1, 2)
     Path("reconciler.toml").write_text("")
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     assert unchanged_now() == {"p1", "p2"}
     Path("reconciler.toml").write_text(line)
     assert unchanged_now() == ({"p1", "p2"} if stays else set())
 
 
-@pytest.mark.databases(SQLITE)
 def test_what_is_given_is_part_of_it(cli: Cli) -> None:
-    folder_of(1, 2)
     Path("reconciler.toml").write_text("")
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     assert unchanged_now("m") == {"p1", "p2"}
     assert unchanged_now(".") == set()
     assert unchanged_now("m/p1.yaml") == set()
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_new_file_of_a_settled_partner_is_read_with_its_others(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     again = manifest("p1", mail_servers={"out": outgoing("p1-b"), "b": outgoing("p1-c")})
     write(Path("m"), {"more.yaml": again})
     said = cli("plan", "m")
@@ -518,35 +501,29 @@ def test_a_new_file_of_a_settled_partner_is_read_with_its_others(cli: Cli) -> No
     assert "1 to create" in cli("plan", "m").out
 
 
-@pytest.mark.databases(SQLITE)
-def test_one_wrong_file_brings_up_everything_that_is_wrong(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
-    theirs = companies(cnpj(1, root=10_000_002))
-    write(Path("m"), {"p0.yaml": {**manifest("p0", companies=theirs), "mail_server": {}}})
+@pytest.mark.parametrize(
+    ("partner", "owner", "keys", "words"),
+    [
+        # The file of the partner whose company it is, as far as manifests tell.
+        pytest.param("p0", 2, {"mail_server": {}}, "m/p2.yaml", id="one wrong file"),
+        pytest.param("p3", 1, {}, "MBX306", id="a company of another partner"),
+    ],
+)
+def test_everything_that_is_wrong_is_told_beside_settled_partners(
+    cli: Cli, partner: str, owner: int, keys: Manifest, words: str
+) -> None:
+    settled(cli, 1, 2)
+    theirs = companies(cnpj(1, root=10_000_000 + owner))
+    write(Path("m"), {f"{partner}.yaml": {**manifest(partner, companies=theirs), **keys}})
     short = cli("plan", "m")
     execute("DELETE FROM unchanged")
     assert short == cli("plan", "m")
     assert short.code == 1
-    assert "m/p2.yaml" in short.err  # whose company it is, as far as manifests tell
+    assert words in short.err
 
 
-@pytest.mark.databases(SQLITE)
-def test_a_company_of_a_settled_partner_is_another_partners(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
-    theirs = companies(cnpj(1, root=10_000_001))
-    write(Path("m"), {"p3.yaml": manifest("p3", companies=theirs)})
-    short = cli("plan", "m")
-    execute("DELETE FROM unchanged")
-    assert short == cli("plan", "m")
-    assert "MBX306" in short.err
-
-
-@pytest.mark.databases(SQLITE)
 def test_what_depends_on_other_partners_is_never_recorded(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     own = cnpj(7)
     registered = "INSERT INTO company (cnpj, partner, nickname, own_mailboxes) VALUES "
     execute(f"{registered} ('{own}', 'p1', 'Own', true)")
@@ -580,8 +557,7 @@ def test_what_depends_on_other_partners_is_never_recorded(cli: Cli) -> None:
     ],
 )
 def test_a_fact_that_was_tampered_with_counts_for_nothing(new_cli: Cli, change: str) -> None:
-    folder_of(1)
-    assert new_cli("apply", "m", "--auto-approve").code == 0
+    settled(new_cli, 1)
     execute(change)
     assert unchanged_now() == set()
     assert new_cli("plan", "m").out == "Nothing to change. 4 rows unchanged.\n"
@@ -590,8 +566,7 @@ def test_a_fact_that_was_tampered_with_counts_for_nothing(new_cli: Cli, change: 
 @pytest.mark.databases(*MAIN)
 @pytest.mark.filterwarnings("default::DeprecationWarning")
 def test_several_processes_see_what_one_sees(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder_of(*range(20))
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, *range(20))
     execute("UPDATE mail_server SET nickname = 'x' WHERE partner IN ('p3', 'p17')")
     alone = unchanged_now()
     monkeypatch.setattr(unchanged, "MANY", 2)
@@ -600,10 +575,8 @@ def test_several_processes_see_what_one_sees(cli: Cli, monkeypatch: pytest.Monke
     assert len(alone) == 18
 
 
-@pytest.mark.databases(SQLITE)
 def test_nothing_is_recorded_of_strange_rows(cli: Cli) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     another = cnpj(2, root=10_000_001)
     execute(f"INSERT INTO company (cnpj, partner, nickname) VALUES ('{another}', 'p1', 'x')")
     execute("INSERT INTO company (cnpj, partner, nickname) VALUES (x'78', 'p1', 'x')")
@@ -671,7 +644,6 @@ def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
     assert unchanged_now() == {"p1", "p2", "p3"}
 
 
-@pytest.mark.databases(SQLITE)
 @pytest.mark.parametrize(
     "lines",
     [
@@ -681,8 +653,7 @@ def test_a_new_partner_unsettles_those_in_whose_way_it_stands(cli: Cli) -> None:
     ],
 )
 def test_other_settings_are_another_verdict(cli: Cli, lines: str) -> None:
-    folder_of(1, 2)
-    assert cli("apply", "m", "--auto-approve").code == 0
+    settled(cli, 1, 2)
     assert unchanged_now() == {"p1", "p2"}
     Path("reconciler.toml").write_text(lines)
     assert unchanged_now() == set()
@@ -691,7 +662,6 @@ def test_other_settings_are_another_verdict(cli: Cli, lines: str) -> None:
     assert "m/p1.yaml" in done.err
 
 
-@pytest.mark.databases(SQLITE)
 def test_a_reference_that_no_row_shows_is_looked_at_every_time(cli: Cli) -> None:
     ignoring = {"fields": ["password_reference"], "reason": "The help desk"}
     secret = {"vault": {"path": "smtp/p1/new", "key": "nfe"}}

@@ -253,16 +253,13 @@ def test_row_11_unknown_authority(certs: Certificates) -> None:
     assert failed(result) == ("MBX761", "tls", Again.NO)
 
 
-def test_row_12_expired(tmp_path: Path) -> None:
-    context = self_made(tmp_path, -2 * DAY, -DAY)
+@pytest.mark.parametrize(("days", "code"), [((-2, -1), "MBX762"), ((1, 2), "MBX763")])
+def test_rows_12_and_13_expired_or_not_yet_valid(
+    tmp_path: Path, days: tuple[int, int], code: str
+) -> None:
+    context = self_made(tmp_path, days[0] * DAY, days[1] * DAY)
     result = with_certificate(context, tmp_path, ca_file="own.pem")
-    assert failed(result) == ("MBX762", "tls", Again.NO)
-
-
-def test_row_13_not_yet_valid(tmp_path: Path) -> None:
-    context = self_made(tmp_path, DAY, 2 * DAY)
-    result = with_certificate(context, tmp_path, ca_file="own.pem")
-    assert failed(result) == ("MBX763", "tls", Again.NO)
+    assert failed(result) == (code, "tls", Again.NO)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -11,8 +11,8 @@ import pytest
 
 from reconciler.model.cnpj import masked
 from reconciler.secrets.keyring import generate
-from tests.cli.test_test import MARK, ONE, TWO, Office, query
-from tests.support.estates import Cli, Ran, companies, manifest, write
+from tests.cli.test_test import MARK, ONE, TWO, Office
+from tests.support.estates import Cli, Ran, companies, manifest, query, write
 from tests.support.mailservers import listening, smtp
 from tests.support.servers import MAIN
 

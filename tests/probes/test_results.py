@@ -238,7 +238,7 @@ def test_markdown_tells_a_bounded_number() -> None:
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_every_code_is_explained(code: str) -> None:
-    said, found = explain_text.text(code), explain_text.data(code)
+    said, found = "\n".join(explain_text.lines(code)), explain_text.data(code)
     assert said.startswith(f"{code}: ")
     assert found["title"]
     assert found["repair"] in said.replace("  ", " ") or "{{" in MESSAGES[code].repair
@@ -246,7 +246,7 @@ def test_every_code_is_explained(code: str) -> None:
 
 
 def test_an_explanation_has_what_the_server_says_and_the_providers() -> None:
-    said = explain_text.text("MBX775")
+    said = "\n".join(explain_text.lines("MBX775"))
     assert "the server says: 535 5.7.8 Error: authentication failed" in said
     assert "while: login" in said
     assert "SendGrid: Write the word" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ from reconciler.plan.alarm import Thresholds
 from reconciler.plan.diff import Change
 from reconciler.plan.plan import DatabaseTarget, PartnerPlan, Plan, Selection
 from reconciler.secrets.stores.env import variable as variable_prefix
+from reconciler.settings import DEFAULT_DATABASE
 from tests.support.servers import SQLITE
 from tests.support.servers.databases import Databases, sqlite_template
 
@@ -206,6 +208,17 @@ def manifest(partner: str = PARTNER, **sections: Any) -> Manifest:
     }
     written = {**sections, "mail_servers": servers} if servers else sections
     return {"version": 1, "partner": partner, **written}
+
+
+def acme(*linked: str, nickname: Any = "Envio", **servers: Any) -> Manifest:
+    """Two companies, `nfe-out` linked to them or to those given, and more servers."""
+    names = [masked(number) for number in linked or (cnpj(1), cnpj(2))]
+    out = outgoing(nickname=nickname, companies=names)
+    return manifest(companies=companies(cnpj(1), cnpj(2)), mail_servers={"nfe-out": out, **servers})
+
+
+def boxes(*numbers: int) -> dict[str, Any]:
+    return {f"box-{number}": outgoing(f"box-{number}") for number in numbers}
 
 
 def as_bytes(content: Manifest | str | bytes) -> bytes:
@@ -480,6 +493,30 @@ class Ran(NamedTuple):
 
 
 Cli = Callable[..., Ran]
+
+
+def url() -> str:
+    """The database of the command line."""
+    return os.environ.get("RECONCILER_DATABASE_URL", DEFAULT_DATABASE)
+
+
+def query(sql: str) -> list[tuple[Any, ...]]:
+    with plain_sql(url()) as program:
+        return [tuple(row) for row in program.execute(sql)]
+
+
+def execute(sql: str) -> None:
+    with plain_sql(url()) as program:
+        program.script(sql)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """What happens inside leaves the database as it was; a SQLite file is not even made."""
+    file = sqlite_file(make_url(url()))
+    before, exists = dump(url()), file and file.exists()
+    yield
+    assert (dump(url()), file and file.exists()) == (before, exists)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:

@@ -11,8 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from reconciler.diagnostics.messages.failures import failures
-from reconciler.diagnostics.messages.message import Message
-from reconciler.diagnostics.messages.problems import problems
+from reconciler.diagnostics.messages.message import Message, problems
 
 
 class Catalogue(Mapping[str, Message]):

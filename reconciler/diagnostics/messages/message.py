@@ -1,8 +1,9 @@
-"""The form of a message, and of the files that hold them."""
+"""The form of a message and of the files that hold them, and the words of problems."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from reconciler.diagnostics.problem import Severity
@@ -21,10 +22,6 @@ def error(title: str, cause: str, repair: str) -> Message:
     return Message(Severity.ERROR, title, cause, repair)
 
 
-def warning(title: str, cause: str, repair: str) -> Message:
-    return Message(Severity.WARNING, title, cause, repair)
-
-
 def entries(name: str) -> dict[str, Any]:
     """What the TOML file of this name, beside this module, says."""
     # Imported here because most runs have nothing to tell, and start-up time is theirs too.
@@ -36,5 +33,14 @@ def entries(name: str) -> dict[str, Any]:
 
 def message_of(entry: Mapping[str, Any]) -> Message:
     """The message of an entry."""
-    form = warning if entry.get("warning") else error
-    return form(entry["title"], entry["cause"], entry["repair"])
+    severity = Severity.WARNING if entry.get("warning") else Severity.ERROR
+    return Message(severity, entry["title"], entry["cause"], entry["repair"])
+
+
+@cache
+def problems() -> Mapping[str, Mapping[str, Message]]:
+    """Messages by their codes, in the groups of `problems.toml`."""
+    return {
+        group: {code: message_of(entry) for code, entry in codes.items()}
+        for group, codes in entries("problems.toml").items()
+    }

@@ -1,17 +1,21 @@
-"""The fields of a row as people read them, and what a change does to them."""
+"""What a change does to the fields of a row, and why it is there, as people read it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from typing import Any
 
-from reconciler.diagnostics.words import n_
+from reconciler.diagnostics.words import N_, _, n_
 from reconciler.model.cnpj import masked
 from reconciler.model.state import OPTIONS, HeadOffice, Origins, Partner, Row
-from reconciler.plan.cause import Cause
+from reconciler.plan.cause import Cause, Changed
 from reconciler.plan.diff import Action, Change, FieldChange, changed_fields
-from reconciler.render.cause_text import of_field
 from reconciler.render.style import one_line
+
+_OF_A_FIELD: dict[Changed, str] = {
+    "database": N_("changed in the database"),
+    "both": N_("changed in both"),
+}
 
 
 def fields(change: Change, cause: Cause) -> Iterator[str]:
@@ -43,11 +47,11 @@ def _updated(change: Change, cause: Cause) -> Iterator[str]:
         path, name = field.path, field.path[-1]
         if path[0] != "origins":
             if not _is_titled(name, field):
-                notes = _origin(name, origins) + of_field(path[0], cause)
+                notes = _origin(name, origins) + _of_field(path[0], cause)
                 yield f"      {name}: {change_text(field, field_text)}{notes}"
         elif name not in names:
             value = field_text(name, getattr(change.after, name))
-            origin = f"({field.before} → {field.after}){of_field(path[0], cause)}"
+            origin = f"({field.before} → {field.after}){_of_field(path[0], cause)}"
             yield f"      {name}: {value} {origin}"
     same = len(change.row) - len(names)
     yield "      " + n_("({count} unchanged field)", "({count} unchanged fields)", same)
@@ -60,6 +64,12 @@ def _is_titled(name: str, field: FieldChange) -> bool:
 
 def _origin(name: str, origins: Origins | None) -> str:
     return f" ({one_line(getattr(origins, name))})" if origins and name in OPTIONS else ""
+
+
+def _of_field(name: str, cause: Cause) -> str:
+    """Who changed a field, in brackets, where that was not the manifests alone and others were."""
+    words = _OF_A_FIELD.get(dict(cause.fields).get(name, "manifest"))
+    return f" ({_(words)})" if words else ""
 
 
 def change_text(field: FieldChange, text: Callable[[str, Any], str]) -> str:
@@ -89,3 +99,44 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(one_line, value))
     return one_line(value)
+
+
+def reason(change: Change, cause: Cause, place: str) -> str:
+    """Who changed the row and since when, and where it is written, as far as that is known.
+
+    The place alone means that the manifests changed.
+    """
+    written = _written(change, place)
+    if cause.changed == "manifest":
+        return written
+    return "; ".join(filter(None, (_who(change, cause), place and written)))
+
+
+def since(cause: Cause) -> str:
+    """The revision that last touched a row, and when it was applied."""
+    assert cause.applied_at is not None
+    time = f"{cause.applied_at:%Y-%m-%d %H:%M} UTC"
+    return _("since revision {number} of {time}").format(number=cause.revision, time=time)
+
+
+def _who(change: Change, cause: Cause) -> str:
+    if cause.revision is None:
+        return _("made by another program")
+    if cause.changed == "both":
+        changed = _("changed in the manifests, and in the database {since}")
+        deleted = _("changed in the manifests, and deleted in the database {since}")
+    else:
+        changed = _("changed in the database {since}")
+        deleted = _("deleted in the database {since}")
+    return (deleted if change.before is None else changed).format(since=since(cause))
+
+
+def _written(change: Change, place: str) -> str:
+    if place:
+        return one_line(place)
+    before, after = (getattr(row, "file", None) for row in (change.before, change.after))
+    if after and getattr(change.after, "project", None) is not None:
+        return one_line(after)
+    if before:
+        return _("no longer in {file}").format(file=one_line(before))
+    return _("in the manifests")
