@@ -8,20 +8,16 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import click
 
 from reconciler.cli.group import group
 from reconciler.diagnostics.problem import Failure
 from reconciler.diagnostics.words import _
 
-if TYPE_CHECKING:
-    from types import FrameType
-
 WRONG_USE = 64
 INTERRUPTED = 130
 TERMINATED = 143
-
-
 _NO_TEXT = re.compile("[\ud800-\udfff]").search
 
 
@@ -39,15 +35,13 @@ def main() -> None:
     os._exit(code)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _terminate(_signal: int, _frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise _Terminated
 
 
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
     """Run the command line; its exit code is returned."""
-    import click  # noqa: PLC0415 - `group` has paid for it
-
     try:
         _require_text(arguments)
         return int(group.main(arguments, prog_name="reconciler", standalone_mode=False) or 0)
@@ -76,8 +70,6 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
 
 
 def _require_text(arguments: list[str]) -> None:
-    import click  # noqa: PLC0415
-
     if any(map(_NO_TEXT, arguments)):
         raise click.UsageError(_("An argument is not UTF-8."))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from reconciler.diagnostics.words import N_, _, n_
 from reconciler.operations.apply import apply
 from reconciler.operations.commit import Applied
 from reconciler.operations.inputs import Inputs
-from reconciler.operations.plan import Ask, Planned
+from reconciler.operations.plan import Ask
 from reconciler.operations.transaction import Work
 from reconciler.operations.verify import Verification
 from reconciler.plan.file.read import SavedPlan
@@ -105,27 +106,23 @@ def command(
     return exit_code(outcome.plan, detailed=False) or (TEST_FAILED if outcome.failing else 0)
 
 
+@dataclass(frozen=True)
 class _Dialogue:
     """Tells at the terminal what an apply does, and asks there."""
 
-    def __init__(self, *, full: bool, auto_approve: bool) -> None:
-        self._full = full
-        self._auto_approve = auto_approve
-
-    def noticed(self, planned: Planned) -> None:
-        notice(planned)
+    full: bool
+    auto_approve: bool
+    noticed = staticmethod(notice)
+    failed = staticmethod(terminal.show_failure)
 
     def show(self, plan: Plan, inputs: Inputs | None) -> None:
-        show(plan, inputs, full=self._full)
+        show(plan, inputs, full=self.full)
 
     def warn(self, problems: Sequence[Problem]) -> None:
         terminal.show_problems(problems, terminal.NO_SOURCES)
 
-    def failed(self, failure: Failure) -> None:
-        terminal.show_failure(failure)
-
     def approve(self) -> None:
-        terminal.confirm(_("Type yes to apply"), "MBX605", auto_approve=self._auto_approve)
+        terminal.confirm(_("Type yes to apply"), "MBX605", auto_approve=self.auto_approve)
 
     @contextmanager
     def testing(self, count: int) -> Iterator[Callable[[ProbeResult], None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 import click
 
@@ -12,8 +13,6 @@ from reconciler.ledger.revisions import RevisionFilter
 from reconciler.operations import history
 from reconciler.operations.context import Context
 from reconciler.render import history_text
-
-_LIMIT = 20
 
 
 def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
@@ -64,7 +63,7 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=_LIMIT,
+    default=20,
     show_default=True,
     help=_("How many revisions to list."),
 )
@@ -74,24 +73,19 @@ def moment(_ctx: click.Context, option: click.Parameter, text: str | None) -> da
 def command(
     context: Context,
     revision: str | None,
-    partner: str | None,
     server: str | None,
-    company: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    project: str | None,
     limit: int,
     full: bool,
     form: str,
+    **filters: Any,
 ) -> int:
-    filters = (partner, server, company, since, until, project)
-    if revision is not None and any(item is not None for item in filters):
-        raise click.UsageError(_("A revision cannot be combined with filters."))
+    revision_filter = RevisionFilter(**filters)
     if revision is not None:
+        if server is not None or revision_filter != RevisionFilter():
+            raise click.UsageError(_("A revision cannot be combined with filters."))
         _show(context, revision, form, full=full)
         return 0
-    asked = RevisionFilter(partner, None, company, since, until, project)
-    listed = history.history(context, asked, server, limit)
+    listed = history.history(context, revision_filter, server, limit)
     if form == "json":
         terminal.say_json(history_text.list_data(listed))
     else:
@@ -104,5 +98,4 @@ def _show(context: Context, name: str, form: str, *, full: bool) -> None:
         if form == "json":
             terminal.pour(history_text.revision_json(*shown))
         else:
-            text = history_text.RevisionText(shown.revision, terminal.style(), full=full)
-            terminal.say(text.lines(shown.entries, shown.accepted, shown.sealed))
+            terminal.say(history_text.revision_lines(*shown, terminal.style(), full=full))

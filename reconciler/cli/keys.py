@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -35,9 +36,8 @@ def command() -> None:
 )
 @options.settings
 @click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    *("-o", "--out"),
+    type=options.FILE,
     help=_("Write it to this new file, which only its owner can read."),
 )
 def generate(settings_file: Path | None, out: Path | None) -> int:
@@ -107,20 +107,15 @@ def status(context: Context, form: str) -> int:
     return 1 if keys.missing else 0
 
 
-def _status_lines(keys: KeyStatus, active: str) -> list[str]:
-    lines = []
-    for key, count in keys.by_key.items():
-        text = n_("{count} password", "{count} passwords", count)
-        if key == active:
-            text += ", " + _("seals")
+def _status_lines(keys: KeyStatus, active: str) -> Iterator[str]:
+    for key, count in (*keys.by_key.items(), *keys.missing.items()):
+        words = [n_("{count} password", "{count} passwords", count)]
+        if key in keys.missing:
+            words.append(_("NOT in the key ring"))
+        elif key == active:
+            words.append(_("seals"))
         elif count == 0:
-            text += ", " + _("may leave the key ring")
-        lines.append(f"{key}  {text}")
-    for key, count in keys.missing.items():
-        text = n_("{count} password", "{count} passwords", count)
-        lines.append(f"{key}  {text}, " + _("NOT in the key ring"))
-    if keys.foreign:
-        lines.append(
-            n_("{count} left to another program", "{count} left to another program", keys.foreign)
-        )
-    return lines
+            words.append(_("may leave the key ring"))
+        yield f"{key}  {', '.join(words)}"
+    if foreign := keys.foreign:
+        yield n_("{count} left to another program", "{count} left to another program", foreign)

@@ -17,6 +17,7 @@ from reconciler.model import cnpj
 from reconciler.plan.guards import ELSEWHERE, Acceptance
 
 F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path, dir_okay=False)
 _ACCEPT = re.compile(r"(?:([^:=]+):)?([a-z-]+)=([1-9][0-9]{0,8})")
 
 
@@ -91,15 +92,8 @@ accept = click.option(
     metavar="[PARTNER:]GUARD=COUNT",
     help=_("Let a guard pass, by its exact count."),
 )
-out = click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help=_("Save the plan here.")
-)
-results_out = click.option(
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=_("Write the results to this file."),
-)
+out = click.option("-o", "--out", type=FILE, help=_("Save the plan here."))
+results_out = click.option("-o", "--out", type=FILE, help=_("Write the results to this file."))
 lock_timeout = click.option(
     "--lock-timeout",
     type=click.FloatRange(0, 86_400),
@@ -139,11 +133,10 @@ def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
     Raises:
         WrongUse: one of them is not of its form, or no guard that can be accepted.
     """
-    return tuple(map(_accepted, texts))
-
-
-def _accepted(text: str) -> Acceptance:
-    match = _ACCEPT.fullmatch(text)
-    if not match or match[2] not in ELSEWHERE:
-        raise WrongUse.of("MBX609", text=text, guards=", ".join(ELSEWHERE))
-    return Acceptance(match[2], int(match[3]), partner=match[1] or "")
+    accepted = []
+    for text in texts:
+        match = _ACCEPT.fullmatch(text)
+        if not match or match[2] not in ELSEWHERE:
+            raise WrongUse.of("MBX609", text=text, guards=", ".join(ELSEWHERE))
+        accepted.append(Acceptance(match[2], int(match[3]), partner=match[1] or ""))
+    return tuple(accepted)

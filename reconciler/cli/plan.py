@@ -112,10 +112,9 @@ def deliver(
 def show(plan: Plan, inputs: Inputs | None, *, full: bool) -> None:
     """Print a plan for people."""
     from reconciler.operations.locate import Locator  # noqa: PLC0415 - as in `deliver`
-    from reconciler.render.plan_text import PlanText  # noqa: PLC0415
+    from reconciler.render import plan_text  # noqa: PLC0415
 
-    text = PlanText(plan, terminal.style(), Locator(inputs).line, full=full)
-    terminal.say(text.lines())
+    terminal.say(plan_text.lines(plan, terminal.style(), Locator(inputs).line, full=full))
 
 
 def exit_code(plan: Plan, *, detailed: bool) -> int:

@@ -75,12 +75,12 @@ def _tell(problems: tuple[Problem, ...], *, full: bool) -> None:
 
 def _manifests(result: RolledBack) -> Iterator[str]:
     """How the manifests go back with the database."""
-    files = result.files
-    if not files:
+    if not result.files:
         return
-    listed = ", ".join(map(one_line, files[:20]))
-    if len(files) > 20:
-        listed += ", " + _("and {count} more").format(count=len(files) - 20)
+    names = list(map(one_line, result.files[:20]))
+    if more := len(result.files) - len(names):
+        names.append(_("and {count} more").format(count=more))
+    listed = ", ".join(names)
     if result.command:
         yield _("Take the manifests back with it, or the next plan undoes the rollback:")
         yield f"  {result.command}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from types import NoneType
@@ -66,11 +65,6 @@ def _parsed(kind: str, text: str) -> Row:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(kind)  # noqa: TRY004 - of the text, not of a type
-    return made(kind, data)
-
-
-def made(kind: str, data: Mapping[str, Any]) -> Row:
-    """The row that `plain` turned into `data`; a field missing from it is None."""
     type_ = TYPES[kind]
     values = map(data.get, type_._fields)
     return type_._make(

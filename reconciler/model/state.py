@@ -11,17 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-OPTIONS = ("port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name")
+OptionName = Literal["port", "security", "verify_certificate", "ca_file", "timeout", "ehlo_name"]
+OPTIONS: tuple[str, ...] = get_args(OptionName)
 """The advanced options of a mailbox, in the order they are shown."""
 Ignorable = Literal[
     "nickname",
     "active",
-    "port",
-    "security",
-    "verify_certificate",
-    "ca_file",
-    "timeout",
-    "ehlo_name",
+    OptionName,
     "auth",
     "password_reference",
     "sender_name",

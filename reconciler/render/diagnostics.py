@@ -86,10 +86,12 @@ def text(diagnostic: Diagnostic, style: Style = PLAIN) -> str:
     word, colour = (_("error"), "red") if is_error else (_("warning"), "yellow")
     head = style(f"{word} {diagnostic.code}", colour)
     lines = [f"{head}: {style(diagnostic.title, 'bold')}"]
-    if diagnostic.file and diagnostic.mark:
-        lines.append(f"  {_position(diagnostic.file, diagnostic.mark)}")
-    if diagnostic.snippet and diagnostic.mark:
-        lines += _framed(diagnostic.snippet, diagnostic.mark.line, style)
+    if diagnostic.file and (mark := diagnostic.mark):
+        lines.append(f"  {_position(diagnostic.file, mark)}")
+        if shown := diagnostic.snippet:
+            caret = " " * shown.start + style("^" * (shown.end - shown.start), "red")
+            lines.append(f"   {mark.line} | {one_line(shown.text)}")
+            lines.append(f"   {' ' * len(str(mark.line))} | {caret}")
     lines += [f"  {line}" for line in clean(diagnostic.cause).splitlines()]
     lines += [f"  {_('also')}: {_position(file, mark)}" for file, mark in diagnostic.others]
     lines.append(f"  {style(_('fix'), 'cyan')}: {clean(diagnostic.repair)}")
@@ -98,12 +100,6 @@ def text(diagnostic: Diagnostic, style: Style = PLAIN) -> str:
 
 def _position(file: str, mark: Mark) -> str:
     return f"{one_line(file)}:{mark.line}:{mark.column}"
-
-
-def _framed(snippet: Snippet, number: int, style: Style) -> list[str]:
-    gutter = " " * len(str(number))
-    caret = " " * snippet.start + style("^" * (snippet.end - snippet.start), "red")
-    return [f"   {number} | {one_line(snippet.text)}", f"   {gutter} | {caret}"]
 
 
 def data(diagnostic: Diagnostic) -> dict[str, Any]:

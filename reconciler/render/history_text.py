@@ -72,95 +72,90 @@ def _selected(selection: Selection) -> list[str]:
     return [*selection.partners, *map("/".join, selection.servers)]
 
 
-class RevisionText:
-    """Writes one revision whole."""
+def revision_lines(
+    revision: Revision,
+    entries: Iterable[LedgerEntry],
+    accepted: Sequence[Accepted],
+    sealed: Sequence[Password],
+    style: Style,
+    *,
+    full: bool,
+) -> Iterator[str]:
+    """One revision whole: who, when and what for; every change; and how many they were."""
+    yield from _head(revision, style)
+    yield ""
+    room = iter(range(10**9 if full else BUDGET))
+    unreadable: list[LedgerEntry] = []
 
-    def __init__(self, revision: Revision, style: Style, *, full: bool) -> None:
-        self._revision = revision
-        self._style = style
-        self._full = full
-        self._left = 10**9 if full else BUDGET
-        self._unreadable: list[LedgerEntry] = []
+    def fields(change: Change, _cause: Cause) -> Iterator[str]:
+        # As long as there is room for them.
+        return iter(()) if next(room, None) is None else _fields(change, full=full)
 
-    def lines(
-        self,
-        entries: Iterable[LedgerEntry],
-        accepted: Sequence[Accepted],
-        sealed: Sequence[Password],
-    ) -> Iterator[str]:
-        """Who, when and what for; every change; and how many they were."""
-        yield from self._head()
+    changes = ChangesText(style, lambda *_: "", fields, full=full)
+    yield from changes.lines(_parts(entries, accepted, unreadable))
+    if unreadable:
+        yield n_(
+            "{count} entry of the ledger cannot be read, or not all of it:",
+            "{count} entries of the ledger cannot be read, or not all of them:",
+            len(unreadable),
+        )
+        for entry in unreadable if full else unreadable[:20]:
+            yield f"  ? {one_line(entry.key.address)}"
         yield ""
-        changes = ChangesText(self._style, lambda *_: "", self._fields, full=self._full)
-        yield from changes.lines(self._parts(entries, accepted))
-        if self._unreadable:
-            yield n_(
-                "{count} entry of the ledger cannot be read, or not all of it:",
-                "{count} entries of the ledger cannot be read, or not all of them:",
-                len(self._unreadable),
-            )
-            for entry in self._unreadable if self._full else self._unreadable[:20]:
-                yield f"  ? {one_line(entry.key.address)}"
-            yield ""
-        yield from password_lines(sealed, self._style, full=self._full)
-        yield _("Revision {number}: {counts}.").format(
-            number=self._revision.number, counts=done(self._revision.summary)
-        )
+    yield from password_lines(sealed, style, full=full)
+    yield _("Revision {number}: {counts}.").format(
+        number=revision.number, counts=done(revision.summary)
+    )
 
-    def _head(self) -> Iterator[str]:
-        revision = self._revision
-        title = _("Revision {number}, {when} UTC, by {who}").format(
-            number=revision.number, when=_when(revision), who=one_line(revision.applied_by)
-        )
-        yield self._style(title, "bold")
-        if revision.rolls_back is not None:
-            yield "  " + _("rolls back revision {number}").format(number=revision.rolls_back)
-        if only := _selected(revision.selection):
-            yield "  " + _("only {names}").format(names=", ".join(map(one_line, only)))
-        facts = {
-            "commit": revision.commit,
-            "project": revision.project or None,
-            "plan": revision.plan_id,
-            "tool": revision.tool_version,
-        }
-        for name, value in facts.items():
-            if value is not None:
-                yield f"  {name}: {one_line(value)}"
 
-    def _parts(
-        self, entries: Iterable[LedgerEntry], accepted: Sequence[Accepted]
-    ) -> Iterator[PartnerPlan]:
-        for partner, group in groupby(entries, attrgetter("partner")):
-            changes = tuple(self._readable(group))
-            guards = tuple(item for item in accepted if item.partner == partner)
-            yield PartnerPlan(partner, changes, accepted=guards)
+def _head(revision: Revision, style: Style) -> Iterator[str]:
+    title = _("Revision {number}, {when} UTC, by {who}").format(
+        number=revision.number, when=_when(revision), who=one_line(revision.applied_by)
+    )
+    yield style(title, "bold")
+    if revision.rolls_back is not None:
+        yield "  " + _("rolls back revision {number}").format(number=revision.rolls_back)
+    if only := _selected(revision.selection):
+        yield "  " + _("only {names}").format(names=", ".join(map(one_line, only)))
+    facts = {
+        "commit": revision.commit,
+        "project": revision.project or None,
+        "plan": revision.plan_id,
+        "tool": revision.tool_version,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            yield f"  {name}: {one_line(value)}"
 
-    def _readable(self, entries: Iterable[LedgerEntry]) -> Iterator[Change]:
-        for entry in entries:
+
+def _parts(
+    entries: Iterable[LedgerEntry], accepted: Sequence[Accepted], unreadable: list[LedgerEntry]
+) -> Iterator[PartnerPlan]:
+    """What happened to each partner; entries that cannot be read whole go to `unreadable`."""
+    for partner, group in groupby(entries, attrgetter("partner")):
+        changes = []
+        for entry in group:
             if not entry.whole:
-                self._unreadable.append(entry)
+                unreadable.append(entry)
             if entry.change is not None:
-                yield entry.change
+                changes.append(entry.change)
+        guards = tuple(item for item in accepted if item.partner == partner)
+        yield PartnerPlan(partner, tuple(changes), accepted=guards)
 
-    def _fields(self, change: Change, _cause: Cause) -> Iterator[str]:
-        """The fields of a change, as long as there is room for them."""
-        self._left -= 1
-        if self._left < 0:
-            return
-        if change.before is None or change.after is None:
-            yield from all_fields(change.row, ("stable_id", "cnpj"))
-            return
-        changed = changed_fields(change)
-        names = {field.path[0] for field in changed}
-        for field in changed:
-            yield f"      {'.'.join(field.path)}: {change_text(field, _value)}"
-        same = [name for name in change.row._fields if name not in names]
-        if self._full:
-            values = change.row._asdict()
-            yield from (f"      {name}: {_value(name, values[name])}" for name in same)
-        else:
-            hidden = n_("({count} unchanged field)", "({count} unchanged fields)", len(same))
-            yield f"      {hidden}"
+
+def _fields(change: Change, *, full: bool) -> Iterator[str]:
+    if change.before is None or change.after is None:
+        yield from all_fields(change.row, ("stable_id", "cnpj"))
+        return
+    changed = changed_fields(change)
+    names = {field.path[0] for field in changed}
+    for field in changed:
+        yield f"      {'.'.join(field.path)}: {change_text(field, _value)}"
+    same = {name: value for name, value in change.row._asdict().items() if name not in names}
+    if full:
+        yield from (f"      {name}: {_value(name, value)}" for name, value in same.items())
+    else:
+        yield "      " + n_("({count} unchanged field)", "({count} unchanged fields)", len(same))
 
 
 def _value(name: str, value: Any) -> str:

@@ -110,7 +110,13 @@ def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
         "type": change.kind,
         "name": change.name,
         "partner": change.partner,
-        "cause": _cause(cause),
+        "cause": {
+            "changed": cause.changed,
+            "revision": cause.revision,
+            "applied_at": plain(cause.applied_at) if cause.applied_at else None,
+            **({} if cause.rolls_back is None else {"rolls_back": cause.rolls_back}),
+            **({"fields": dict(cause.fields)} if cause.fields else {}),
+        },
         "change": {
             "actions": [_ACTIONS[change.action]],
             "action": change.action.value,
@@ -121,16 +127,6 @@ def resource_change(change: Change, cause: Cause) -> dict[str, Any]:
             "after_sensitive": {},
             "changed_paths": ["/" + "/".join(field.path) for field in updated],
         },
-    }
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    return {
-        "changed": cause.changed,
-        "revision": cause.revision,
-        "applied_at": plain(cause.applied_at) if cause.applied_at else None,
-        **({} if cause.rolls_back is None else {"rolls_back": cause.rolls_back}),
-        **({"fields": dict(cause.fields)} if cause.fields else {}),
     }
 
 

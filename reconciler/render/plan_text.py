@@ -27,30 +27,24 @@ _SIGNS = {
     Action.DELETE: ("-", "red"),
     Action.UNLINK: ("-", "red"),
 }
-Locate = Callable[[Change], str]
+
+
+def lines(
+    plan: Plan, style: Style, locate: Callable[[Change], str], *, full: bool
+) -> Iterator[str]:
+    """A plan whole; `locate` says where a change is written, as `file:line`."""
+
+    def why(change: Change, cause: Cause) -> str:
+        # The reason of a rollback is the rollback, and no manifest says it.
+        return "" if plan.rolls_back is not None else reason(change, cause, locate(change))
+
+    yield from ChangesText(style, why, fields, full=full).lines(plan.partners)
+    yield from password_lines(plan.passwords, style, full=full)
+    yield from _summary(plan)
+
+
 Why = Callable[[Change, Cause], str]
-
-
-class PlanText:
-    """Writes one plan; `locate` says where a change is written, as `file:line`."""
-
-    def __init__(self, plan: Plan, style: Style, locate: Locate, *, full: bool) -> None:
-        self._plan = plan
-        self._locate = locate
-        self._style = style
-        self._full = full
-        self._changes = ChangesText(style, self._why, fields, full=full)
-
-    def _why(self, change: Change, cause: Cause) -> str:
-        """The reason of a change; that of a rollback is the rollback, and no manifest says it."""
-        rolls_back = self._plan.rolls_back is not None
-        return "" if rolls_back else reason(change, cause, self._locate(change))
-
-    def lines(self) -> Iterator[str]:
-        """The whole text, line by line."""
-        yield from self._changes.lines(self._plan.partners)
-        yield from password_lines(self._plan.passwords, self._style, full=self._full)
-        yield from _summary(self._plan)
+Fields = Callable[[Change, Cause], Iterator[str]]
 
 
 class ChangesText:
@@ -58,14 +52,7 @@ class ChangesText:
     it does to single fields.
     """
 
-    def __init__(
-        self,
-        style: Style,
-        why: Why,
-        fields: Callable[[Change, Cause], Iterator[str]],
-        *,
-        full: bool,
-    ) -> None:
+    def __init__(self, style: Style, why: Why, fields: Fields, *, full: bool) -> None:
         self._style = style
         self._why = why
         self._fields = fields

@@ -16,7 +16,6 @@ from reconciler.plan.diff import Action
 from reconciler.plan.plan import PasswordState
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-Actions = Literal["create", "update", "delete", "no-op"]
 Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """As large as a database can hold."""
 Value = bool | Number | str | list[str] | dict[str, str] | None
@@ -47,7 +46,7 @@ class SourceForm(_Part):
 class ChangeForm(_Part):
     """What a change does. `action` is the tool's own word, `actions` Terraform's."""
 
-    actions: list[Actions]
+    actions: list[Literal["create", "update", "delete", "no-op"]]
     action: Action
     before: dict[str, Value] | None
     after: dict[str, Value] | None

@@ -23,7 +23,7 @@ from reconciler.operations import transaction as transaction_
 from reconciler.operations.transaction import Work
 from reconciler.plan.diff import diff
 from reconciler.plan.plan import Accepted, PartnerPlan, Selection, Summary
-from reconciler.render.history_text import RevisionText
+from reconciler.render.history_text import revision_lines
 from reconciler.render.style import PLAIN, clean
 from tests.laws.test_laws import WITH_DATABASE
 from tests.support.estates import (
@@ -339,7 +339,7 @@ def test_whatever_the_ledger_holds_is_read_and_shown(one: str, other: str) -> No
         tamper(engine, 1, name=one.replace("\x00", ""), **texts)
         found = entries(engine, 1)
         assert [entry.whole for entry in found] == [False] * 4
-        text = "\n".join(RevisionText(called(engine, "1"), PLAIN, full=True).lines(found, (), ()))
+        text = "\n".join(revision_lines(called(engine, "1"), found, (), (), PLAIN, full=True))
         assert text == clean(text)
 
 
