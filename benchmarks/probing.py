@@ -181,10 +181,7 @@ async def plain(work: Work) -> Counter[str]:
         server = host(number % HOSTS)
         async with room:
             reader, writer = await asyncio.open_connection(
-                address(server),
-                work.port,
-                ssl=context,
-                server_hostname=server if context else None,
+                address(server), work.port, ssl=context, server_hostname=server if context else None
             )
             await _answered(reader, b"220")
             for said, hoped in (

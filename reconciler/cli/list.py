@@ -44,12 +44,7 @@ from reconciler.render import list_text
 )
 @options.context()
 @options.output_format("text", "json")
-def command(
-    context: Context,
-    company_mailboxes: str | None,
-    form: str,
-    **filters: Any,
-) -> int:
+def command(context: Context, company_mailboxes: str | None, form: str, **filters: Any) -> int:
     server_filter = ServerFilter(**filters)
     if company_mailboxes and server_filter != ServerFilter():
         raise click.UsageError(_("--company-mailboxes cannot be combined with other filters."))

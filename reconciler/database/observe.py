@@ -184,9 +184,7 @@ def understood(rows: Rows) -> Observed:
     return Observed(state, {row[1]: row[-1] for row in rows.servers})
 
 
-def _companies(
-    rows: Iterable[tuple[Any, ...]],
-) -> tuple[dict[str, Company], dict[str, HeadOffice]]:
+def _companies(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[str, Company], dict[str, HeadOffice]]:
     companies = sorted((read_company(row[1:-1]), bool(flag(row[-1]))) for row in rows)
     head_offices: dict[str, HeadOffice] = {}
     for cnpj in (row.cnpj for row, is_head_office in companies if is_head_office):

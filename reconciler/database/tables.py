@@ -77,9 +77,7 @@ partner_lock = _table(
 )
 
 partner = _table(
-    "partner",
-    Column("id", String(63), primary_key=True),
-    Column("project", String(100)),
+    "partner", Column("id", String(63), primary_key=True), Column("project", String(100))
 )
 
 company = _table(

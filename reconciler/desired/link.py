@@ -65,10 +65,7 @@ def link(declared: PartnerDeclaration, known: Known) -> Linking:
 
 
 def _explicit(
-    server: ServerDeclaration,
-    declared: PartnerDeclaration,
-    known: Known,
-    linking: Linking,
+    server: ServerDeclaration, declared: PartnerDeclaration, known: Known, linking: Linking
 ) -> None:
     row = server.server
     links = linking.links.setdefault(row.stable_id, {})

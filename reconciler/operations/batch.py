@@ -205,10 +205,7 @@ def judged(
         causes,
         undone,
     )
-    acceptances = [
-        *comparison.declaration.acceptances,
-        *acceptances_for(name, request.acceptances),
-    ]
+    acceptances = [*comparison.declaration.acceptances, *acceptances_for(name, request.acceptances)]
     decision = decide(name, alarms(case), acceptances, used, request.now.date())
     part = PartnerPlan(
         name,

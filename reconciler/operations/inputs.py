@@ -9,14 +9,7 @@ from functools import lru_cache, partial
 
 from reconciler.diagnostics.problem import Place, Problem
 from reconciler.manifests.files import Base, Manifest
-from reconciler.manifests.load import (
-    NONE_UNCHANGED,
-    Loaded,
-    Manifests,
-    Parsed,
-    Sources,
-    parse_file,
-)
+from reconciler.manifests.load import NONE_UNCHANGED, Loaded, Manifests, Parsed, Sources, parse_file
 from reconciler.manifests.partner import PartnerDeclaration, by_partner
 from reconciler.manifests.read import ReadLimits
 from reconciler.model.coverage import Coverage

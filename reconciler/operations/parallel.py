@@ -37,12 +37,7 @@ from reconciler.model.unchanged import Unchanged
 from reconciler.operations.batch import Declarations, Neighbours, PartnerOutcome, outcomes
 from reconciler.operations.context import Context, engine_for, has_errors
 from reconciler.operations.inputs import Inputs, Reading, folders
-from reconciler.operations.partners import (
-    PlannedPartners,
-    known_partners,
-    names_of,
-    put_together,
-)
+from reconciler.operations.partners import PlannedPartners, known_partners, names_of, put_together
 from reconciler.operations.request import PlanRequest
 from reconciler.operations.unchanged import clean_files, doubtful
 from reconciler.plan.diff import Change

@@ -140,10 +140,7 @@ RIGHT: list[Callable[[Cli], None]] = [
 
 @pytest.mark.parametrize("happens", RIGHT)
 def test_what_is_right(
-    cli: Cli,
-    several: list[bool],
-    monkeypatch: pytest.MonkeyPatch,
-    happens: Callable[[Cli], None],
+    cli: Cli, several: list[bool], monkeypatch: pytest.MonkeyPatch, happens: Callable[[Cli], None]
 ) -> None:
     estate()
     assert cli("apply", "m", "--auto-approve").code == 0

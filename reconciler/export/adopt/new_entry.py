@@ -15,12 +15,7 @@ from reconciler.model.state import MailServer
 
 
 def add_entry(
-    sheets: Sheets,
-    partner: str,
-    row_name: str,
-    observed: Observed,
-    into: str | None,
-    prefix: str,
+    sheets: Sheets, partner: str, row_name: str, observed: Observed, into: str | None, prefix: str
 ) -> str:
     """Write an entry for the server of this name, and return its id.
 
