@@ -88,8 +88,7 @@ class Mailboxes:
         query = select(_VIEW).where(_VIEW.c.cnpj == cnpj).order_by(_VIEW.c.mail_server_id)
         if direction:
             query = query.where(_VIEW.c.direction == direction)
-        for row in self._connection.execute(query):
-            yield Mailbox._make(row)
+        yield from map(Mailbox._make, self._connection.execute(query))
 
     def password(self, mailbox: Mailbox) -> Secret | None:
         """The password of a mailbox; None where the database keeps a reference only, or nothing.

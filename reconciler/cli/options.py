@@ -128,11 +128,7 @@ def output_format(*names: str) -> Callable[[F], F]:
 
 
 def acceptances(texts: Iterable[str]) -> tuple[Acceptance, ...]:
-    """What `--accept` was given.
-
-    Raises:
-        WrongUse: one of them is not of its form, or no guard that can be accepted.
-    """
+    """What `--accept` was given; WrongUse for anything that is not the acceptance of a guard."""
     accepted = []
     for text in texts:
         match = _ACCEPT.fullmatch(text)

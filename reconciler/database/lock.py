@@ -197,9 +197,6 @@ def _held(rows: Iterable[_Row], now: datetime) -> list[_Row]:
 
 
 def _holders(engine: Engine, partners: Sequence[str]) -> list[_Row]:
-    """Who holds any of these locks, as anybody can read it, without waiting.
-
-    A row that is locked is held, whatever its time says: somebody is at work.
-    """
+    """Who holds any of these locks. A row that is locked is held, whatever its time says."""
     with transaction(engine, only_reads=True) as connection:
         return [row for row in _rows(connection, partners, lock=False) if row.holder]

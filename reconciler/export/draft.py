@@ -157,9 +157,8 @@ class _Drafting:
         key = advanced.endpoint(row)
         options = advanced.needed(row, self.profiles.get(key), self._foreign.get(key))
         fields = entries.server(row, options, self.links.get(name, ()))
-        if name in self._material.references:
-            fields = entries.with_password(fields, self._material.references[name])
-        return fields
+        reference = self._material.references.get(name)
+        return entries.with_password(fields, reference) if reference else fields
 
 
 def _text(key: str, value: Value) -> str:

@@ -27,8 +27,9 @@ class Drift:
         for part in self._parts:
             self.unchanged += part.unchanged
             if part.changes:
-                counts = zip(self.summary, summarise((part,)), strict=True)
-                self.summary = Summary(*map(sum, counts))
+                self.summary = Summary(
+                    *map(sum, zip(self.summary, summarise((part,)), strict=True))
+                )
                 yield part
 
     def __bool__(self) -> bool:

@@ -112,7 +112,6 @@ def _exported(
 def _names(connection: Connection, partners: Sequence[str]) -> list[str]:
     if not partners:
         return observe.partners(connection)
-    unknown = [name for name in partners if not observe.has_partner(connection, name)]
-    if unknown:
+    if unknown := [name for name in partners if not observe.has_partner(connection, name)]:
         raise Failure(Problem("MBX606", None, {"name": name, "suggestion": ""}) for name in unknown)
     return sorted(set(partners))

@@ -54,10 +54,7 @@ class Reading:
         return _coverage(self.settings, self.manifests.base, self.manifests.names)
 
     def inputs(self, unchanged: Mapping[str, Unchanged] = NONE_UNCHANGED) -> Inputs:
-        """Everything, except what partners declare that are `unchanged`.
-
-        Where anything is wrong, it is everything, so that all problems are seen.
-        """
+        """Everything but what `unchanged` partners declare; where anything is wrong, that too."""
         inputs = self._inputs(unchanged)
         return self._inputs(NONE_UNCHANGED) if unchanged and has_errors(inputs.problems) else inputs
 
@@ -114,9 +111,8 @@ class _Parsing(Mapping[str, PartnerDeclaration]):
 
     def _declared(self, partner: str) -> PartnerDeclaration:
         parsed = map(self._parse, self._files[partner])
-        declared, _problems = by_partner(
-            (one.declaration for one in parsed if one.declaration), self._folders
-        )
+        files = (one.declaration for one in parsed if one.declaration)
+        declared, _problems = by_partner(files, self._folders)
         # A file may have changed since it was planned.
         return declared.get(partner) or PartnerDeclaration(partner, Place(""))
 

@@ -74,10 +74,9 @@ def put_together(
 
 def _unchanged_passwords(connection: Connection, request: PlanRequest) -> Iterator[Password]:
     """The passwords of what the manifests of unchanged partners declare."""
-    coverage = request.coverage
-    references = kept.references(connection, sorted(request.unchanged), coverage.project)
+    references = kept.references(connection, sorted(request.unchanged), request.coverage.project)
     for partner, name, reference, file in references:
-        if file in coverage.files:
+        if file in request.coverage.files:
             yield Password(partner, name, reference)
 
 

@@ -6,7 +6,7 @@ is part of what its password is sealed with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -130,12 +130,19 @@ def check(
     for item in unread:
         states[item] = rows.state(item, resolved.read.get(references[item]))
     passwords = tuple(item._replace(state=states.get(item, item.state)) for item in plan.passwords)
+    failed = problems(resolved.failed, _places(references, resolved.failed, locate))
+    return Checked(replace(plan, passwords=passwords), Sealer(ring, resolved.read), tuple(failed))
+
+
+def _places(
+    references: Mapping[Password, Reference], failed: Container[Reference], locate: Locate
+) -> dict[Reference, list[Place]]:
+    """Where each reference that failed is written."""
     places: dict[Reference, list[Place]] = {}
     for item, reference in references.items():
-        if reference in resolved.failed and (place := locate(item)):
+        if reference in failed and (place := locate(item)):
             places.setdefault(reference, []).append(place)
-    failed = problems(resolved.failed, places)
-    return Checked(replace(plan, passwords=passwords), Sealer(ring, resolved.read), tuple(failed))
+    return places
 
 
 def _reference(item: Password) -> Reference:

@@ -63,8 +63,7 @@ def takeover(case: Case) -> Iterable[Concern]:
 
 
 def _of_another_program(change: Change, case: Case) -> bool:
-    project = case.coverage.project
-    before = change.before
+    project, before = case.coverage.project, change.before
     if isinstance(before, HeadOffice):
         company = case.before.companies.get(before.cnpj)
         return _foreign(company, project) and case.after.companies.get(before.cnpj) == company

@@ -168,8 +168,7 @@ class Conversation:
         return Login(server.username, token, is_token=True)
 
     async def _diagnosis(self, error: BaseException, talk: Talk) -> Diagnosis:
-        door = self.target.door
-        diagnosis = diagnose(error, talk.at, door, door.traits.provider)
+        diagnosis = diagnose(error, talk.at, self.target.door, self.target.door.traits.provider)
         values = (*self.target.facts, ("seconds", int(self._seconds)), *diagnosis.values)
         if diagnosis.code == "MBX759":
             values += (("names", await self._certified_names()),)

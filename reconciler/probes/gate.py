@@ -71,11 +71,9 @@ def _with_new_passwords(
 
 def without(plan: Plan, partners: Collection[str]) -> Plan:
     """The plan with these partners left as they are."""
-    return replace(
-        plan,
-        partners=tuple(part for part in plan.partners if part.partner not in partners),
-        passwords=tuple(item for item in plan.passwords if item.partner not in partners),
-    )
+    parts = tuple(part for part in plan.partners if part.partner not in partners)
+    passwords = tuple(item for item in plan.passwords if item.partner not in partners)
+    return replace(plan, partners=parts, passwords=passwords)
 
 
 def with_parts(plan: Plan, parts: Iterable[PartnerPlan]) -> Plan:

@@ -24,10 +24,9 @@ class HostPace:
     """How many connections to one host at once, and how far apart they begin."""
 
     def __init__(self, door: Door, pace: Pace, pause: Pause) -> None:
-        traits = door.traits
-        self.connections = traits.connections or pace.per_host
+        self.connections = door.traits.connections or pace.per_host
         self._slots = asyncio.Semaphore(self.connections)
-        self._apart = 60.0 / traits.per_minute if traits.per_minute else 0.0
+        self._apart = 60.0 / per_minute if (per_minute := door.traits.per_minute) else 0.0
         self._next = 0.0
         self._pause = pause
 

@@ -160,8 +160,7 @@ def _fields(change: Change, *, full: bool) -> Iterator[str]:
 
 def _value(name: str, value: Any) -> str:
     """A value as a line shows it; origins, of which a row may have none, as one text."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
+    value = value._asdict() if hasattr(value, "_asdict") else value
     if isinstance(value, dict):
         return one_line(" ".join(value.values()))
     return field_text(name, value)
@@ -169,11 +168,8 @@ def _value(name: str, value: Any) -> str:
 
 def list_data(listed: Revisions) -> dict[str, Any]:
     """Revisions as `history --format json` prints them."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "revisions": list(map(_data, listed.revisions)),
-        "more": listed.more,
-    }
+    revisions = list(map(_data, listed.revisions))
+    return {"format_version": FORMAT_VERSION, "revisions": revisions, "more": listed.more}
 
 
 def _data(revision: Revision) -> dict[str, Any]:

@@ -44,10 +44,7 @@ class Key(Hidden):
         self.id = self.derive(b"id")[:4].hex()
 
     def derive(self, purpose: bytes) -> bytes:
-        """32 bytes for this purpose, which reveal neither the key nor those of other purposes.
-
-        It is HKDF-SHA256 (RFC 5869) without a salt.
-        """
+        """32 bytes by HKDF-SHA256 (RFC 5869), which reveal neither the key nor any others."""
         info = b"reconciler " + purpose
         return HKDF(SHA256(), SIZE, salt=None, info=info).derive(self._material)
 

@@ -130,10 +130,7 @@ def _spellings(value: str) -> Iterator[_Spelling]:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    yield text.replace("'", "''")
-    yield repr(text)[1:-1]
-    yield escape(text)
-    yield escape(text, quote=False)
+    yield from (text.replace("'", "''"), repr(text)[1:-1], escape(text), escape(text, quote=False))
     for ascii_only in (True, False):
         yield json.dumps(text, ensure_ascii=ascii_only)[1:-1]
 

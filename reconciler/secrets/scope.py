@@ -88,8 +88,7 @@ class Scopes:
 
     def _is_own(self, store: str, partner: str, name: str) -> bool:
         """Whether `name` lies where the partner's secrets are, and nobody else's."""
-        prefix = self._prefix(store, partner)
-        if prefix is not None:
+        if (prefix := self._prefix(store, partner)) is not None:
             return name.startswith(prefix)
         steps = set(name.split("/"))
         return partner in steps and steps & self._known <= {partner}

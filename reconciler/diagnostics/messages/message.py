@@ -24,8 +24,7 @@ def error(title: str, cause: str, repair: str) -> Message:
 
 def entries(name: str) -> dict[str, Any]:
     """What the TOML file of this name, beside this module, says."""
-    # Imported here because most runs have nothing to tell, and start-up time is theirs too.
-    import tomllib  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415 - most runs have nothing to tell
     from importlib.resources import files  # noqa: PLC0415
 
     return tomllib.loads(files(__package__ or "").joinpath(name).read_text("utf-8"))

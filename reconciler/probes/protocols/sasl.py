@@ -37,11 +37,10 @@ def choose(offered: Iterable[str], login: Login, *, encrypted: bool) -> str:
 
 def initial(mechanism: str, login: Login) -> str | None:
     """The first response, in base64; None where the server speaks first."""
-    if mechanism == "PLAIN":
-        return encoded(f"\0{login.username}\0{login.secret}")
-    if mechanism == "XOAUTH2":
-        return encoded(f"user={login.username}\1auth=Bearer {login.secret}\1\1")
-    return None
+    plain = f"\0{login.username}\0{login.secret}"
+    bearer = f"user={login.username}\1auth=Bearer {login.secret}\1\1"
+    response = {"PLAIN": plain, "XOAUTH2": bearer}.get(mechanism)
+    return None if response is None else encoded(response)
 
 
 def response(mechanism: str, login: Login, challenge: str, turn: int) -> str:
