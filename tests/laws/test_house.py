@@ -98,3 +98,11 @@ def test_a_program_plans_in_the_three_lines_of_the_docs(
     exec(lines, names)
     kinds = [type(change.after).__name__ for change in names["changes"]]  # type: ignore[attr-defined]
     assert sorted(kinds) == ["Company", "Link", "MailServer", "Partner"]
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_modules_that_the_docs_name_are_there(page: str) -> None:
+    root = PACKAGE.parent
+    names = re.findall(r"`([a-z_]+/[a-z_/0-9]+\.(?:py|toml))`", text_of(page))
+    gone = [name for name in names if not any((top / name).exists() for top in (PACKAGE, root))]
+    assert (names != [], gone) == (True, [])
