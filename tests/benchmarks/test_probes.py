@@ -7,6 +7,8 @@ import pytest
 from benchmarks import probes
 from benchmarks.probing import HOSTS, WAYS, Figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("encrypted", [False, True])

@@ -196,6 +196,7 @@ def after(manifests_: Mapping[str, str], adoption: Adoption) -> Texts:
     return {**manifests_, **{item.file: item.after.decode() for item in adoption.files}}
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=120)
 @given(manifests(), st.sampled_from(STYLES), st.lists(deeds, min_size=1, max_size=4), st.data())
 def test_what_others_changed_is_written_back_and_nothing_else(

@@ -131,6 +131,7 @@ def drifted(engine: Engine, project: str = "", selection: Selection = Selection(
     return found
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=50)
 @given(st.data(), st.sampled_from(["", "other"]))
 def test_drift_is_what_others_changed(data: st.DataObject, project: str) -> None:
@@ -221,6 +222,7 @@ edits_of_others = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=60)
 @given(manifests(), manifests(), edits_of_others)
 def test_plans_say_of_drift_that_the_database_changed(

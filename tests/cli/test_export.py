@@ -59,6 +59,7 @@ def texts_of(result: Exported) -> dict[str, str]:
     return {written.name: written.text for written in result.files}
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=80)
 @given(sayable_states())
 def test_what_manifests_can_say_is_exported_and_changes_nothing(state: State) -> None:
@@ -92,6 +93,7 @@ def _filled_in(text: str) -> str:
     return text.replace("  # TODO: put the password there", "")
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=80)
 @given(states())
 def test_whatever_is_there_what_is_written_changes_nothing(state: State) -> None:

@@ -209,6 +209,7 @@ def busy(engine: Engine) -> Engine:
     return engine
 
 
+@pytest.mark.slow("postgres18")
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [

@@ -230,6 +230,7 @@ def test_list_as_json_has_every_server_with_its_links_counted(tool: Tool) -> Non
     assert found["acme/curitiba-out"]["company"] == BRANCH
 
 
+@pytest.mark.slow("postgres18")
 @pytest.mark.parametrize(
     ("arguments", "addresses"),
     [

@@ -108,6 +108,7 @@ SCENES = {
 }
 
 
+@pytest.mark.slow("postgres18")
 @on_servers
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 def test_json_is_as_its_schema_says(cli: Cli, scene: Scene) -> None:

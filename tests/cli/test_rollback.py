@@ -128,6 +128,7 @@ def told(made: PlannedPartners) -> list[tuple[str, str]]:
 # The way back
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=60)
 @given(transitions())
 def test_a_rollback_leads_back_but_for_what_it_tells(step: Transition) -> None:
@@ -201,6 +202,7 @@ def _links(one: State) -> dict[str, Link]:
     return {f"{name}/{row.cnpj}": row for name, rows in one.links.items() for row in rows}
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=40)
 @given(st.lists(manifests(), min_size=2, max_size=2))
 def test_after_a_rollback_the_earlier_manifests_agree_and_the_later_undo_it(

@@ -513,6 +513,7 @@ def test_a_token_instead_of_a_password(office: Office, tmp_path: Path) -> None:
 # How it ends
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_it_and_the_rest_is_not_tested(office: Office) -> None:
     office.refusing.answers = {**office.refusing.answers, "EHLO": "250-and so on"}
     office.apply(bad=office.out("bad", office.refusing, timeout="30s"), out=office.out("out"))

@@ -84,13 +84,16 @@ WITH_DATABASE = settings(LAWS, phases=[Phase.explicit, Phase.generate])
 """Shrinking would apply for minutes."""
 
 
-def on_databases(examples: int, *given_: st.SearchStrategy[Any]) -> Callable[[Law], Law]:
+def on_databases(
+    examples: int, *given_: st.SearchStrategy[Any], slow: bool = False
+) -> Callable[[Law], Law]:
     """A law about what a database holds: each example gets an engine of its own.
 
     A server, which takes longer than SQLite in memory, sees a fourth of the examples.
     """
 
     def decorate(law: Law) -> Law:
+        @pytest.mark.slow(*(MAIN if slow else ("postgres18",)))
         @pytest.mark.databases(*MAIN)
         def test(kind: str, databases: Databases) -> None:
             @settings(WITH_DATABASE, max_examples=examples if kind == SQLITE else examples // 4)
@@ -220,7 +223,7 @@ def _turned(one: State) -> State:
 # Applying
 
 
-@on_databases(80, transitions())
+@on_databases(80, transitions(), slow=True)
 def test_applying_leads_from_one_state_to_the_other(engine: Engine, given_: Transition) -> None:
     put(engine, *diff(PARTNER, EMPTY, given_.before))
     assert read_back(engine) == given_.before
@@ -239,7 +242,7 @@ def _same_rows(before: dict[str, int], after: dict[str, int], given_: Transition
             assert after[new] == number
 
 
-@on_databases(40, st.lists(manifests(), min_size=1, max_size=3))
+@on_databases(40, st.lists(manifests(), min_size=1, max_size=3), slow=True)
 def test_after_every_apply_the_database_reads_as_desired(
     engine: Engine, commits: list[dict[str, Manifest]]
 ) -> None:
@@ -281,7 +284,7 @@ _commits = st.lists(
 )
 
 
-@on_databases(120, _commits)
+@on_databases(120, _commits, slow=True)
 def test_a_linked_server_survives_whatever_the_manifests_say(
     engine: Engine, commits: list[tuple[list[Edit], bool]]
 ) -> None:

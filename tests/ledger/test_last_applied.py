@@ -72,6 +72,7 @@ def rows_of(wanted: State) -> dict[tuple[str, str], Row]:
     return {(change.kind, change.name): change.row for change in changes}
 
 
+@pytest.mark.slow
 @settings(WITH_DATABASE, max_examples=40)
 @given(st.data())
 def test_the_ledger_knows_every_row_as_it_is(data: st.DataObject) -> None:

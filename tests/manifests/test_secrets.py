@@ -45,7 +45,7 @@ def stored(database: Database) -> list[str]:
         return [str(text) for (text,) in program.execute(query)]
 
 
-@pytest.mark.slow("postgres18")
+@pytest.mark.slow
 @pytest.mark.databases(SQLITE, "postgres18")
 @pytest.mark.parametrize(("password", "text"), EVERY_FORM)
 @pytest.mark.parametrize("auth", ["password", "oauth2"])

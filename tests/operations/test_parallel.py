@@ -138,6 +138,7 @@ RIGHT: list[Callable[[Cli], None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("happens", RIGHT)
 def test_what_is_right(
     cli: Cli, several: list[bool], monkeypatch: pytest.MonkeyPatch, happens: Callable[[Cli], None]
@@ -206,6 +207,7 @@ WRONG: list[Callable[[Cli], None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("happens", WRONG)
 @pytest.mark.usefixtures("several")

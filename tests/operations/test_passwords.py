@@ -36,7 +36,7 @@ from tests.support.secretservers import Bao, aws, openbao, silent
 from tests.support.servers import MAIN
 from tests.support.servers.databases import Database
 
-pytestmark = pytest.mark.databases(*MAIN)
+pytestmark = [pytest.mark.databases(*MAIN), pytest.mark.slow("postgres18")]
 NFE, ALERTS = "hunter2-of-nfe", "hunter2-of-alerts"
 Vary = Callable[..., None]
 

@@ -31,6 +31,8 @@ from tests.support.estates import (
 from tests.support.servers import MAIN
 from tests.support.servers.databases import Database
 
+pytestmark = pytest.mark.slow("postgres18")
+
 ONE, TWO, THREE = cnpj(1), cnpj(2), cnpj(3)
 THEIRS = cnpj(4)
 FILE = "acme.yaml"
@@ -173,7 +175,6 @@ STEPS: dict[str, list[Manifests]] = {
 }
 
 
-@pytest.mark.slow("postgres18")
 @pytest.mark.databases(*MAIN)
 @pytest.mark.parametrize("whole", [True, False], ids=["whole root", "part of it"])
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS.keys())
@@ -190,7 +191,6 @@ def test_rows_of_others_stay_as_they_are(
         assert rows_of_others(estate) == before
 
 
-@pytest.mark.slow("postgres18")
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("row_kind", KINDS)
 def test_rows_of_others_that_are_taken_over_stay_when_the_file_is_gone_again(
@@ -334,6 +334,7 @@ def files_of_rows() -> dict[str, int]:
         return dict(list(map(tuple, program.execute(counted))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "left", "code"),
     [

@@ -15,6 +15,8 @@ from reconciler.secrets.references import from_text
 from tests.support import secretservers
 from tests.support.resolving import MARK, codes, failures, opened, resolved, values
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
