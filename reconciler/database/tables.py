@@ -41,14 +41,10 @@ metadata = MetaData(
 )
 
 FALSE, TRUE = text("(false)"), text("(true)")
-BINARY = {"mariadb_default_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
-"""MariaDB compares text by a language's rules unless told otherwise: `Acme`, `ACME`, `Áçme` and
-`Acme ` would be one name. SQLite and PostgreSQL compare the characters as they are.
-"""
 
 
 def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
-    return Table(name, metadata, *parts, **{**BINARY, **options})
+    return Table(name, metadata, *parts, **options)
 
 
 def _owner() -> tuple[Column[str], Column[str]]:

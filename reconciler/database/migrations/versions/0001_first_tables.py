@@ -45,6 +45,12 @@ JOIN company ON company.cnpj = link.cnpj
 WHERE link.active AND mail_server.active
 """
 
+BINARY = {"mariadb_default_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
+"""MariaDB compares text by a language's rules unless told otherwise: `Acme`, `ACME`, `Áçme` and
+`Acme ` would be one name. SQLite and PostgreSQL compare the characters as they are. It is said here
+alone, since a table that knows it loads all that SQLAlchemy knows of MariaDB.
+"""
+
 revision = "0001"
 down_revision = None
 
@@ -57,6 +63,8 @@ def upgrade() -> None:
 
 def _tables() -> None:
     for table in metadata.sorted_tables:
+        if op.get_context().dialect.name == "mariadb":
+            table.dialect_kwargs.update(BINARY)
         op.execute(CreateTable(table, if_not_exists=True))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             op.execute(CreateIndex(index, if_not_exists=True))
