@@ -61,6 +61,8 @@ def ratio(one: float | None, other: float | None) -> float | None:
 def _of_small(small: Measured) -> Iterator[Bar]:
     size = f"{SMALL:,} servers"
     plan = small.wall(Job.PLAN)
+    cold = ratio(small.wall(Job.COLD), small.floor(Job.COLD))
+    yield Bar(f"{size}: {Job.COLD}, to the floor", cold, 2.5, "times")
     measured = small.wall(Job.TERRAFORM)
     terraform = f"{TERRAFORM_PLAN:g} s recorded" if measured is None else f"{measured:.1f} s"
     yield Bar(
